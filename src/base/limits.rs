@@ -1,0 +1,31 @@
+//! Every bound in one page, each with its reason. A bound that users may change is a directive, not a constant here.
+
+/// Longest inline request, and longest header line (`*3`, `$11`) of a request: Redis's 64 KiB.
+pub const INLINE_MAX: usize = 64 * 1024;
+
+/// Most arguments in one request once authenticated: Redis's limit (INT_MAX).
+pub const MULTIBULK_MAX: i64 = i32::MAX as i64;
+
+/// Most arguments in one request before authentication: nobody needs ten words to log in.
+pub const MULTIBULK_MAX_UNAUTHENTICATED: i64 = 10;
+
+/// Largest argument before authentication.
+pub const BULK_MAX_UNAUTHENTICATED: u64 = 16 * 1024;
+
+/// Arguments of at least this size are read into a buffer of their own and shared from there on, never copied. Redis's
+/// PROTO_MBULK_BIG_ARG: below it a copy is cheaper than the bookkeeping.
+pub const BIG_ARG: usize = 32 * 1024;
+
+/// String values larger than this live in shared memory outside their entry, so that GET and a snapshot can hand them
+/// out by reference.
+pub const INLINE_VALUE_MAX: usize = 4 * 1024;
+
+/// What one read from a socket asks for.
+pub const READ_CHUNK: usize = 16 * 1024;
+
+/// Most commands parsed from all clients before they are executed: enough to overlap cache misses, few enough that
+/// what was prefetched is still in the first-level cache.
+pub const BATCH_COMMANDS: usize = 64;
+
+/// Longest slice of background work (expiry, snapshot, eviction) in one turn of the loop, in microseconds.
+pub const SLICE_MAX_US: u64 = 1000;

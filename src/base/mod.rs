@@ -1,0 +1,6 @@
+//! The ground everything stands on: time, randomness, numbers, patterns, limits. Knows nothing of Redis's parts.
+
+pub mod id;
+pub mod limits;
+pub mod rng;
+pub mod time;

@@ -1,0 +1,3 @@
+//! Chooses the program: server or Sentinel.
+
+fn main() {}

@@ -1,0 +1,171 @@
+//! A command's arguments as a view on bytes that somebody else owns.
+//!
+//! The parser leaves a request where it was received and notes where each argument lies; a command sees [`Args`]. Only
+//! arguments of at least [`crate::base::limits::BIG_ARG`] bytes have a shared buffer of their own, which a value may keep
+//! ([`Args::shared`]): a large SET is never copied. What must outlive the request (a MULTI queue, a blocked command, a
+//! rewritten command for the replicas) is [`OwnedArgs`].
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// Where one argument lies: a range of the request's buffer, or a number in the list of large arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArgRef {
+    offset: u32,
+    len: u32,
+}
+
+impl ArgRef {
+    const BIG: u32 = u32::MAX;
+
+    /// An argument inside the request's buffer.
+    pub const fn inline(offset: u32, len: u32) -> ArgRef {
+        ArgRef { offset, len }
+    }
+
+    /// The `index`-th large argument.
+    pub const fn big(index: u32) -> ArgRef {
+        ArgRef { offset: ArgRef::BIG, len: index }
+    }
+}
+
+/// The arguments of one command; number 0 is the command's name.
+#[derive(Clone, Copy)]
+pub struct Args<'a> {
+    buffer: &'a [u8],
+    items: &'a [ArgRef],
+    big: &'a [Bytes],
+}
+
+impl<'a> Args<'a> {
+    /// A view; every item must lie inside `buffer` or `big`.
+    pub fn new(buffer: &'a [u8], items: &'a [ArgRef], big: &'a [Bytes]) -> Args<'a> {
+        Args { buffer, items, big }
+    }
+
+    /// How many arguments, the name included.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is not even a name. The parser never produces this.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The `index`-th argument. Panics when there is none: arity was checked before.
+    pub fn get(&self, index: usize) -> &'a [u8] {
+        let item = self.items[index];
+        match item.offset {
+            ArgRef::BIG => &self.big[item.len as usize],
+            offset => &self.buffer[offset as usize..offset as usize + item.len as usize],
+        }
+    }
+
+    /// The `index`-th argument's shared buffer, when it is large enough to have one.
+    pub fn shared(&self, index: usize) -> Option<&'a Bytes> {
+        let item = self.items[index];
+        (item.offset == ArgRef::BIG).then(|| &self.big[item.len as usize])
+    }
+
+    /// The arguments from `start` on, which then counts as number 0. For containers: `CONFIG GET x` from 1 is `GET x`.
+    pub fn skip(&self, start: usize) -> Args<'a> {
+        Args { items: &self.items[start..], ..*self }
+    }
+
+    /// The arguments from `start` on, as bytes.
+    pub fn from(&self, start: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {
+        let args = *self;
+        (start.min(self.len())..self.len()).map(move |index| args.get(index))
+    }
+
+    /// All arguments.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {
+        self.from(0)
+    }
+
+    /// Whether argument `index` is `word`, in any case.
+    pub fn is(&self, index: usize, word: &str) -> bool {
+        self.get(index).eq_ignore_ascii_case(word.as_bytes())
+    }
+
+    /// Sum of the arguments' lengths.
+    pub fn bytes(&self) -> usize {
+        self.iter().map(<[u8]>::len).sum()
+    }
+}
+
+/// Arguments with their own memory. Large ones stay shared.
+#[derive(Clone, Debug, Default)]
+pub struct OwnedArgs {
+    buffer: Vec<u8>,
+    items: SmallVec<[ArgRef; 4]>,
+    big: Vec<Bytes>,
+}
+
+impl OwnedArgs {
+    /// No arguments yet.
+    pub fn new() -> OwnedArgs {
+        OwnedArgs::default()
+    }
+
+    /// Copies the small arguments, shares the large.
+    pub fn copy_of(args: &Args<'_>) -> OwnedArgs {
+        let mut owned = OwnedArgs::new();
+        for index in 0..args.len() {
+            match args.shared(index) {
+                Some(bytes) => owned.push_shared(bytes.clone()),
+                None => owned.push(args.get(index)),
+            }
+        }
+        owned
+    }
+
+    /// From words; `OwnedArgs::of(&[b"DEL", key])`.
+    pub fn of(words: &[&[u8]]) -> OwnedArgs {
+        let mut owned = OwnedArgs::new();
+        words.iter().for_each(|word| owned.push(word));
+        owned
+    }
+
+    /// Appends a copy of `word`.
+    pub fn push(&mut self, word: &[u8]) {
+        self.items.push(ArgRef::inline(self.buffer.len() as u32, word.len() as u32));
+        self.buffer.extend_from_slice(word);
+    }
+
+    /// Appends a shared argument.
+    pub fn push_shared(&mut self, word: Bytes) {
+        self.items.push(ArgRef::big(self.big.len() as u32));
+        self.big.push(word);
+    }
+
+    /// The view that commands take.
+    pub fn as_args(&self) -> Args<'_> {
+        Args::new(&self.buffer, &self.items, &self.big)
+    }
+
+    /// Bytes of memory held, for the accounting of MULTI queues.
+    pub fn memory(&self) -> usize {
+        self.buffer.capacity() + self.items.len() * size_of::<ArgRef>() + self.big.iter().map(Bytes::len).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owned_arguments_read_back_and_large_ones_stay_shared() {
+        let mut owned = OwnedArgs::of(&[b"SET", b"k"]);
+        let big = Bytes::from(vec![7u8; 100_000]);
+        owned.push_shared(big.clone());
+        let copy = OwnedArgs::copy_of(&owned.as_args());
+        let args = copy.as_args();
+        assert_eq!((args.len(), args.get(1)), (3, &b"k"[..]));
+        assert_eq!(args.shared(2).map(|b| b.as_ptr()), Some(big.as_ptr()));
+        assert!(args.shared(0).is_none() && args.is(0, "set"));
+        assert_eq!(args.skip(1).len(), 2);
+        assert_eq!(args.from(1).next(), Some(&b"k"[..]));
+    }
+}

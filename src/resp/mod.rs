@@ -1,0 +1,3 @@
+//! The protocol: requests parsed from bytes, replies written to bytes. Knows neither commands nor sockets.
+
+pub mod args;
