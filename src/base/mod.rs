@@ -1,5 +1,7 @@
 //! The ground everything stands on: time, randomness, numbers, patterns, limits. Knows nothing of Redis's parts.
 
+pub mod files;
+pub mod hash;
 pub mod id;
 pub mod limits;
 pub mod rng;
