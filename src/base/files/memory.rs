@@ -76,10 +76,8 @@ impl MemoryFiles {
     /// The disk as the next start would find it if the power went now.
     pub fn after_power_cut(&self) -> MemoryFiles {
         let disk = self.0.lock();
-        let inodes = disk.inodes.iter().map(|inode| Inode {
-            content: inode.durable.clone(),
-            durable: inode.durable.clone(),
-        });
+        let inodes =
+            disk.inodes.iter().map(|inode| Inode { content: inode.durable.clone(), durable: inode.durable.clone() });
         MemoryFiles(Arc::new(Mutex::new(Disk {
             folders: disk.folders.clone(),
             names: disk.durable_names.clone(),
