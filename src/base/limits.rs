@@ -29,3 +29,10 @@ pub const BATCH_COMMANDS: usize = 64;
 
 /// Longest slice of background work (expiry, snapshot, eviction) in one turn of the loop, in microseconds.
 pub const SLICE_MAX_US: u64 = 1000;
+
+/// Bytes of text that one pattern match may look at again after a star's first attempt failed: a few milliseconds of
+/// work. Real patterns over real keys stay below a thousand.
+pub const GLOB_RETRY_MAX: u64 = 1 << 22;
+
+/// Stars in one pattern: Redis's limit of nesting. A pattern with more matches nothing.
+pub const GLOB_STARS_MAX: u32 = 1000;

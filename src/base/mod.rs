@@ -1,8 +1,10 @@
 //! The ground everything stands on: time, randomness, numbers, patterns, limits. Knows nothing of Redis's parts.
 
 pub mod files;
+pub mod glob;
 pub mod hash;
 pub mod id;
 pub mod limits;
+pub mod number;
 pub mod rng;
 pub mod time;
