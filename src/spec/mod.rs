@@ -3,12 +3,17 @@
 //! A command is declared once, beside its handler, as a [`Spec`]: a [`Meta`] (name, arity, flags, keys, documentation)
 //! and a handler of whatever kind `H` the floor above uses. The command table, COMMAND and its subcommands, ACL
 //! categories, key extraction and the docs pages all read the same declaration.
+//!
+//! A subcommand is a `Spec` of its own that names its `container`; a command that only holds subcommands (CONFIG,
+//! CLIENT) is a [`Meta`] without a handler. [`Table`] puts them together and is what a program looks names up in.
 
 pub mod flags;
 pub mod keys;
+pub mod table;
 
 pub use flags::{Category, Flags};
 pub use keys::{Access, BeginSearch, FindKeys, KeySpec};
+pub use table::{Catalog, Command, CommandId, LookupError, Table, TableBuilder};
 
 /// A command's declaration and its handler.
 pub struct Spec<H: 'static> {
@@ -23,6 +28,8 @@ pub struct Spec<H: 'static> {
 pub struct Meta {
     /// Lower case; for a subcommand its own word only (`get` of `config get`).
     pub name: &'static str,
+    /// For a subcommand the command it belongs to (`config` of `config get`), else empty.
+    pub container: &'static str,
     /// The family, as COMMAND DOCS names it.
     pub group: Group,
     /// Redis version that introduced it.
@@ -53,6 +60,7 @@ impl Meta {
     /// What a declaration starts from: `Meta { name: "get", …, ..Meta::NEW }`.
     pub const NEW: Meta = Meta {
         name: "",
+        container: "",
         group: Group::Generic,
         since: "1.0.0",
         arity: Arity::Exactly(1),

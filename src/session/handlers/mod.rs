@@ -1,0 +1,1 @@
+//! The commands about one's own connection, one file each.
