@@ -36,3 +36,12 @@ pub const GLOB_RETRY_MAX: u64 = 1 << 22;
 
 /// Stars in one pattern: Redis's limit of nesting. A pattern with more matches nothing.
 pub const GLOB_STARS_MAX: u32 = 1000;
+
+/// Longest message of one log line, in bytes; the rest is cut. Redis cuts at 1 KiB.
+pub const LOG_LINE_MAX: usize = 8 * 1024;
+
+/// Largest config file, and largest text of all config files of one start together.
+pub const CONFIG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How deep config files may include each other. Redis has no limit and overflows its stack on a cycle.
+pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;

@@ -5,6 +5,8 @@ pub mod glob;
 pub mod hash;
 pub mod id;
 pub mod limits;
+pub mod log;
 pub mod number;
+pub mod quote;
 pub mod rng;
 pub mod time;
