@@ -1,3 +1,5 @@
 //! The protocol: requests parsed from bytes, replies written to bytes. Knows neither commands nor sockets.
 
 pub mod args;
+pub mod out;
+pub mod reply;
