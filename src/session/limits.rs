@@ -1,6 +1,7 @@
 //! When a client is cut off: too much output waiting, too long without a word.
 
 use crate::base::time::Instant;
+use crate::config::values::{BufferLimit, BufferLimits};
 
 /// The rows of `client-output-buffer-limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,36 +14,34 @@ pub enum LimitClass {
     Pubsub,
 }
 
-/// One row: zero means no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OutputLimit {
-    /// Cut off as soon as this much waits.
-    pub hard_bytes: u64,
-    /// Cut off when at least this much has waited …
-    pub soft_bytes: u64,
-    /// … for this long.
-    pub soft_seconds: u64,
+impl LimitClass {
+    /// The class's row.
+    pub fn of(self, limits: &BufferLimits) -> BufferLimit {
+        match self {
+            LimitClass::Normal => limits.normal,
+            LimitClass::Replica => limits.replica,
+            LimitClass::Pubsub => limits.pubsub,
+        }
+    }
 }
 
-impl OutputLimit {
-    /// Whether a client with `waiting` bytes of output must be cut off. `since` remembers when the soft limit was first
-    /// seen exceeded; it is cleared when the output falls back below it.
-    pub fn is_exceeded(&self, waiting: u64, since: &mut Option<Instant>, now: Instant) -> bool {
-        let is_soft = self.soft_bytes != 0 && waiting >= self.soft_bytes;
-        let is_too_long = match (is_soft, *since) {
-            (false, _) => {
-                *since = None;
-                false
-            }
-            (true, None) => {
-                *since = Some(now);
-                false
-            }
-            // Redis compares whole seconds and asks for more than the limit.
-            (true, Some(first)) => now.since(first) / 1000 > self.soft_seconds,
-        };
-        is_too_long || self.hard_bytes != 0 && waiting >= self.hard_bytes
-    }
+/// Whether a client with `waiting` bytes of output must be cut off. `since` remembers when the soft limit was first seen
+/// exceeded; it is cleared when the output falls back below it.
+pub fn is_output_exceeded(limit: BufferLimit, waiting: u64, since: &mut Option<Instant>, now: Instant) -> bool {
+    let is_soft = limit.soft != 0 && waiting >= limit.soft;
+    let is_too_long = match (is_soft, *since) {
+        (false, _) => {
+            *since = None;
+            false
+        }
+        (true, None) => {
+            *since = Some(now);
+            false
+        }
+        // Redis compares whole seconds and asks for more than the limit.
+        (true, Some(first)) => now.since(first) / 1000 > limit.soft_seconds,
+    };
+    is_too_long || limit.hard != 0 && waiting >= limit.hard
 }
 
 /// Whether a client that last spoke at `last` is to be closed under `timeout` seconds (zero: never). Callers leave out
@@ -57,28 +56,28 @@ mod tests {
 
     #[test]
     fn the_hard_limit_cuts_at_once_and_the_soft_one_after_its_time() {
-        let limit = OutputLimit { hard_bytes: 100, soft_bytes: 10, soft_seconds: 2 };
+        let limit = BufferLimit { hard: 100, soft: 10, soft_seconds: 2 };
         let mut since = None;
         let at = Instant::from_millis;
-        assert!(!limit.is_exceeded(9, &mut since, at(0)));
-        assert!(!limit.is_exceeded(10, &mut since, at(0)));
-        assert!(!limit.is_exceeded(50, &mut since, at(2999)));
-        assert!(limit.is_exceeded(50, &mut since, at(3000)));
-        assert!(limit.is_exceeded(100, &mut None, at(0)));
+        assert!(!is_output_exceeded(limit, 9, &mut since, at(0)));
+        assert!(!is_output_exceeded(limit, 10, &mut since, at(0)));
+        assert!(!is_output_exceeded(limit, 50, &mut since, at(2999)));
+        assert!(is_output_exceeded(limit, 50, &mut since, at(3000)));
+        assert!(is_output_exceeded(limit, 100, &mut None, at(0)));
     }
 
     #[test]
     fn falling_below_the_soft_limit_starts_its_clock_anew() {
-        let limit = OutputLimit { soft_bytes: 10, soft_seconds: 2, ..OutputLimit::default() };
+        let limit = BufferLimit { soft: 10, soft_seconds: 2, ..BufferLimit::default() };
         let mut since = None;
-        limit.is_exceeded(10, &mut since, Instant::from_millis(0));
-        limit.is_exceeded(1, &mut since, Instant::from_millis(1000));
-        assert!(!limit.is_exceeded(10, &mut since, Instant::from_millis(9000)));
+        is_output_exceeded(limit, 10, &mut since, Instant::from_millis(0));
+        is_output_exceeded(limit, 1, &mut since, Instant::from_millis(1000));
+        assert!(!is_output_exceeded(limit, 10, &mut since, Instant::from_millis(9000)));
     }
 
     #[test]
     fn zero_means_no_limit() {
-        assert!(!OutputLimit::default().is_exceeded(u64::MAX, &mut None, Instant::default()));
+        assert!(!is_output_exceeded(BufferLimit::default(), u64::MAX, &mut None, Instant::default()));
         assert!(!is_idle_too_long(Instant::default(), 0, Instant::from_millis(u64::MAX)));
         assert!(is_idle_too_long(Instant::default(), 1, Instant::from_millis(2000)));
     }

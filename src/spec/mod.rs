@@ -42,6 +42,10 @@ pub struct Meta {
     pub categories: Category,
     /// Where its keys are.
     pub keys: &'static [KeySpec],
+    /// Finds the keys where the specs alone cannot.
+    pub keys_by: Option<keys::KeysBy>,
+    /// Whether its words name channels.
+    pub channels: Channels,
     /// One line, in our words.
     pub summary: &'static str,
     /// Big-O, in our words.
@@ -67,6 +71,8 @@ impl Meta {
         flags: Flags::NONE,
         categories: Category::NONE,
         keys: &[],
+        keys_by: None,
+        channels: Channels::None,
         summary: "",
         complexity: "O(1)",
         history: &[],
@@ -74,6 +80,19 @@ impl Meta {
         deprecated: None,
         args: &[],
     };
+}
+
+/// Which words of a command are channels, for ACL rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    /// None.
+    None,
+    /// The first word after the name is published to.
+    Publish,
+    /// All words after the name are subscribed to.
+    Subscribe,
+    /// All words after the name are patterns that are subscribed to.
+    SubscribePatterns,
 }
 
 /// How many words a command takes, its name included.

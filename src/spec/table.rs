@@ -14,7 +14,8 @@
 
 use crate::base::limits::BIG_ARG;
 use crate::resp::args::Args;
-use crate::spec::{Arity, Category, FindKeys, Flags, Meta, Spec};
+use crate::spec::keys::legacy_range;
+use crate::spec::{Arity, Category, Flags, Meta, Spec};
 
 /// A command's number in its table: index of statistics, bit of ACL rules. Subcommands have numbers of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -311,8 +312,7 @@ fn top_name(meta: &Meta) -> &'static str {
 
 /// The flags of a declaration, and `movablekeys` where positions alone cannot tell the keys.
 fn effective_flags(meta: &Meta) -> Flags {
-    let by_number = |spec: &crate::spec::KeySpec| matches!(spec.find, FindKeys::KeyNum { .. } | FindKeys::Unknown);
-    match meta.keys.iter().any(by_number) {
+    match legacy_range(meta.keys).is_partial {
         true => meta.flags.and(Flags::MOVABLEKEYS),
         false => meta.flags,
     }
