@@ -45,3 +45,5 @@ pub const CONFIG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How deep config files may include each other. Redis has no limit and overflows its stack on a cycle.
 pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
+/// Longest string an RDB file may hold: entries keep lengths in 32 bits.
+pub const RDB_STRING_MAX: u64 = u32::MAX as u64;

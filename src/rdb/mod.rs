@@ -1,1 +1,43 @@
-//! (module under construction)
+//! Values as bytes: the RDB format, read and written. Knows neither files, nor databases, nor who wants the bytes.
+//!
+//! * [`format`] draws the layout and names its numbers; [`length`] and [`lzf`] are its two small codecs.
+//! * [`encode`] writes records into [`encode::Chunk`]s. Strings that compression might shrink stay raw in there and are
+//!   finished by [`pack`], which may run on another thread.
+//! * [`decode`] reads a stream that arrives in pieces of any size, one [`decode::Event`] at a time.
+//! * [`header`] is the list of facts at the start of a file; [`dump`] is the payload of DUMP and RESTORE.
+//!
+//! Only strings exist so far. The numbers of all other types are known by name, so that a file holding them is refused
+//! with a message that says which key needs what.
+
+pub mod decode;
+pub mod dump;
+pub mod encode;
+pub mod format;
+pub mod header;
+pub mod length;
+pub mod lzf;
+pub mod pack;
+
+use bytes::Bytes;
+
+/// A string value on its way into or out of the format.
+#[derive(Clone, Debug)]
+pub enum Value<'a> {
+    /// An integer; its text is the canonical decimal form.
+    Int(i64),
+    /// Bytes that somebody else owns.
+    Bytes(&'a [u8]),
+    /// Bytes that can be shared without a copy.
+    Shared(Bytes),
+}
+
+impl Value<'_> {
+    /// The text, as GET would return it.
+    pub fn to_vec(&self) -> Vec<u8> {
+        match self {
+            Value::Int(number) => itoa::Buffer::new().format(*number).as_bytes().to_vec(),
+            Value::Bytes(bytes) => bytes.to_vec(),
+            Value::Shared(bytes) => bytes.to_vec(),
+        }
+    }
+}

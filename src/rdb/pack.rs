@@ -1,0 +1,138 @@
+//! Turning chunks into the final bytes: compression, lengths of what was left open, and nothing else. This is the part
+//! of encoding that takes time, and it runs wherever the bytes are wanted: on the writer's thread for files and sockets.
+//!
+//! Redis compresses a string of more than 20 bytes when that saves at least 4 (lengths not counted), and so do we.
+
+use bytes::Bytes;
+
+use super::encode::{COMPRESS_ABOVE, Chunk, OpenString};
+use super::format::ENC_LZF;
+use super::length;
+use super::lzf::Compressor;
+
+/// A string must become at least this much shorter.
+const SAVING_MIN: usize = 4;
+
+/// Strings from this size on that are not compressed are passed on by reference.
+const BY_REFERENCE: usize = 16 * 1024;
+
+/// Packs chunks, one after the other.
+pub struct Packer {
+    compress: bool,
+    /// Made for the first string that is worth a try: many payloads of DUMP have none.
+    compressor: Option<Compressor>,
+    packed: Vec<u8>,
+}
+
+impl Packer {
+    /// A packer; `compress` is `rdbcompression`.
+    pub fn new(compress: bool) -> Packer {
+        Packer { compress, compressor: None, packed: Vec::new() }
+    }
+
+    /// The final bytes of `chunk`, in pieces. Without open places that is the chunk's own buffer.
+    pub fn pack(&mut self, mut chunk: Chunk, mut emit: impl FnMut(Bytes)) {
+        if chunk.open.is_empty() {
+            if !chunk.bytes.is_empty() {
+                emit(Bytes::from(chunk.bytes));
+            }
+            return;
+        }
+        let mut out = Vec::with_capacity(chunk.bytes.len() + 16 * chunk.open.len());
+        let mut done = 0;
+        for open in chunk.open.drain(..) {
+            out.extend_from_slice(&chunk.bytes[done..open.at]);
+            done = open.at;
+            match open.what {
+                OpenString::Raw(len) => {
+                    let raw = &chunk.bytes[open.at..open.at + len];
+                    self.string_prefix(raw, &mut out);
+                    if self.packed.is_empty() {
+                        out.extend_from_slice(raw);
+                    } else {
+                        out.extend_from_slice(&self.packed);
+                    }
+                    done += len;
+                }
+                OpenString::Shared(bytes) => {
+                    self.string_prefix(&bytes, &mut out);
+                    if !self.packed.is_empty() {
+                        out.extend_from_slice(&self.packed);
+                    } else if bytes.len() < BY_REFERENCE {
+                        out.extend_from_slice(&bytes);
+                    } else {
+                        emit(Bytes::from(std::mem::take(&mut out)));
+                        emit(bytes);
+                    }
+                }
+            }
+        }
+        out.extend_from_slice(&chunk.bytes[done..]);
+        if !out.is_empty() {
+            emit(Bytes::from(out));
+        }
+    }
+
+    /// Writes what stands before the data of a string, and leaves the data in `self.packed`, empty when they go as they
+    /// are.
+    fn string_prefix(&mut self, raw: &[u8], out: &mut Vec<u8>) {
+        self.packed.clear();
+        if self.compress
+            && raw.len() > COMPRESS_ABOVE
+            && self.compressor.get_or_insert_default().compress(raw, &mut self.packed, raw.len() - SAVING_MIN)
+        {
+            out.push(0xc0 | ENC_LZF);
+            length::put(out, self.packed.len() as u64);
+        }
+        length::put(out, raw.len() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Value;
+    use super::*;
+
+    fn packed(compress: bool, values: &[Value<'_>]) -> Vec<Bytes> {
+        let mut chunk = Chunk::new(0, compress);
+        for value in values {
+            chunk.value(value);
+        }
+        let mut pieces = Vec::new();
+        Packer::new(compress).pack(chunk, |piece| pieces.push(piece));
+        pieces
+    }
+
+    #[test]
+    fn long_strings_are_compressed_between_short_ones() {
+        let values = [Value::Bytes(b"xy"), Value::Bytes(&[b'a'; 40]), Value::Int(7), Value::Bytes(&[b'a'; 40])];
+        let pieces = packed(true, &values).concat();
+        let a = b"\xc3\x09\x28\x01\x61\x61\xe0\x1b\x00\x01\x61\x61";
+        assert_eq!(pieces, [&b"\x02xy"[..], a, b"\xc0\x07", a].concat());
+    }
+
+    #[test]
+    fn what_does_not_shrink_goes_as_it_is() {
+        let noise = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        assert_eq!(packed(true, &[Value::Bytes(noise)]).concat(), [&[36], &noise[..]].concat());
+        let barely = [&noise[..], b"01234"].concat(); // Compressed it would be as long as before.
+        assert_eq!(packed(true, &[Value::Bytes(&barely)]).concat(), [&[41], &barely[..]].concat());
+    }
+
+    #[test]
+    fn a_large_shared_string_is_passed_on_without_a_copy() {
+        let large = Bytes::from(vec![b'z'; 100_000]);
+        let pieces = packed(false, &[Value::Int(1), Value::Shared(large.clone()), Value::Int(2)]);
+        assert_eq!(pieces.len(), 3);
+        assert_eq!(pieces[0], b"\xc0\x01\x80\x00\x01\x86\xa0"[..]);
+        assert_eq!(pieces[1].as_ptr(), large.as_ptr());
+        assert_eq!(pieces[2], b"\xc0\x02"[..]);
+        assert!(packed(true, &[Value::Shared(large)]).concat().len() < 2000, "compressed when that is asked for");
+    }
+
+    #[test]
+    fn a_chunk_without_open_places_is_its_own_result() {
+        assert!(packed(true, &[]).is_empty());
+        assert_eq!(packed(true, &[Value::Int(1)]), [Bytes::from_static(b"\xc0\x01")]);
+    }
+}
