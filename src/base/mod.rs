@@ -3,6 +3,7 @@
 pub mod files;
 pub mod glob;
 pub mod hash;
+pub mod alloc;
 pub mod id;
 pub mod limits;
 pub mod log;

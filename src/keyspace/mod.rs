@@ -1,1 +1,366 @@
-//! (module under construction)
+//! The data: numbered databases of keys, and everything that must happen whenever a key is touched.
+//!
+//! [`Keyspace`] owns it all. Commands reach keys through a [`DbHandle`] only (`db.rs`), whose verbs do what must never
+//! be forgotten: expiry, recency, statistics, the image for a running snapshot, and the change log. Acts on whole
+//! databases (flush, swap, cuts, active expiry) are methods of [`Keyspace`].
+//!
+//! What lies where: `entry.rs` one key in memory; `table/` the hash table; `db.rs` the verbs; `change.rs` the log;
+//! `access.rs` the conditions of a command and recency; `expire.rs` active expiry; `cut.rs` point-in-time images;
+//! `lazy_free.rs` freeing in the background.
+
+mod access;
+mod change;
+mod cut;
+mod db;
+mod entry;
+mod expire;
+mod lazy_free;
+mod table;
+
+pub use access::{Access, ExpiredKeys, Recency};
+pub use change::{Change, ChangeLog, Effect, Event, EventClass};
+pub use cut::{CutDb, CutSink, Walk};
+pub use db::{CopyError, DbHandle, Expiry, Facts, ReadAs, WrongType};
+pub use entry::EntryRef;
+pub use expire::ExpireStep;
+pub use table::SegmentView;
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+
+use crate::base::rng::Rng;
+use crate::base::time::UnixMillis;
+use crate::data::string::NewStr;
+use cut::Cut;
+use lazy_free::LazyFree;
+use table::Table;
+
+/// Databases below this number are found by index, those above by search.
+const LOW_DBS: u32 = 256;
+
+/// One database.
+struct Db {
+    /// Names the table for ever; SWAPDB moves it to another number.
+    id: u64,
+    table: Table,
+}
+
+/// The databases that were ever used; the others cost nothing.
+#[derive(Default)]
+struct Databases {
+    low: Vec<Option<Box<Db>>>,
+    high: BTreeMap<u32, Box<Db>>,
+    next_id: u64,
+    /// Version of tables made from now on.
+    epoch: u64,
+}
+
+impl Databases {
+    #[inline]
+    fn get(&mut self, index: u32) -> &mut Db {
+        if !matches!(self.low.get(index as usize), Some(Some(_))) {
+            return self.get_slow(index);
+        }
+        self.low[index as usize].as_mut().expect("just matched")
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn get_slow(&mut self, index: u32) -> &mut Db {
+        let (next_id, epoch) = (&mut self.next_id, self.epoch);
+        let make = || {
+            *next_id += 1;
+            Box::new(Db { id: *next_id, table: Table::new(epoch) })
+        };
+        if index >= LOW_DBS {
+            return self.high.entry(index).or_insert_with(make);
+        }
+        if self.low.len() <= index as usize {
+            self.low.resize_with(index as usize + 1, || None);
+        }
+        self.low[index as usize].get_or_insert_with(make)
+    }
+
+    fn peek(&self, index: u32) -> Option<&Db> {
+        match self.low.get(index as usize) {
+            Some(db) => db.as_deref(),
+            None => self.high.get(&index).map(|db| &**db),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u32, &Db)> {
+        let low = self.low.iter().zip(0u32..).filter_map(|(db, index)| Some((index, db.as_deref()?)));
+        low.chain(self.high.iter().map(|(index, db)| (*index, &**db)))
+    }
+
+    fn by_id(&mut self, id: u64) -> Option<&mut Db> {
+        let low = self.low.iter_mut().filter_map(|db| db.as_deref_mut());
+        low.chain(self.high.values_mut().map(|db| &mut **db)).find(|db| db.id == id)
+    }
+
+    fn take(&mut self, index: u32) -> Option<Box<Db>> {
+        match self.low.get_mut(index as usize) {
+            Some(db) => db.take(),
+            None => self.high.remove(&index),
+        }
+    }
+
+    fn place(&mut self, index: u32, db: Option<Box<Db>>) {
+        let Some(db) = db else { return };
+        self.get(index);
+        match self.low.get_mut(index as usize) {
+            Some(slot) => *slot = Some(db),
+            None => {
+                self.high.insert(index, db);
+            }
+        }
+    }
+}
+
+/// Figures for INFO.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyspaceStats {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys removed because their time was over, lazily or actively.
+    pub expired: u64,
+    /// Keys evicted.
+    pub evicted: u64,
+}
+
+/// Size of one database, for INFO keyspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DbSize {
+    /// Its number.
+    pub db: u32,
+    /// Keys.
+    pub keys: usize,
+    /// Keys with an expiry.
+    pub expires: usize,
+    /// Average time to live in milliseconds of those with an expiry; 0 without any.
+    pub avg_ttl_ms: u64,
+}
+
+/// A key about to be looked up, for [`Keyspace::prefetch`].
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup {
+    /// Number of the database.
+    pub db: u32,
+    /// From [`Keyspace::hash`].
+    pub hash: u64,
+}
+
+/// Whether freeing may happen in the background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlushMode {
+    /// Before the call returns.
+    Sync,
+    /// In the background.
+    Async,
+}
+
+/// All databases.
+pub struct Keyspace {
+    dbs: Databases,
+    databases: u32,
+    hasher: foldhash::quality::FixedState,
+    rng: Rng,
+    recency: Recency,
+    changes: ChangeLog,
+    stats: KeyspaceStats,
+    cut: Option<Cut>,
+    lazy: LazyFree,
+}
+
+impl Keyspace {
+    /// An empty keyspace of `databases` databases; nothing is allocated for them until they are used.
+    pub fn new(databases: u32, mut rng: Rng) -> Keyspace {
+        Keyspace {
+            dbs: Databases::default(),
+            databases: databases.max(1),
+            hasher: foldhash::quality::FixedState::with_seed(rng.next_u64()),
+            rng,
+            recency: Recency::Lru,
+            changes: ChangeLog::default(),
+            stats: KeyspaceStats::default(),
+            cut: None,
+            lazy: LazyFree::default(),
+        }
+    }
+
+    /// The way to the keys of database `index`, which must be below [`Keyspace::databases`].
+    #[inline]
+    pub fn db(&mut self, index: u32, access: Access) -> DbHandle<'_> {
+        DbHandle::new(self, index, access)
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> u32 {
+        self.databases
+    }
+
+    /// How recency is kept from now on.
+    pub fn set_recency(&mut self, recency: Recency) {
+        self.recency = recency;
+    }
+
+    /// How recency is kept.
+    pub fn recency(&self) -> Recency {
+        self.recency
+    }
+
+    /// What happened since the log was last cleared.
+    pub fn changes(&self) -> &ChangeLog {
+        &self.changes
+    }
+
+    /// The log, to clear it or to say who observes.
+    pub fn changes_mut(&mut self) -> &mut ChangeLog {
+        &mut self.changes
+    }
+
+    /// Figures since the start or the last reset.
+    pub fn stats(&self) -> KeyspaceStats {
+        self.stats
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&mut self) {
+        self.stats = KeyspaceStats::default();
+    }
+
+    /// The hash of a key, for [`Lookup`] and [`DbHandle::hinted`].
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        hash_of(&self.hasher, key)
+    }
+
+    /// Brings what these look-ups will touch nearer, all of them at once. Worth calling for two or more.
+    pub fn prefetch(&self, lookups: &[Lookup]) {
+        for lookup in lookups {
+            if let Some(db) = self.dbs.peek(lookup.db) {
+                db.table.prefetch_bucket(lookup.hash);
+            }
+        }
+        for lookup in lookups {
+            if let Some(db) = self.dbs.peek(lookup.db) {
+                db.table.prefetch_entry(lookup.hash);
+            }
+        }
+    }
+
+    /// Sizes of the databases that have keys, in order of their numbers.
+    pub fn sizes(&self, now: UnixMillis) -> Vec<DbSize> {
+        let used = self.dbs.iter().filter(|(_, db)| db.table.len() > 0);
+        used.map(|(index, db)| {
+            let expires = db.table.expires_len();
+            let average = db.table.expiry_sum().checked_div(expires as i128).map_or(0, |t| t - i128::from(now.0));
+            DbSize { db: index, keys: db.table.len(), expires, avg_ttl_ms: average.clamp(0, i64::MAX.into()) as u64 }
+        })
+        .collect()
+    }
+
+    /// Keys in all databases.
+    pub fn len(&self) -> usize {
+        self.dbs.iter().map(|(_, db)| db.table.len()).sum()
+    }
+
+    /// Whether there is no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Gives `visit` every entry of database `index`, those whose time is over included. For DEBUG DIGEST and the like.
+    pub fn for_each(&self, index: u32, visit: &mut dyn FnMut(EntryRef<'_>)) {
+        let Some(db) = self.dbs.peek(index) else { return };
+        let mut position = Some(0);
+        while let Some(at) = position {
+            let (segment, next) = db.table.segment_at(at);
+            segment.iter().for_each(&mut *visit);
+            position = next;
+        }
+    }
+
+    /// Removes every key of database `index`; gives how many there were. Adds them to `dirty`, notes no change: who
+    /// calls this tells watchers and trackers.
+    pub fn flush_db(&mut self, index: u32, mode: FlushMode) -> usize {
+        let Some(db) = self.dbs.take(index) else { return 0 };
+        let removed = db.table.len();
+        let Db { id, table } = *db;
+        let table = match &mut self.cut {
+            Some(cut) => cut.take(id, table),
+            None => Some(table),
+        };
+        match (table, mode) {
+            (Some(table), FlushMode::Async) => self.lazy.table(table),
+            (table, _) => drop(table),
+        }
+        self.changes.add_dirty(removed as u64);
+        removed
+    }
+
+    /// Removes every key; as [`Keyspace::flush_db`].
+    pub fn flush_all(&mut self, mode: FlushMode) -> usize {
+        let indexes: Vec<u32> = self.dbs.iter().map(|(index, _)| index).collect();
+        indexes.into_iter().map(|index| self.flush_db(index, mode)).sum()
+    }
+
+    /// Exchanges the contents of two databases. Counts as one change; who calls this tells watchers and trackers.
+    pub fn swap(&mut self, a: u32, b: u32) {
+        if a != b {
+            let (at_a, at_b) = (self.dbs.take(a), self.dbs.take(b));
+            self.dbs.place(a, at_b);
+            self.dbs.place(b, at_a);
+        }
+        self.changes.add_dirty(1);
+    }
+
+    /// Makes room for about `keys` keys in database `index`, which a file announced. A hint: it is bounded, and wrong
+    /// hints cost little.
+    pub fn reserve(&mut self, index: u32, keys: u64) {
+        self.dbs.get(index).table.reserve(keys.min(1 << 32) as usize);
+    }
+
+    /// Adds a key read from a file: no change is noted, nothing expires, nothing is counted. False, and nothing
+    /// happens, when the key exists already. `recency` comes from `Recency::from_idle` or `from_frequency`.
+    pub fn insert_loaded(
+        &mut self,
+        index: u32,
+        key: &[u8],
+        value: NewStr<'_>,
+        expiry: Option<UnixMillis>,
+        recency: u32,
+    ) -> bool {
+        let hash = self.hash(key);
+        let db = self.dbs.get(index);
+        if db.table.find(hash, key).is_some() {
+            return false;
+        }
+        if self.cut.is_some() {
+            self.pre_image(index, hash);
+        }
+        let db = self.dbs.get(index);
+        db.table.insert(hash, key, value, expiry, recency);
+        true
+    }
+
+    /// Objects waiting to be freed in the background.
+    pub fn lazyfree_pending(&self) -> u64 {
+        self.lazy.pending()
+    }
+
+    /// Objects freed in the background so far.
+    pub fn lazyfreed(&self) -> u64 {
+        self.lazy.freed()
+    }
+}
+
+#[inline]
+fn hash_of(hasher: &foldhash::quality::FixedState, key: &[u8]) -> u64 {
+    use std::hash::Hasher;
+    let mut state = hasher.build_hasher();
+    state.write(key);
+    state.finish()
+}

@@ -1,0 +1,192 @@
+//! The global allocator: mimalloc, with the bytes in use counted.
+//!
+//! `used_memory` must be right at any moment, because `maxmemory` acts on it, and it must cost next to nothing, because
+//! every allocation pays for it. So each thread adds to a counter of its own with plain loads and stores, no locked
+//! instruction; reading the total sums the counters. What is counted is what the allocator really hands out: sizes
+//! rounded up to its classes.
+//!
+//! Counters are handed to threads in the order in which they first allocate and are not handed back. The program has a
+//! handful of long-lived threads; should more than [`COUNTERS`] ever exist, the late ones share the last counter and
+//! pay for an atomic addition.
+//!
+//! A thread may free what another allocated, so a single counter can go below zero; only the sum has a meaning. Memory
+//! that does not come from here (the arena of the keyspace maps its own) is added with [`note`].
+
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use mimalloc::MiMalloc;
+
+/// How many threads count without atomic additions.
+const COUNTERS: usize = 64;
+
+/// One counter on a cache line of its own.
+#[repr(align(64))]
+struct Counter(AtomicI64);
+
+static USED: [Counter; COUNTERS] = [const { Counter(AtomicI64::new(0)) }; COUNTERS];
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    // Constant and without destructor, so that reading it never allocates.
+    static MINE: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// Adds `bytes` (negative when freed) to the memory in use.
+#[inline]
+pub fn note(bytes: i64) {
+    // A thread that is being torn down has no MINE any more and shares the last counter.
+    let mine = MINE.try_with(|mine| if mine.get() == usize::MAX { first_use(mine) } else { mine.get() });
+    match mine {
+        Ok(index) if index < COUNTERS - 1 => {
+            // Only this thread writes this counter.
+            let counter = &USED[index].0;
+            counter.store(counter.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+        }
+        _ => {
+            USED[COUNTERS - 1].0.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cold]
+fn first_use(mine: &Cell<usize>) -> usize {
+    let index = NEXT.fetch_add(1, Ordering::Relaxed).min(COUNTERS - 1);
+    mine.set(index);
+    index
+}
+
+/// Bytes in use, as INFO's `used_memory` reports them.
+pub fn used_memory() -> usize {
+    let sum: i64 = USED.iter().map(|counter| counter.0.load(Ordering::Relaxed)).sum();
+    sum.max(0) as usize
+}
+
+/// The most that [`observe_peak`] has seen.
+pub fn peak_memory() -> usize {
+    PEAK.load(Ordering::Relaxed)
+}
+
+/// Raises the peak to what is in use now; called once per turn of the loop and before the peak is shown.
+pub fn observe_peak() -> usize {
+    let used = used_memory();
+    PEAK.fetch_max(used, Ordering::Relaxed).max(used)
+}
+
+/// Starts the peak anew from what is in use now.
+pub fn reset_peak() {
+    PEAK.store(used_memory(), Ordering::Relaxed);
+}
+
+/// What mimalloc hands out for a request of `size` bytes: multiples of 16 up to 64, then four classes per doubling, and
+/// whole pages for large blocks. A request larger than a class of the allocator's own rounding would only be counted a
+/// little low; a test compares this with the real figures.
+#[inline]
+pub const fn rounded(size: usize) -> usize {
+    if size <= 8 {
+        8
+    } else if size <= 64 {
+        size.next_multiple_of(16)
+    } else if size <= LARGE {
+        let step = 1 << ((size - 1).ilog2() - 2);
+        size.next_multiple_of(step)
+    } else {
+        size.next_multiple_of(4096)
+    }
+}
+
+/// Blocks beyond this come in whole pages.
+const LARGE: usize = 512 * 1024;
+
+/// mimalloc, counting.
+pub struct Counting;
+
+#[global_allocator]
+static GLOBAL: Counting = Counting;
+
+// SAFETY: every call is handed to mimalloc unchanged and its answer returned unchanged, so its guarantees are ours. The
+// counting neither allocates nor panics: `MINE` is a constant thread-local without destructor, additions of sizes of live
+// blocks cannot overflow an i64.
+unsafe impl GlobalAlloc for Counting {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are those that mimalloc asks for.
+        let block = unsafe { MiMalloc.alloc(layout) };
+        if !block.is_null() {
+            note(rounded(layout.size()) as i64);
+        }
+        block
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as for `alloc`.
+        let block = unsafe { MiMalloc.alloc_zeroed(layout) };
+        if !block.is_null() {
+            note(rounded(layout.size()) as i64);
+        }
+        block
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        note(-(rounded(layout.size()) as i64));
+        // SAFETY: `block` came from `alloc` with this layout, hence from mimalloc.
+        unsafe { MiMalloc.dealloc(block, layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: as for `dealloc`; the caller has checked that `new_size` fits a layout.
+        let moved = unsafe { MiMalloc.realloc(block, layout, new_size) };
+        if !moved.is_null() {
+            note(rounded(new_size) as i64 - rounded(layout.size()) as i64);
+        }
+        moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hint::black_box;
+
+    fn mine() -> i64 {
+        let index = MINE.with(Cell::get);
+        USED[index].0.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn what_is_allocated_is_counted_and_given_back() {
+        drop(black_box(Box::new(1u8)));
+        // Other tests run in other threads; this thread's own counter is undisturbed unless it is the shared one.
+        if MINE.with(Cell::get) >= COUNTERS - 1 {
+            return;
+        }
+        let before = mine();
+        let block = black_box(vec![0u8; 100_000]);
+        assert_eq!(mine() - before, rounded(100_000) as i64);
+        drop(block);
+        assert_eq!(mine(), before);
+        note(40);
+        note(-40);
+        assert_eq!(mine(), before);
+    }
+
+    #[test]
+    fn sizes_are_rounded_to_the_allocators_classes() {
+        assert_eq!([1, 8, 9, 24, 40, 64].map(rounded), [8, 8, 16, 32, 48, 64]);
+        assert_eq!([65, 100, 129, 161, 1025].map(rounded), [80, 112, 160, 192, 1280]);
+        assert_eq!(rounded(1_000_001), 1_003_520);
+    }
+
+    #[test]
+    fn the_peak_never_lags_behind() {
+        assert!(observe_peak() <= peak_memory());
+        assert!(used_memory() > 0);
+    }
+}

@@ -1,0 +1,88 @@
+//! Freeing what takes long to free, elsewhere.
+//!
+//! A flushed table or a value of many megabytes can take milliseconds to give back. It is sent to one background thread
+//! that does nothing but drop things. The thread starts with the first such thing and ends with the keyspace.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use bytes::Bytes;
+use crossbeam_channel::{Sender, unbounded};
+
+use super::table::Table;
+
+/// Values of at least this size are freed in the background: unmapping a megabyte takes about as long as a command.
+const LARGE_VALUE: usize = 1024 * 1024;
+
+enum Garbage {
+    Table(Table),
+    Value(Bytes),
+}
+
+/// The way to the background thread.
+#[derive(Default)]
+pub(super) struct LazyFree {
+    thread: Option<Sender<(u64, Garbage)>>,
+    pending: Arc<AtomicU64>,
+    sent: u64,
+}
+
+impl LazyFree {
+    /// Drops `table` in the background.
+    pub fn table(&mut self, table: Table) {
+        if table.len() == 0 {
+            return;
+        }
+        self.send(table.len() as u64, Garbage::Table(table));
+    }
+
+    /// Drops a value, in the background if it is large and nobody else holds it.
+    pub fn value(&mut self, value: Option<Bytes>) {
+        let Some(value) = value else { return };
+        if value.len() >= LARGE_VALUE && value.is_unique() {
+            self.send(1, Garbage::Value(value));
+        }
+    }
+
+    /// Objects not yet freed.
+    pub fn pending(&self) -> u64 {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Objects freed so far.
+    pub fn freed(&self) -> u64 {
+        self.sent - self.pending()
+    }
+
+    fn send(&mut self, objects: u64, garbage: Garbage) {
+        if self.thread.is_none() {
+            self.thread = start(self.pending.clone());
+        }
+        self.pending.fetch_add(objects, Ordering::Relaxed);
+        self.sent += objects;
+        // Without a thread (none could be started) the garbage is dropped here, with what the failed send returns.
+        let refused = match &self.thread {
+            Some(thread) => thread.send((objects, garbage)).is_err(),
+            None => true,
+        };
+        if refused {
+            self.pending.fetch_sub(objects, Ordering::Relaxed);
+        }
+    }
+}
+
+fn start(pending: Arc<AtomicU64>) -> Option<Sender<(u64, Garbage)>> {
+    let (sender, receiver) = unbounded::<(u64, Garbage)>();
+    let run = move || {
+        for (objects, garbage) in receiver {
+            match garbage {
+                Garbage::Table(table) => drop(table),
+                Garbage::Value(value) => drop(value),
+            }
+            pending.fetch_sub(objects, Ordering::Relaxed);
+        }
+    };
+    thread::Builder::new().name("lazy_free".into()).spawn(run).ok()?;
+    Some(sender)
+}
