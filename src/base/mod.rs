@@ -1,9 +1,9 @@
 //! The ground everything stands on: time, randomness, numbers, patterns, limits. Knows nothing of Redis's parts.
 
+pub mod alloc;
 pub mod files;
 pub mod glob;
 pub mod hash;
-pub mod alloc;
 pub mod id;
 pub mod limits;
 pub mod log;
