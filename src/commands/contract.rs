@@ -1,0 +1,161 @@
+//! All a data command sees and all it can say.
+//!
+//! A handler gets a [`DataCtx`]: one database, the place for its reply, the time, chance, and a few settings as plain
+//! values. It answers with an [`Outcome`] or a [`CommandError`]. It never learns who asked, who watches, who replicates:
+//! what follows from a change is read from the change log, once for all commands, in `exec`.
+//!
+//! The rule that makes errors safe: check first, then change. A handler that returns an error has changed nothing, and
+//! has written nothing to the reply.
+
+use std::fmt;
+
+use crate::base::rng::Rng;
+use crate::base::time::Now;
+use crate::keyspace::DbHandle;
+use crate::resp::args::{Args, OwnedArgs};
+use crate::resp::reply::Reply;
+
+/// A data command.
+pub type DataHandler = fn(&mut DataCtx<'_>, &Args<'_>) -> CommandResult;
+
+/// What a handler says when it is done.
+pub type CommandResult = Result<Outcome, CommandError>;
+
+/// What a data command works with.
+pub struct DataCtx<'a> {
+    /// The client's database, through the only door.
+    pub db: DbHandle<'a>,
+    /// Where the answer goes.
+    pub reply: Reply<'a>,
+    /// The moment of this command; it does not advance while a transaction runs.
+    pub now: Now,
+    /// Chance.
+    pub rng: &'a mut Rng,
+    /// Settings that data commands depend on.
+    pub settings: &'a DataSettings,
+}
+
+/// Settings that data commands depend on, as plain values so that `commands` needs no `config`.
+#[derive(Clone, Debug)]
+pub struct DataSettings {
+    /// Largest string, in bytes (`proto-max-bulk-len`).
+    pub string_bytes_max: u64,
+    /// How many databases there are.
+    pub databases: usize,
+    /// DEL behaves like UNLINK.
+    pub is_user_del_lazy: bool,
+    /// Overwriting frees in the background.
+    pub is_server_del_lazy: bool,
+    /// Replicas and the AOF receive UNLINK instead of DEL for a key that had expired.
+    pub is_expire_lazy: bool,
+    /// A past expiry time deletes at once. False on a replica and while loading, where it is only stored.
+    pub is_past_expiry_deletion: bool,
+    /// LFU counters are kept instead of idle times.
+    pub is_lfu: bool,
+}
+
+impl Default for DataSettings {
+    fn default() -> DataSettings {
+        DataSettings {
+            string_bytes_max: 512 * 1024 * 1024,
+            databases: 16,
+            is_user_del_lazy: false,
+            is_server_del_lazy: false,
+            is_expire_lazy: false,
+            is_past_expiry_deletion: true,
+            is_lfu: false,
+        }
+    }
+}
+
+/// What follows from a command that succeeded.
+#[derive(Debug)]
+pub enum Outcome {
+    /// If it changed something, replicas and the AOF receive it as it was written.
+    Done,
+    /// If it changed something, they receive this instead. Boxed, because the common outcome should stay small.
+    PropagateAs(Box<OwnedArgs>),
+    /// If it changed something, they receive these instead.
+    PropagateEach(Vec<OwnedArgs>),
+    /// They receive it as written even if nothing changed (FLUSHALL of nothing, PUBLISH).
+    Forced,
+}
+
+impl Outcome {
+    /// If something changed, replicas and the AOF receive these words instead of what was written.
+    pub fn propagate(words: &[&[u8]]) -> Outcome {
+        Outcome::PropagateAs(Box::new(OwnedArgs::of(words)))
+    }
+}
+
+/// Why a command was refused. `Display` is the wire text, prefix included, without `-` and CRLF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// The key holds another type.
+    WrongType,
+    /// A word that is not part of the command's grammar.
+    Syntax,
+    /// Not an integer, or outside 64 bits.
+    NotInteger,
+    /// Not a float.
+    NotFloat,
+    /// The key is not there, and the command needs it.
+    NoSuchKey,
+    /// A result would not fit 64 bits.
+    Overflow,
+    /// A string would grow past `proto-max-bulk-len`.
+    StringTooLong,
+    /// An expiry time that is out of range.
+    InvalidExpire {
+        /// The command, lower case.
+        command: &'static str,
+    },
+    /// Known to exist, wrong number of words.
+    WrongArity {
+        /// The command, as `container|subcommand` where it is one.
+        command: String,
+    },
+    /// A database number outside the configured range.
+    DbIndexOutOfRange,
+    /// A text without a prefix of its own: `ERR` is put before it.
+    Err(String),
+    /// A complete text, prefix included.
+    Text(String),
+}
+
+impl CommandError {
+    /// An error whose prefix is `ERR`.
+    pub fn err(text: impl Into<String>) -> CommandError {
+        CommandError::Err(text.into())
+    }
+
+    /// An error with its own prefix, such as `NOGOODSLAVE …`.
+    pub fn text(text: impl Into<String>) -> CommandError {
+        CommandError::Text(text.into())
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongType => f.write_str("WRONGTYPE Operation against a key holding the wrong kind of value"),
+            Self::Syntax => f.write_str("ERR syntax error"),
+            Self::NotInteger => f.write_str("ERR value is not an integer or out of range"),
+            Self::NotFloat => f.write_str("ERR value is not a valid float"),
+            Self::NoSuchKey => f.write_str("ERR no such key"),
+            Self::Overflow => f.write_str("ERR increment or decrement would overflow"),
+            Self::StringTooLong => f.write_str("ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+            Self::InvalidExpire { command } => write!(f, "ERR invalid expire time in '{command}' command"),
+            Self::WrongArity { command } => write!(f, "ERR wrong number of arguments for '{command}' command"),
+            Self::DbIndexOutOfRange => f.write_str("ERR DB index is out of range"),
+            Self::Err(text) => write!(f, "ERR {text}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<crate::keyspace::WrongType> for CommandError {
+    fn from(_: crate::keyspace::WrongType) -> CommandError {
+        CommandError::WrongType
+    }
+}
