@@ -27,6 +27,23 @@ impl ArgRef {
     pub const fn big(index: u32) -> ArgRef {
         ArgRef { offset: ArgRef::BIG, len: index }
     }
+
+    /// The same argument after the request's buffer moved `by` bytes up in a larger one, and its large arguments `big`
+    /// places down in a longer list.
+    pub(super) const fn moved(self, by: u32, big: u32) -> ArgRef {
+        match self.offset {
+            ArgRef::BIG => ArgRef { len: self.len + big, ..self },
+            offset => ArgRef { offset: offset + by, ..self },
+        }
+    }
+
+    /// The same argument seen from `base`, a position at or before it.
+    pub(super) const fn seen_from(self, base: u32) -> ArgRef {
+        match self.offset {
+            ArgRef::BIG => self,
+            offset => ArgRef { offset: offset - base, ..self },
+        }
+    }
 }
 
 /// The arguments of one command; number 0 is the command's name.
