@@ -84,7 +84,14 @@ pub enum Outcome {
 impl Outcome {
     /// If something changed, replicas and the AOF receive these words instead of what was written.
     pub fn propagate(words: &[&[u8]]) -> Outcome {
-        Outcome::PropagateAs(Box::new(OwnedArgs::of(words)))
+        OwnedArgs::of(words).into()
+    }
+}
+
+/// If something changed, replicas and the AOF receive this instead of what was written.
+impl From<OwnedArgs> for Outcome {
+    fn from(command: OwnedArgs) -> Outcome {
+        Outcome::PropagateAs(Box::new(command))
     }
 }
 

@@ -204,6 +204,12 @@ impl<'a> DbHandle<'a> {
         loc.map(|loc| self.ks.dbs.get(self.index).table.entry(loc).expiry())
     }
 
+    /// The same for a command that is going to write: counts nothing.
+    pub fn peek_expiry(&mut self, key: &[u8]) -> Option<Option<UnixMillis>> {
+        let (_, loc) = self.locate(key);
+        loc.map(|loc| self.ks.dbs.get(self.index).table.entry(loc).expiry())
+    }
+
     /// Counts as a use of `key` whatever [`Access::touch`] says; gives whether it exists. Counts a hit or a miss.
     pub fn touch(&mut self, key: &[u8]) -> bool {
         let (_, loc) = self.locate(key);
@@ -248,6 +254,39 @@ impl<'a> DbHandle<'a> {
     /// or whose time was over, means no expiry.
     pub fn put(&mut self, key: &[u8], value: NewStr<'_>, expiry: Expiry, event: Event) -> bool {
         let (hash, live) = self.locate(key);
+        self.store(key, hash, live, value, expiry, event)
+    }
+
+    /// Stores at `key` the integer that `f` makes of its present value, with one look-up; gives that integer. The expiry
+    /// stays. When `f` refuses, nothing happens.
+    #[inline]
+    pub fn update_int<E: From<WrongType>>(
+        &mut self,
+        key: &[u8],
+        event: Event,
+        f: impl FnOnce(Option<StrView<'_>>) -> Result<i64, E>,
+    ) -> Result<i64, E> {
+        let (hash, live) = self.locate(key);
+        let present = match live {
+            Some(loc) => Some(Str::view(self.ks.dbs.get(self.index).table.entry(loc))?),
+            None => None,
+        };
+        let value = f(present)?;
+        self.store(key, hash, live, NewStr::Int(value), Expiry::Keep, event);
+        Ok(value)
+    }
+
+    /// Stores `value` at `key`, which [`DbHandle::locate`] has just looked for.
+    #[inline]
+    fn store(
+        &mut self,
+        key: &[u8],
+        hash: u64,
+        live: Option<Loc>,
+        value: NewStr<'_>,
+        expiry: Expiry,
+        event: Event,
+    ) -> bool {
         self.before_write(hash);
         let db = self.ks.dbs.get(self.index);
         // A key that is only hidden is still there to be overwritten.
@@ -342,6 +381,13 @@ impl<'a> DbHandle<'a> {
         self.ks.dbs.get(self.index).table.set_expiry(loc, when);
         self.ks.changes.changed(self.index, key, event, Effect::Written);
         true
+    }
+
+    /// Sets the recency of `key` to bits from [`Recency::from_idle`] or [`Recency::from_frequency`], if it exists.
+    pub fn set_recency(&mut self, key: &[u8], recency: u32) {
+        if let (_, Some(loc)) = self.locate(key) {
+            self.ks.dbs.get(self.index).table.set_recency(loc, recency);
+        }
     }
 
     /// Notes one more event about `key`, such as `expire` after `set`. Changes nothing and does not count as a change.

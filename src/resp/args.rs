@@ -129,12 +129,7 @@ impl OwnedArgs {
     /// Copies the small arguments, shares the large.
     pub fn copy_of(args: &Args<'_>) -> OwnedArgs {
         let mut owned = OwnedArgs::new();
-        for index in 0..args.len() {
-            match args.shared(index) {
-                Some(bytes) => owned.push_shared(bytes.clone()),
-                None => owned.push(args.get(index)),
-            }
-        }
+        (0..args.len()).for_each(|index| owned.push_arg(args, index));
         owned
     }
 
@@ -155,6 +150,14 @@ impl OwnedArgs {
     pub fn push_shared(&mut self, word: Bytes) {
         self.items.push(ArgRef::big(self.big.len() as u32));
         self.big.push(word);
+    }
+
+    /// Appends argument `index` of `args`, shared if it can be.
+    pub fn push_arg(&mut self, args: &Args<'_>, index: usize) {
+        match args.shared(index) {
+            Some(bytes) => self.push_shared(bytes.clone()),
+            None => self.push(args.get(index)),
+        }
     }
 
     /// The view that commands take.

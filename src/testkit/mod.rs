@@ -1,1 +1,5 @@
-//! (module under construction)
+//! What tests share.
+
+mod transcript;
+
+pub use transcript::transcript;

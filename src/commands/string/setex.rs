@@ -1,0 +1,77 @@
+//! SETEX key seconds value: stores a string that expires after so many seconds.
+//!
+//! Reply:   OK.
+//! Errors:  not an integer; invalid expire time.
+//!
+//! Replicas and the AOF receive `SET key value PXAT ms`.
+
+use super::expiry::Unit;
+use super::set::{put, set_pxat};
+use crate::commands::contract::{CommandResult, DataCtx, DataHandler};
+use crate::resp::args::Args;
+use crate::spec::{Access, Arg, ArgKind, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
+
+/// The declaration.
+pub const SPEC: Spec<DataHandler> = Spec {
+    meta: Meta {
+        name: "setex",
+        group: Group::String,
+        since: "2.0.0",
+        arity: Arity::Exactly(4),
+        flags: Flags::WRITE.and(Flags::DENYOOM),
+        categories: Category::STRING,
+        keys: &[KeySpec::one(1, Access::OW.and(Access::UPDATE))],
+        summary: "Stores a string with a time to live in seconds.",
+        deprecated: Some(("2.6.12", "`SET` with the `EX` argument")),
+        args: &[Arg::key("key", 0), Arg::new("seconds", ArgKind::Integer), Arg::new("value", ArgKind::String)],
+        ..Meta::NEW
+    },
+    handler: setex,
+};
+
+fn setex(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
+    let at = Unit::Seconds.moment(args.get(2), ctx.now.wall(), "setex")?;
+    put(ctx, args.get(1), args, 3, Some(at), false);
+    ctx.reply.ok();
+    Ok(set_pxat(args, 3, at).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testkit::transcript;
+
+    #[test]
+    fn the_string_is_stored_with_its_time_to_live() {
+        transcript(
+            "
+            > SETEX k 10 v
+            +OK
+            > PEXPIRETIME k
+            :1010000
+            > GET k
+            $v
+            ",
+        )
+        .propagates(&["SET k v PXAT 1010000"])
+        .notifies(&["set k", "expire k"]);
+    }
+
+    #[test]
+    fn impossible_times_are_refused() {
+        transcript(
+            "
+            > SETEX k 0 v
+            -ERR invalid expire time in 'setex' command
+            > SETEX k -1 v
+            -ERR invalid expire time in 'setex' command
+            > SETEX k 9223372036854775807 v
+            -ERR invalid expire time in 'setex' command
+            > SETEX k x v
+            -ERR value is not an integer or out of range
+            > EXISTS k
+            :0
+            ",
+        )
+        .propagates(&[]);
+    }
+}
