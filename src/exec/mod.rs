@@ -1,1 +1,316 @@
-//! (module under construction)
+//! How a command is admitted, run, and what follows. Read this floor first.
+//!
+//! # The life of a command
+//!
+//! ```text
+//! words of a request
+//!   │  spec::Table      which command is it? right number of words?           else an error, and a MULTI is spoilt
+//!   │  gates            may it run now? (login, MULTI, ACL, disk, replicas, role, stale, loading)
+//!   │  MULTI open?      queue it and say QUEUED
+//!   ▼
+//! call                  the clock is read, the handler runs and writes its reply, MONITOR is told
+//!   │
+//! after                 what follows, always in this order:
+//!   │   1. figures of the command, slow log
+//!   │   2. clients that WATCH a changed key are marked
+//!   │   3. keyspace notifications
+//!   │   4. the journal: keys found expired as DEL first, then the command, as written or rewritten
+//!   ▼
+//! end of the unit       the journal closes the unit (MULTI … EXEC around several entries);
+//!                       pushes to the caller itself follow its reply
+//! ```
+//!
+//! A *unit* is what one client asked for at once: a command, or a whole EXEC. Data handlers know nothing of the second
+//! half: they leave changes in the keyspace's log and an [`Outcome`](crate::commands::contract::Outcome).
+//!
+//! # Who owns what
+//!
+//! [`Engine`] holds what this floor works on. The program around it (`server`) is reached through [`Host`]: other
+//! clients, administrative commands, the clock. So a test can run every command with a host of a few lines.
+
+pub mod after;
+pub mod call;
+pub mod flow;
+pub mod gates;
+pub mod journal;
+pub mod notify;
+pub mod replay;
+pub mod watch;
+
+use crate::acl::Acl;
+use crate::base::id::ClientId;
+use crate::base::rng::Rng;
+use crate::base::time::Now;
+use crate::commands::contract::{CommandResult, DataHandler, DataSettings};
+use crate::config::model::Config;
+use crate::config::values::EventClasses;
+use crate::exec::gates::{Caller, Facts, Gate};
+use crate::exec::journal::Journal;
+use crate::exec::watch::WatchTable;
+use crate::keyspace::{Access, ExpiredKeys, Keyspace};
+use crate::pubsub::PubSub;
+use crate::resp::args::Args;
+use crate::resp::out::Out;
+use crate::resp::reply::{Proto, Reply};
+use crate::session::{Kind, Peers, Program, Session, SessionHandler};
+use crate::spec::{Command, CommandId, Flags, LookupError, Table};
+use crate::stats::command::CommandStats;
+use crate::stats::counters::Counters;
+use crate::stats::slowlog::SlowLog;
+
+/// What runs when a command is called. Its kind says how far it can reach.
+pub enum Handler<A> {
+    /// One database and a reply.
+    Data(DataHandler),
+    /// The client's own session, channels, users.
+    Session(SessionHandler),
+    /// Runs other commands.
+    Flow(flow::Flow),
+    /// The whole server.
+    Admin(A),
+}
+
+/// Everything commands work on.
+pub struct Engine {
+    /// The data.
+    pub keyspace: Keyspace,
+    /// What changed, for replicas.
+    pub journal: Journal,
+    /// Watched keys.
+    pub watch: WatchTable,
+    /// Channels.
+    pub pubsub: PubSub,
+    /// Users.
+    pub acl: Acl,
+    /// Settings.
+    pub config: Config,
+    /// Settings that data commands depend on, kept in step with `config`.
+    pub settings: DataSettings,
+    /// What the gates look at.
+    pub facts: Facts,
+    /// What clients can learn about the program.
+    pub program: Program,
+    /// The server's counters.
+    pub counters: Counters,
+    /// Changes since the last save that succeeded began.
+    pub dirty_since_save: u64,
+    /// Figures per command and per error.
+    pub command_stats: CommandStats,
+    /// Slow commands.
+    pub slowlog: SlowLog,
+    /// Clients that called MONITOR.
+    pub monitors: Vec<ClientId>,
+    /// Chance.
+    pub rng: Rng,
+    /// The moment of this turn.
+    pub now: Now,
+    /// How deep in EXEC we are: 0 outside.
+    pub depth: u32,
+}
+
+impl Engine {
+    /// What a client finds of a key whose time is over.
+    pub fn expired_rule(&self, session: &Session) -> ExpiredKeys {
+        if session.kind == Kind::Master || self.facts.is_loading {
+            ExpiredKeys::Ignore
+        } else if self.facts.is_replica || self.facts.is_write_paused {
+            ExpiredKeys::Hide
+        } else {
+            ExpiredKeys::Delete
+        }
+    }
+
+    /// The conditions under which a command of this client looks at keys.
+    pub fn access(&self, session: &Session) -> Access {
+        Access { now: self.now.wall(), expired: self.expired_rule(session), touch: !session.marks.is_no_touch }
+    }
+
+    /// Tells the change log whether anybody wants to know of each change. To be called when watched keys or
+    /// notification settings changed.
+    pub fn refresh_observers(&mut self) {
+        let events = self.config.keyspace.notify_keyspace_events;
+        let is_notifying = events.contains(EventClasses::KEYSPACE) || events.contains(EventClasses::KEYEVENT);
+        let misses = is_notifying && events.contains(EventClasses::KEY_MISS);
+        self.keyspace.changes_mut().observe(is_notifying || !self.watch.is_empty(), misses);
+    }
+}
+
+/// The program around the engine.
+pub trait Host: Sized {
+    /// Handlers of administrative commands.
+    type Admin: Copy + 'static;
+
+    /// The engine.
+    fn engine(&mut self) -> &mut Engine;
+
+    /// The engine and the other clients, at once.
+    fn with_peers<R>(&mut self, act: impl FnOnce(&mut Engine, &mut dyn Peers) -> R) -> R;
+
+    /// Runs an administrative command. It may leave the session blocked.
+    fn admin(&mut self, handler: Self::Admin, session: &mut Session, args: &Args<'_>, reply: Reply<'_>) -> CommandResult;
+
+    /// A precise reading of the monotonic clock, in microseconds.
+    fn micros(&mut self) -> u64;
+
+    /// Marks another client: a key it watches has changed.
+    fn break_watch(&mut self, client: ClientId);
+
+    /// Shows a command to the clients that called MONITOR.
+    fn feed_monitors(&mut self, session: &Session, args: &Args<'_>);
+
+    /// Whether the present CLIENT PAUSE (or a failover) holds this command back.
+    fn is_held_back(&mut self, session: &Session, command: &Command, caller: &Caller) -> bool;
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was answered (with a result, an error, or QUEUED) or needs no answer.
+    Done,
+    /// CLIENT PAUSE holds it back: it is to be tried again when the pause ends.
+    HeldBack,
+}
+
+/// Runs one request of a client from beginning to end.
+pub fn execute<H: Host>(
+    host: &mut H,
+    table: &Table<Handler<H::Admin>>,
+    session: &mut Session,
+    args: &Args<'_>,
+    out: &mut Out,
+) -> Verdict {
+    let command = match table.lookup(args) {
+        Ok(command) => command,
+        Err(error) => {
+            reject(host, session, None, &error.text(), out);
+            if let LookupError::WrongArity { .. } = error {
+                let id = table.catalog().lookup(args).ok().map(|command| command.id);
+                count_rejection(host, id);
+            }
+            session.command_ended();
+            return Verdict::Done;
+        }
+    };
+    let verdict = admit_and_run(host, table, session, command, args, out);
+    if verdict == Verdict::Done {
+        session.command_ended();
+        release_own_pushes(session, out);
+    }
+    verdict
+}
+
+fn admit_and_run<H: Host>(
+    host: &mut H,
+    table: &Table<Handler<H::Admin>>,
+    session: &mut Session,
+    command: &Command,
+    args: &Args<'_>,
+    out: &mut Out,
+) -> Verdict {
+    let is_exec = matches!(table.handler(command), Handler::Flow(flow::Flow::Exec));
+    let caller = describe(host.engine(), session, is_exec);
+    if let Err(text) = admit(host.engine(), session, command, args, &caller) {
+        reject(host, session, Some(command), &text, out);
+        if is_exec {
+            // An EXEC that is refused ends its transaction; reject() wrote EXECABORT.
+            host.with_peers(|engine, _| flow::multi::discard(engine, session));
+        }
+        return Verdict::Done;
+    }
+    if host.is_held_back(session, command, &caller) {
+        return Verdict::HeldBack;
+    }
+    if session.multi.is_some() && !is_run_inside_multi(command.meta.name) {
+        flow::multi::queue(session, command, args);
+        reply(session, out).simple("QUEUED");
+        return Verdict::Done;
+    }
+    call::call(host, table, session, command, args, out);
+    if host.engine().depth == 0 {
+        host.engine().journal.close_unit();
+        host.engine().keyspace.changes_mut().clear();
+    }
+    Verdict::Done
+}
+
+/// The gates, in order. The text of the refusal, if any.
+fn admit(
+    engine: &mut Engine,
+    session: &Session,
+    command: &Command,
+    args: &Args<'_>,
+    caller: &Caller,
+) -> Result<(), std::borrow::Cow<'static, str>> {
+    gates::before_acl(command.meta, caller)?;
+    if let Some(text) = acl_refusal(engine, session, command, args) {
+        return Err(text.into());
+    }
+    match gates::after_acl(command.meta, caller, &engine.facts) {
+        Ok(()) => Ok(()),
+        Err(Gate::Refused(text)) => Err(text.into()),
+        Err(Gate::SubscriberContext) => Err(gates::subscriber_text(&command.full_name).into()),
+    }
+}
+
+/// What the ACL says against this command, if anything. The link from our master has no user and may do everything.
+pub fn acl_refusal(_engine: &mut Engine, _session: &Session, _command: &Command, _args: &Args<'_>) -> Option<String> {
+    None
+}
+
+fn describe(engine: &Engine, session: &Session, is_exec: bool) -> Caller {
+    let (queued, lacking) = match &session.multi {
+        Some(multi) if is_exec => (multi.any_flags, multi.lacking_flags),
+        _ => (Flags::NONE, Flags::NONE),
+    };
+    Caller {
+        is_master: session.kind == Kind::Master,
+        is_replica_link: session.kind == Kind::Replica,
+        is_resp2_subscriber: session.proto == Proto::Resp2 && session.is_subscriber(),
+        is_authenticated: !session.must_authenticate(&engine.acl),
+        is_in_multi: session.multi.is_some() && !is_exec,
+        has_queued_writes: queued.has(Flags::WRITE),
+        has_queued_no_stale: lacking.has(Flags::STALE),
+        has_queued_no_loading: lacking.has(Flags::LOADING),
+        has_queued_denyoom: queued.has(Flags::DENYOOM),
+    }
+}
+
+/// Which commands act on an open transaction instead of joining it.
+fn is_run_inside_multi(name: &str) -> bool {
+    matches!(name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+}
+
+/// Answers with an error; an open transaction is spoilt by it.
+fn reject<H: Host>(host: &mut H, session: &mut Session, command: Option<&Command>, text: &str, out: &mut Out) {
+    if let Some(multi) = session.multi.as_mut() {
+        multi.is_aborted = true;
+    }
+    count_rejection(host, command.map(|command| command.id));
+    host.engine().command_stats.error(text);
+    let is_exec = command.is_some_and(|command| command.meta.name == "exec");
+    if is_exec {
+        let reason = text.strip_prefix("ERR ").unwrap_or(text);
+        reply(session, out).error(&format!("EXECABORT Transaction discarded because of: {reason}"));
+    } else {
+        reply(session, out).error(text);
+    }
+}
+
+fn count_rejection<H: Host>(host: &mut H, command: Option<CommandId>) {
+    if let Some(id) = command {
+        host.engine().command_stats.rejected(id);
+    }
+}
+
+/// Where the present command's reply goes, unless CLIENT REPLY withholds it.
+pub fn reply<'a>(session: &Session, out: &'a mut Out) -> Reply<'a> {
+    out.set_muted(session.is_muted());
+    Reply::new(out, session.proto)
+}
+
+fn release_own_pushes(session: &mut Session, out: &mut Out) {
+    out.set_muted(false);
+    for push in session.pending_pushes.drain(..) {
+        out.append_shared(push);
+    }
+}

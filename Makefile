@@ -1,0 +1,57 @@
+# make run     a master, two replicas and three Sentinels on this machine, until Ctrl-C
+# make test    every test; says loudly what it had to skip
+
+PREFIX ?= /usr/local
+PORT ?= 6379
+SENTINEL_PORT ?= 26379
+SEEDS ?= 100000
+FUZZ_SECONDS ?= 600
+
+SERVER = target/release/rredis-server
+
+.PHONY: all build run test test-clients lint sim bench fuzz miri install clean
+
+all: build
+
+build:
+	cargo build --release
+
+run: build
+	@PORT=$(PORT) SENTINEL_PORT=$(SENTINEL_PORT) scripts/run-cluster.sh $(SERVER)
+
+# Format, lints, unit tests, transcripts, simulation, end-to-end scenarios with real processes, real clients.
+test: lint
+	cargo build --release
+	cargo test --no-fail-fast
+	$(MAKE) test-clients
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+# Small programs with real client libraries write through a failover.
+test-clients: build
+	tests/clients/run.sh $(SERVER)
+
+# The simulated clusters, with as many seeds as you like: make sim SEEDS=1000000
+sim:
+	SEEDS=$(SEEDS) cargo test --release --test sim -- --nocapture
+
+# Side by side with the redis-server found on this machine; writes a table.
+bench: build
+	scripts/bench.sh $(SERVER)
+
+# Each target for FUZZ_SECONDS. Needs a nightly toolchain and cargo-fuzz.
+fuzz:
+	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/etc/rredis $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/rredis-server
+	ln -sf rredis-server $(DESTDIR)$(PREFIX)/bin/rredis-sentinel
+	install -m 644 redis.conf sentinel.conf $(DESTDIR)$(PREFIX)/etc/rredis/
+	install -m 644 docs/man/rredis-server.1 docs/man/rredis-sentinel.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+
+clean:
+	cargo clean
+	rm -rf run

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Starts a master, two replicas and three Sentinels from the shipped config files, shows how to connect, follows their
+# logs in one stream and stops everything on Ctrl-C.
+#
+#   scripts/run-cluster.sh path/to/rredis-server
+#
+# PORT (6379) and SENTINEL_PORT (26379) are the first of three ports each; RUN_DIR (./run) holds data, logs and configs.
+set -u
+
+server=$(realpath "${1:?usage: run-cluster.sh path/to/rredis-server}")
+port=${PORT:-6379}
+sentinel_port=${SENTINEL_PORT:-26379}
+run=${RUN_DIR:-run}
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+fail() { echo "make run: $*" >&2; exit 1; }
+
+is_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+for p in "$port" "$((port + 1))" "$((port + 2))" "$sentinel_port" "$((sentinel_port + 1))" "$((sentinel_port + 2))"; do
+  if is_open "$p"; then
+    fail "port $p is taken. Stop what listens there, or choose others: make run PORT=7379 SENTINEL_PORT=27379"
+  fi
+done
+
+mkdir -p "$run" || fail "cannot create $run"
+run=$(cd "$run" && pwd)
+pids=()
+tail_pid=""
+
+stop_all() {
+  trap - INT TERM EXIT
+  echo
+  echo "Stopping."
+  # Also whatever was started again by hand from these folders: every node writes its pid there.
+  for file in "$run"/*/pid; do
+    [ -f "$file" ] || continue
+    pid=$(cat "$file" 2>/dev/null) || continue
+    if [ -n "$pid" ] && [ "$(readlink "/proc/$pid/exe" 2>/dev/null)" = "$server" ]; then pids+=("$pid"); fi
+  done
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+  for _ in $(seq 1 100); do
+    alive=0
+    for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null && alive=1; done
+    [ "$alive" = 0 ] && break
+    sleep 0.1
+  done
+  for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null; done
+  [ -n "$tail_pid" ] && kill "$tail_pid" 2>/dev/null
+  wait 2>/dev/null
+  echo "Everything is stopped. Data and logs are in $run."
+  exit 0
+}
+trap stop_all INT TERM EXIT
+
+for i in 0 1 2; do
+  p=$((port + i))
+  dir="$run/$p"
+  rm -rf "$dir" && mkdir -p "$dir" || fail "cannot create $dir"
+  {
+    cat "$root/redis.conf"
+    echo
+    echo "# Added by make run."
+    echo "port $p"
+    echo "dir $dir"
+    echo "logfile $dir/log"
+    echo "pidfile $dir/pid"
+    [ "$i" -gt 0 ] && echo "replicaof 127.0.0.1 $port"
+  } > "$dir/redis.conf"
+  : > "$dir/log"
+  # A session of its own, so that Ctrl-C reaches this script only and the order of stopping is ours.
+  setsid "$server" "$dir/redis.conf" &
+  pids+=("$!")
+done
+
+for i in 0 1 2; do
+  p=$((sentinel_port + i))
+  dir="$run/$p"
+  rm -rf "$dir" && mkdir -p "$dir" || fail "cannot create $dir"
+  {
+    sed -e "s/^port .*/port $p/" -e "s/^sentinel monitor mymaster .*/sentinel monitor mymaster 127.0.0.1 $port 2/" "$root/sentinel.conf"
+    echo
+    echo "dir $dir"
+    echo "logfile $dir/log"
+    echo "pidfile $dir/pid"
+  } > "$dir/sentinel.conf"
+  : > "$dir/log"
+  setsid "$server" "$dir/sentinel.conf" --sentinel &
+  pids+=("$!")
+done
+
+
+is_complete() {
+  for i in 1 2; do
+    (exec 3<>"/dev/tcp/127.0.0.1/$((port + i))" && printf 'ROLE\r\nQUIT\r\n' >&3 && timeout 1 cat <&3) 2>/dev/null |
+      grep -q connected || return 1
+  done
+  for i in 0 1 2; do
+    (exec 3<>"/dev/tcp/127.0.0.1/$((sentinel_port + i))" &&
+      printf 'INFO sentinel\r\n' >&3 && timeout 0.3 cat <&3) 2>/dev/null | grep -q 'slaves=2,sentinels=3' || return 1
+  done
+}
+
+echo "Starting: three servers and three Sentinels."
+for attempt in $(seq 1 100); do
+  for pid in "${pids[@]}"; do
+    if ! kill -0 "$pid" 2>/dev/null; then
+      cat "$run"/*/log >&2
+      fail "a process ended during the start; its log is above"
+    fi
+  done
+  is_complete && break
+  [ "$attempt" = 100 ] && fail "the replicas or the Sentinels did not find each other; the logs are in $run"
+  printf '.'
+  sleep 0.1
+done
+
+cat <<TEXT
+
+  master    127.0.0.1:$port
+  replica   127.0.0.1:$((port + 1))   replica   127.0.0.1:$((port + 2))
+  sentinel  127.0.0.1:$sentinel_port  127.0.0.1:$((sentinel_port + 1))  127.0.0.1:$((sentinel_port + 2))   (master name: mymaster, quorum 2)
+
+  Write something       redis-cli -p $port set greeting hello
+  Ask who is master     redis-cli -p $sentinel_port sentinel get-master-addr-by-name mymaster
+  Kill the master       kill -9 ${pids[0]}
+  Start it again        $server $run/$port/redis.conf &
+  Data, logs, configs   $run
+
+  Ctrl-C stops everything. The logs follow.
+
+TEXT
+
+(cd "$run" && exec tail -q -n +1 -F ./*/log 2>/dev/null) | awk -v names="$port" '{ print; fflush() }' &
+tail_pid=$!
+wait "$tail_pid"

@@ -1,0 +1,86 @@
+//! Running one admitted command: timing, MONITOR, the handler, and then what follows.
+
+use crate::commands::contract::{DataCtx, Outcome};
+use crate::exec::{Handler, Host, after, flow, reply};
+use crate::resp::args::Args;
+use crate::resp::out::Out;
+use crate::session::{Session, SessionCtx, SessionOutcome};
+use crate::spec::{Command, Flags, Table};
+
+/// Runs a command whose admission was decided.
+pub fn call<H: Host>(
+    host: &mut H,
+    table: &Table<Handler<H::Admin>>,
+    session: &mut Session,
+    command: &Command,
+    args: &Args<'_>,
+    out: &mut Out,
+) {
+    let started = host.micros();
+    let dirty_before = host.engine().keyspace.changes().dirty();
+    let db_before = session.db;
+    let result = match table.handler(command) {
+        Handler::Data(handler) => {
+            let engine = host.engine();
+            let access = engine.access(session);
+            let mut ctx = DataCtx {
+                db: engine.keyspace.db(session.db as u32, access),
+                reply: reply(session, out),
+                now: engine.now,
+                rng: &mut engine.rng,
+                settings: &engine.settings,
+            };
+            handler(&mut ctx, args).map_err(|error| error.to_string())
+        }
+        Handler::Session(handler) => host.with_peers(|engine, peers| {
+            let mut ctx = SessionCtx {
+                reply: reply(session, out),
+                session,
+                peers,
+                acl: &mut engine.acl,
+                pubsub: &mut engine.pubsub,
+                catalog: table.catalog(),
+                program: &engine.program,
+                now: engine.now,
+                rng: &mut engine.rng,
+            };
+            match handler(&mut ctx, args) {
+                Ok(SessionOutcome::Done) => Ok(Outcome::Done),
+                Ok(SessionOutcome::ToReplicas) => Ok(Outcome::Forced),
+                Ok(SessionOutcome::Reset) => {
+                    flow::multi::forget_watches(engine, session);
+                    Ok(Outcome::Done)
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        }),
+        Handler::Flow(flow) => flow::run(host, table, *flow, session, args, out).map_err(|error| error.to_string()),
+        Handler::Admin(handler) => {
+            let reply = reply(session, out);
+            host.admin(*handler, session, args, reply).map_err(|error| error.to_string())
+        }
+    };
+    let elapsed = host.micros().saturating_sub(started);
+    let engine = host.engine();
+    let outcome = match result {
+        Ok(outcome) => {
+            engine.command_stats.called(command.id, elapsed);
+            Some(outcome)
+        }
+        Err(text) => {
+            engine.command_stats.called(command.id, elapsed);
+            engine.command_stats.failed(command.id);
+            engine.command_stats.error(&text);
+            reply(session, out).error(&text);
+            None
+        }
+    };
+    session.last_command = Some(command.id);
+    if !command.flags.has(Flags::SKIP_SLOWLOG) {
+        engine.slowlog.consider(args.iter(), elapsed, engine.now, &session.addr, session.name.as_deref());
+    }
+    if !engine.monitors.is_empty() && !command.flags.has(Flags::SKIP_MONITOR.and(Flags::ADMIN)) {
+        host.feed_monitors(session, args);
+    }
+    after::consequences(host, session, db_before, args, outcome, dirty_before);
+}

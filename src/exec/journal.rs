@@ -1,0 +1,269 @@
+//! What changed, as one ordered stream of bytes: the stream that replicas apply.
+//!
+//! A *unit* is what one client asked for: a command, or a whole EXEC. Each unit leaves zero or more entries. One entry
+//! goes out bare; several go out between MULTI and EXEC, so that nobody ever sees half a unit. `SELECT n` is put before
+//! an entry whenever the stream's database changes, inside the MULTI, because that is where stock servers put it.
+//!
+//! Entries are written straight into the stream. That a unit has a second entry is only known when it arrives; then the
+//! MULTI is slipped in where the unit began. Units of several entries are rare and their bytes still warm.
+//!
+//! ```text
+//!   … SET a 1 │ SELECT 3 · INCR b │ MULTI · DEL c · SET c 2 · EXEC │ …
+//!              one entry            two entries
+//! ```
+//!
+//! Nobody listening (no replica has ever attached, no append-only file) costs one comparison: nothing is encoded.
+//! Large arguments are not copied; they become chunks of their own.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::resp::args::Args;
+
+/// The stream since it was last drained.
+#[derive(Debug, Default)]
+pub struct Journal {
+    is_on: bool,
+    chunks: Vec<Bytes>,
+    tail: BytesMut,
+    /// Bytes ever appended while on.
+    written: u64,
+    selected: Option<usize>,
+    unit: Unit,
+}
+
+#[derive(Debug, Default)]
+struct Unit {
+    entries: usize,
+    /// Where the first entry (or its SELECT) began: chunk number and offset in what was then the tail.
+    chunk: usize,
+    offset: usize,
+    /// Replaced writes must not be wrapped: active expiry and eviction emit bare entries.
+    is_bare: bool,
+}
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+impl Journal {
+    /// Starts or stops encoding. Starting again makes the next entry name its database.
+    pub fn set_on(&mut self, is_on: bool) {
+        if is_on && !self.is_on {
+            self.selected = None;
+        }
+        self.is_on = is_on;
+    }
+
+    /// Whether anybody listens.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Bytes appended since the process began. A difference of two readings is a length of stream.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Makes the next entry name its database: a replica is about to start reading here.
+    pub fn reselect(&mut self) {
+        self.selected = None;
+    }
+
+    /// The database that the stream is in, as an RDB file for a replica notes it; `None` before the first entry.
+    pub fn selected(&self) -> Option<usize> {
+        self.selected
+    }
+
+    /// Adds one command to the present unit.
+    pub fn append(&mut self, db: usize, args: &Args<'_>) {
+        if !self.is_on {
+            return;
+        }
+        self.open_entry();
+        if self.selected != Some(db) {
+            let digits = itoa::Buffer::new().format(db).to_owned();
+            self.encode_words(&[b"SELECT", digits.as_bytes()]);
+            self.selected = Some(db);
+        }
+        self.encode(args);
+    }
+
+    /// Adds bytes that belong to no database (PING, REPLCONF GETACK *), outside any unit.
+    pub fn append_raw(&mut self, words: &[&[u8]]) {
+        if self.is_on {
+            debug_assert_eq!(self.unit.entries, 0, "raw entries stand between units");
+            self.encode_words(words);
+        }
+    }
+
+    /// From here to the end of the unit entries are not wrapped in MULTI.
+    pub fn bare_unit(&mut self) {
+        self.unit.is_bare = true;
+    }
+
+    /// Ends the unit.
+    pub fn close_unit(&mut self) {
+        if self.unit.entries > 1 && !self.unit.is_bare {
+            self.put(EXEC);
+        }
+        self.unit.entries = 0;
+        self.unit.is_bare = false;
+    }
+
+    /// Takes what was appended since the last call.
+    pub fn drain(&mut self) -> Vec<Bytes> {
+        debug_assert_eq!(self.unit.entries, 0, "drained between units");
+        self.seal_tail();
+        std::mem::take(&mut self.chunks)
+    }
+
+    /// Whether there is anything to drain.
+    pub fn is_drained(&self) -> bool {
+        self.chunks.is_empty() && self.tail.is_empty()
+    }
+
+    fn open_entry(&mut self) {
+        match self.unit.entries {
+            0 => (self.unit.chunk, self.unit.offset) = (self.chunks.len(), self.tail.len()),
+            1 if !self.unit.is_bare => self.insert_multi(),
+            _ => {}
+        }
+        self.unit.entries += 1;
+    }
+
+    /// Puts MULTI where the unit began, by cutting the chunk it lies in.
+    fn insert_multi(&mut self) {
+        self.seal_tail();
+        let (chunk, offset) = (self.unit.chunk, self.unit.offset);
+        let whole = self.chunks[chunk].clone();
+        let pieces = [whole.slice(..offset), Bytes::from_static(MULTI), whole.slice(offset..)];
+        self.chunks.splice(chunk..=chunk, pieces.into_iter().filter(|piece| !piece.is_empty()));
+        self.written += MULTI.len() as u64;
+    }
+
+    fn encode(&mut self, args: &Args<'_>) {
+        self.header(b'*', args.len());
+        for index in 0..args.len() {
+            match args.shared(index) {
+                Some(large) => {
+                    self.header(b'$', large.len());
+                    self.seal_tail();
+                    self.written += large.len() as u64;
+                    self.chunks.push(large.clone());
+                    self.put(b"\r\n");
+                }
+                None => self.bulk(args.get(index)),
+            }
+        }
+    }
+
+    fn encode_words(&mut self, words: &[&[u8]]) {
+        self.header(b'*', words.len());
+        words.iter().for_each(|word| self.bulk(word));
+    }
+
+    fn bulk(&mut self, word: &[u8]) {
+        self.header(b'$', word.len());
+        self.put(word);
+        self.put(b"\r\n");
+    }
+
+    fn header(&mut self, kind: u8, len: usize) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(len).as_bytes();
+        self.tail.reserve(digits.len() + 3);
+        self.put(&[kind]);
+        self.put(digits);
+        self.put(b"\r\n");
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        self.written += bytes.len() as u64;
+    }
+
+    fn seal_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.chunks.push(self.tail.split().freeze());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::args::OwnedArgs;
+
+    fn text(journal: &mut Journal) -> String {
+        let bytes: Vec<u8> = journal.drain().concat();
+        let words: Vec<&str> = std::str::from_utf8(&bytes).unwrap().split("\r\n").collect();
+        words.iter().filter(|w| !w.starts_with(['*', '$'])).copied().collect::<Vec<_>>().join(" ").trim().to_owned()
+    }
+
+    fn on() -> Journal {
+        let mut journal = Journal::default();
+        journal.set_on(true);
+        journal
+    }
+
+    fn add(journal: &mut Journal, db: usize, words: &[&[u8]]) {
+        journal.append(db, &OwnedArgs::of(words).as_args());
+    }
+
+    #[test]
+    fn one_entry_goes_bare_and_names_its_database_once() {
+        let mut journal = on();
+        add(&mut journal, 0, &[b"SET", b"a", b"1"]);
+        journal.close_unit();
+        add(&mut journal, 0, &[b"DEL", b"a"]);
+        journal.close_unit();
+        add(&mut journal, 3, &[b"INCR", b"b"]);
+        journal.close_unit();
+        assert_eq!(text(&mut journal), "SELECT 0 SET a 1 DEL a SELECT 3 INCR b");
+    }
+
+    #[test]
+    fn several_entries_are_wrapped_with_select_inside() {
+        let mut journal = on();
+        add(&mut journal, 0, &[b"DEL", b"x"]);
+        journal.close_unit();
+        add(&mut journal, 1, &[b"DEL", b"a"]);
+        add(&mut journal, 1, &[b"SET", b"a", b"1"]);
+        add(&mut journal, 1, &[b"SET", b"b", b"1"]);
+        journal.close_unit();
+        assert_eq!(text(&mut journal), "SELECT 0 DEL x MULTI SELECT 1 DEL a SET a 1 SET b 1 EXEC");
+    }
+
+    #[test]
+    fn large_arguments_are_shared_and_can_be_wrapped() {
+        let mut journal = on();
+        let large = Bytes::from(vec![b'x'; 70_000]);
+        let mut args = OwnedArgs::of(&[b"SET", b"k"]);
+        args.push_shared(large.clone());
+        add(&mut journal, 0, &[b"DEL", b"k"]);
+        journal.append(0, &args.as_args());
+        journal.close_unit();
+        let written = journal.written();
+        let chunks = journal.drain();
+        assert!(chunks.iter().any(|chunk| chunk.as_ptr() == large.as_ptr()));
+        assert!(chunks[0].starts_with(b"*1\r\n$5\r\nMULTI"));
+        assert_eq!(chunks.iter().map(Bytes::len).sum::<usize>() as u64, written);
+    }
+
+    #[test]
+    fn bare_units_are_never_wrapped() {
+        let mut journal = on();
+        journal.bare_unit();
+        add(&mut journal, 0, &[b"DEL", b"a"]);
+        add(&mut journal, 0, &[b"DEL", b"b"]);
+        journal.close_unit();
+        assert_eq!(text(&mut journal), "SELECT 0 DEL a DEL b");
+    }
+
+    #[test]
+    fn nothing_is_encoded_when_nobody_listens() {
+        let mut journal = Journal::default();
+        add(&mut journal, 0, &[b"SET", b"a", b"1"]);
+        journal.close_unit();
+        assert!(journal.is_drained() && journal.written() == 0);
+    }
+}

@@ -1,0 +1,29 @@
+//! Applying a stream that is already history: the commands of our master. Nothing is admitted, answered or propagated;
+//! each command is called, and MULTI … EXEC runs as one unit.
+
+use crate::exec::{Handler, Host, execute};
+use crate::resp::args::Args;
+use crate::resp::out::Out;
+use crate::session::Session;
+use crate::spec::Table;
+
+/// What came of one command of the stream.
+pub struct Applied {
+    /// The error it would have answered; a sign that master and replica have diverged.
+    pub error: Option<String>,
+}
+
+/// Applies one command. `session` is the master's: its user is "may do everything", its kind says that the rules of
+/// admission do not apply.
+pub fn apply<H: Host>(
+    host: &mut H,
+    table: &Table<Handler<H::Admin>>,
+    session: &mut Session,
+    args: &Args<'_>,
+) -> Applied {
+    let mut out = Out::default();
+    execute(host, table, session, args, &mut out);
+    let bytes = out.to_vec();
+    let error = bytes.strip_prefix(b"-").map(|text| String::from_utf8_lossy(text).trim_end().to_owned());
+    Applied { error }
+}
