@@ -22,10 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("persist", &["base", "resp", "data", "rdb", "keyspace", "stats"]),
     ("commands", &["base", "resp", "spec", "data", "rdb", "keyspace"]),
     ("session", &["base", "resp", "spec", "stats", "config", "acl", "pubsub"]),
-    (
-        "exec",
-        &["base", "resp", "spec", "stats", "config", "acl", "pubsub", "data", "keyspace", "session", "commands"],
-    ),
+    ("exec", &["base", "resp", "spec", "stats", "config", "acl", "pubsub", "data", "keyspace", "session", "commands"]),
     ("sentinel", &["base", "resp", "spec", "stats", "config", "acl", "pubsub", "net", "session"]),
     (
         "server",
@@ -108,7 +105,11 @@ fn the_table_has_no_cycle() {
             .filter(|(module, needs)| !done.contains(*module) && needs.iter().all(|need| done.contains(need)))
             .map(|(module, _)| *module)
             .collect();
-        assert!(!ready.is_empty(), "a cycle among {:?}", table.keys().filter(|m| !done.contains(*m)).collect::<Vec<_>>());
+        assert!(
+            !ready.is_empty(),
+            "a cycle among {:?}",
+            table.keys().filter(|m| !done.contains(*m)).collect::<Vec<_>>()
+        );
         done.extend(ready);
     }
 }
@@ -117,11 +118,14 @@ fn the_table_has_no_cycle() {
 fn unsafe_code_is_only_where_it_is_listed() {
     let listed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/unsafe.md")).unwrap();
     for (name, text) in sources() {
-        let has_unsafe = code(&text).contains("unsafe {") || code(&text).contains("unsafe fn") || code(&text).contains("unsafe impl");
+        let has_unsafe = code(&text).contains("unsafe {")
+            || code(&text).contains("unsafe fn")
+            || code(&text).contains("unsafe impl");
         let allowed = UNSAFE_ALLOWED.iter().any(|place| name.starts_with(place));
         assert!(!has_unsafe || allowed, "{name} contains unsafe code and is not in the list");
         if has_unsafe {
-            let documented = listed.contains(&name) || listed.contains(name.rsplit_once('/').map_or("", |(folder, _)| folder));
+            let documented =
+                listed.contains(&name) || listed.contains(name.rsplit_once('/').map_or("", |(folder, _)| folder));
             assert!(documented, "docs/unsafe.md does not speak of {name}");
             assert!(text.contains("SAFETY:"), "{name} has unsafe code without a proof");
         }
@@ -147,7 +151,9 @@ fn public_items_and_modules_are_documented() {
                 continue;
             }
             let mut above = number;
-            while above > 0 && (lines[above - 1].trim_start().starts_with("#[") || lines[above - 1].trim_end().ends_with(")]")) {
+            while above > 0
+                && (lines[above - 1].trim_start().starts_with("#[") || lines[above - 1].trim_end().ends_with(")]"))
+            {
                 above -= 1;
             }
             if above == 0 || !lines[above - 1].trim_start().starts_with("///") {

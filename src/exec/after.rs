@@ -110,7 +110,9 @@ fn notify<H: Host>(host: &mut H, change: &Change<'_>, mut caller: Option<&mut Se
 fn publish<H: Host>(host: &mut H, channel: &[u8], payload: &[u8], mut caller: Option<&mut Session>) {
     host.with_peers(|engine, peers| {
         engine.pubsub.publish(channel, payload, &mut |client, message| match caller.as_deref_mut() {
-            Some(session) if session.id == client => session.pending_pushes.push(message.encoded(session.proto).clone()),
+            Some(session) if session.id == client => {
+                session.pending_pushes.push(message.encoded(session.proto).clone())
+            }
             _ => peers.deliver(client, message),
         });
     });

@@ -146,7 +146,15 @@ pub fn subscriber_text(command: &str) -> String {
 fn is_allowed_while_subscribed(name: &str) -> bool {
     matches!(
         name,
-        "ping" | "subscribe" | "unsubscribe" | "psubscribe" | "punsubscribe" | "ssubscribe" | "sunsubscribe" | "quit" | "reset"
+        "ping"
+            | "subscribe"
+            | "unsubscribe"
+            | "psubscribe"
+            | "punsubscribe"
+            | "ssubscribe"
+            | "sunsubscribe"
+            | "quit"
+            | "reset"
     )
 }
 
@@ -163,12 +171,8 @@ mod tests {
 
     #[test]
     fn the_first_reason_in_redis_order_is_the_one_told() {
-        let facts = Facts {
-            lacks_good_replicas: true,
-            is_save_failing: true,
-            is_stale_data_served: true,
-            ..Facts::default()
-        };
+        let facts =
+            Facts { lacks_good_replicas: true, is_save_failing: true, is_stale_data_served: true, ..Facts::default() };
         assert_eq!(after_acl(&WRITE, &caller(), &facts), Err(Gate::Refused(MISCONF_RDB)));
         assert_eq!(after_acl(&READ, &caller(), &facts), Ok(()));
         let facts = Facts { is_save_failing: false, ..facts };

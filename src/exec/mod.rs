@@ -147,7 +147,13 @@ pub trait Host: Sized {
     fn with_peers<R>(&mut self, act: impl FnOnce(&mut Engine, &mut dyn Peers) -> R) -> R;
 
     /// Runs an administrative command. It may leave the session blocked.
-    fn admin(&mut self, handler: Self::Admin, session: &mut Session, args: &Args<'_>, reply: Reply<'_>) -> CommandResult;
+    fn admin(
+        &mut self,
+        handler: Self::Admin,
+        session: &mut Session,
+        args: &Args<'_>,
+        reply: Reply<'_>,
+    ) -> CommandResult;
 
     /// A precise reading of the monotonic clock, in microseconds.
     fn micros(&mut self) -> u64;

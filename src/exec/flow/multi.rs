@@ -116,10 +116,7 @@ pub fn forget_watches(engine: &mut Engine, session: &mut Session) {
 
 /// A watched key whose time has come since WATCH counts as changed, though nobody has deleted it yet.
 fn has_expired_watch(engine: &mut Engine, session: &Session) -> bool {
-    session
-        .watched
-        .iter()
-        .any(|watched| !watched.was_expired && is_logically_expired(engine, watched.db, &watched.key))
+    session.watched.iter().any(|watched| !watched.was_expired && is_logically_expired(engine, watched.db, &watched.key))
 }
 
 fn is_logically_expired(engine: &mut Engine, db: usize, key: &[u8]) -> bool {
