@@ -47,3 +47,6 @@ pub const CONFIG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
 /// Longest string an RDB file may hold: entries keep lengths in 32 bits.
 pub const RDB_STRING_MAX: u64 = u32::MAX as u64;
+
+/// Kinds of errors counted apart in INFO's `errorstats`. Ours are some twenty; scripts may make up any.
+pub const ERROR_KINDS_MAX: usize = 128;

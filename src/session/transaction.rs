@@ -10,6 +10,8 @@ pub struct WatchedKey {
     pub db: usize,
     /// The key.
     pub key: Box<[u8]>,
+    /// Its time was over when it was watched, so that being found expired later is no change.
+    pub was_expired: bool,
 }
 
 /// A command waiting for EXEC.
@@ -32,6 +34,8 @@ pub struct Transaction {
     pub memory: usize,
     /// Flags that at least one queued command has.
     pub any_flags: Flags,
+    /// Flags that at least one queued command lacks.
+    pub lacking_flags: Flags,
 }
 
 impl Transaction {
@@ -43,6 +47,42 @@ impl Transaction {
         let args = OwnedArgs::copy_of(args);
         self.memory += args.memory() + size_of::<Queued>();
         self.any_flags = self.any_flags.and(command.flags);
+        self.lacking_flags = self.lacking_flags.and(command.flags.complement());
         self.queue.push(Queued { command: command.id, args });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Arity, Meta, Spec, Table};
+
+    const GET: Spec<()> =
+        Spec { meta: Meta { name: "get", arity: Arity::Exactly(2), flags: Flags::READONLY, ..Meta::NEW }, handler: () };
+    const PING: Spec<()> =
+        Spec { meta: Meta { name: "ping", arity: Arity::AtLeast(1), flags: Flags::LOADING, ..Meta::NEW }, handler: () };
+
+    #[test]
+    fn the_queue_knows_what_its_commands_have_and_lack() {
+        let table = Table::builder().add(&[&GET, &PING], |()| ()).build();
+        let mut multi = Transaction::default();
+        for words in [&[&b"get"[..], b"k"][..], &[b"ping"]] {
+            let args = OwnedArgs::of(words);
+            let args = args.as_args();
+            multi.push(table.lookup(&args).unwrap_or_else(|e| panic!("{}", e.text())), &args);
+        }
+        assert_eq!(multi.queue.len(), 2);
+        assert!(multi.any_flags.has(Flags::READONLY) && multi.lacking_flags.has(Flags::READONLY));
+        assert!(multi.lacking_flags.has(Flags::WRITE) && !multi.any_flags.has(Flags::WRITE));
+        assert!(multi.memory > 0);
+    }
+
+    #[test]
+    fn a_spoilt_transaction_keeps_nothing_more() {
+        let table = Table::builder().add(&[&GET], |()| ()).build();
+        let mut multi = Transaction { is_aborted: true, ..Transaction::default() };
+        let args = OwnedArgs::of(&[b"get", b"k"]);
+        multi.push(table.catalog().command(b"get").unwrap(), &args.as_args());
+        assert!(multi.queue.is_empty());
     }
 }

@@ -20,6 +20,11 @@ macro_rules! bit_set {
                 $name(self.0 | other.0)
             }
 
+            /// Everything that is not in this set.
+            pub const fn complement(self) -> $name {
+                $name(!self.0)
+            }
+
             /// Whether any member of `other` is in this set.
             pub const fn has(self, other: $name) -> bool {
                 self.0 & other.0 != 0

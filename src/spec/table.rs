@@ -28,6 +28,12 @@ impl CommandId {
     }
 }
 
+impl From<CommandId> for usize {
+    fn from(id: CommandId) -> usize {
+        id.index()
+    }
+}
+
 /// A command as the table knows it: its declaration and what was derived from it.
 pub struct Command {
     /// Its number.
