@@ -1,1 +1,14 @@
-//! (module under construction)
+//! Snapshots to disk, to sockets, and back. Knows the keyspace and the RDB format, but no client, no replica and no
+//! configuration.
+//!
+//! * [`snapshot`] takes the image of all databases, a slice at a time, while writing goes on.
+//! * [`rdb_file`] writes an image to a file so that a crash leaves the old file or the new one.
+//! * [`writer`] is the thread that finishes and writes what a snapshot laid out.
+//! * [`rdb_load`] reads an image into the keyspace, a slice at a time; [`rdb_source`] reads files for it ahead of time.
+
+mod pace;
+pub mod rdb_file;
+pub mod rdb_load;
+pub mod rdb_source;
+pub mod snapshot;
+pub mod writer;

@@ -24,9 +24,10 @@ use bytes::Bytes;
 use super::encode::KeyFacts;
 use super::format::{self, MAGIC_LEN};
 use super::length::{self, Length, LengthError};
-use super::{Value, lzf};
+use super::lzf;
 use crate::base::limits;
 use crate::base::time::UnixMillis;
+use crate::data::string::NewStr;
 
 /// Values from this size on are collected in a buffer of their own.
 pub const LARGE: u64 = 64 * 1024;
@@ -55,7 +56,7 @@ pub enum Event<'a> {
         /// Its name.
         key: &'a [u8],
         /// Its value.
-        value: Value<'a>,
+        value: NewStr<'a>,
         /// Expiry and use.
         facts: KeyFacts,
     },
@@ -274,7 +275,7 @@ impl Decoder {
                     facts: std::mem::take(&mut self.facts),
                 },
                 Found::LargeValue(value) => {
-                    Event::Key { key: &self.key, value: Value::Shared(value), facts: std::mem::take(&mut self.facts) }
+                    Event::Key { key: &self.key, value: NewStr::Shared(value), facts: std::mem::take(&mut self.facts) }
                 }
                 Found::End(checksum) => {
                     let footer = if self.version >= format::VERSION_WITH_CHECKSUM { 8 } else { 0 };
@@ -520,24 +521,24 @@ fn text<'a>(raw: Raw<'a>, scratch: &'a mut Vec<u8>, offset: u64) -> Result<&'a [
 }
 
 #[inline]
-fn contents<'a>(raw: Raw<'a>, scratch: &'a mut Vec<u8>, offset: u64) -> Result<Value<'a>, DecodeError> {
+fn contents<'a>(raw: Raw<'a>, scratch: &'a mut Vec<u8>, offset: u64) -> Result<NewStr<'a>, DecodeError> {
     match raw {
-        Raw::Bytes(bytes) => Ok(Value::Bytes(bytes)),
-        Raw::Int(number) => Ok(Value::Int(number)),
+        Raw::Bytes(bytes) => Ok(NewStr::Text(bytes)),
+        Raw::Int(number) => Ok(NewStr::Int(number)),
         Raw::Lzf { data, len } if len > limits::INLINE_VALUE_MAX => {
             let mut whole = Vec::new();
             decompress(data, len, &mut whole, offset)?;
-            Ok(Value::Shared(Bytes::from(whole)))
+            Ok(NewStr::Shared(Bytes::from(whole)))
         }
         Raw::Lzf { data, len } => {
             decompress(data, len, scratch, offset)?;
-            Ok(Value::Bytes(scratch))
+            Ok(NewStr::Text(scratch))
         }
     }
 }
 
 /// Reads a string value that must fill `input` exactly: the content of a DUMP payload.
-pub(super) fn whole_value(mut input: &[u8]) -> Result<Value<'static>, DecodeErrorKind> {
+pub(super) fn whole_value(mut input: &[u8]) -> Result<NewStr<'static>, DecodeErrorKind> {
     let raw = match take_string(&mut input) {
         Ok(raw) if input.is_empty() => raw,
         Ok(_) => return Err(DecodeErrorKind::Length(input[0])),
@@ -545,12 +546,12 @@ pub(super) fn whole_value(mut input: &[u8]) -> Result<Value<'static>, DecodeErro
         Err(Stop::Bad(kind)) => return Err(kind),
     };
     Ok(match raw {
-        Raw::Bytes(bytes) => Value::Shared(Bytes::copy_from_slice(bytes)),
-        Raw::Int(number) => Value::Int(number),
+        Raw::Bytes(bytes) => NewStr::Shared(Bytes::copy_from_slice(bytes)),
+        Raw::Int(number) => NewStr::Int(number),
         Raw::Lzf { data, len } => {
             let mut whole = Vec::new();
             decompress(data, len, &mut whole, 0).map_err(|error| error.kind)?;
-            Value::Shared(Bytes::from(whole))
+            NewStr::Shared(Bytes::from(whole))
         }
     })
 }

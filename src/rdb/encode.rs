@@ -13,8 +13,9 @@
 use bytes::Bytes;
 
 use super::format::{self, EOF, MAGIC_LEN};
-use super::{Value, length};
+use super::length;
 use crate::base::time::UnixMillis;
+use crate::data::string::StrView;
 
 /// Strings up to this length that are the canonical text of a small integer are stored as one: "-2147483648" has eleven
 /// characters.
@@ -108,7 +109,7 @@ impl Chunk {
 
     /// A key that holds a string.
     #[inline]
-    pub fn key(&mut self, key: &[u8], value: &Value<'_>, facts: KeyFacts) {
+    pub fn key(&mut self, key: &[u8], value: StrView<'_>, facts: KeyFacts) {
         if let Some(at) = facts.expiry {
             self.bytes.push(format::EXPIRETIME_MS);
             self.bytes.extend_from_slice(&at.0.to_le_bytes());
@@ -127,11 +128,11 @@ impl Chunk {
 
     /// A value without its type byte.
     #[inline]
-    pub fn value(&mut self, value: &Value<'_>) {
+    pub fn value(&mut self, value: StrView<'_>) {
         match value {
-            Value::Int(number) => self.int(*number),
-            Value::Bytes(bytes) => self.string(bytes),
-            Value::Shared(bytes) => self.shared(bytes.clone()),
+            StrView::Int(number) => self.int(number),
+            StrView::Bytes(bytes) => self.string(bytes),
+            StrView::Shared(bytes) => self.shared(bytes.clone()),
         }
     }
 
@@ -225,10 +226,10 @@ mod tests {
         assert_eq!(written(|c| c.select_db(3)), b"\xfe\x03");
         assert_eq!(written(|c| c.resize_db(4, 1)), b"\xfb\x04\x01");
         let facts = KeyFacts { expiry: Some(UnixMillis(0x0102)), ..KeyFacts::default() };
-        let key = written(|c| c.key(b"b", &Value::Bytes(b"hello"), facts));
+        let key = written(|c| c.key(b"b", StrView::Bytes(b"hello"), facts));
         assert_eq!(key, b"\xfc\x02\x01\0\0\0\0\0\0\x00\x01b\x05hello");
         let facts = KeyFacts { idle: Some(70), freq: Some(9), ..KeyFacts::default() };
-        assert_eq!(written(|c| c.key(b"7", &Value::Int(1), facts)), b"\xf8\x40\x46\xf9\x09\x00\xc0\x07\xc0\x01");
+        assert_eq!(written(|c| c.key(b"7", StrView::Int(1), facts)), b"\xf8\x40\x46\xf9\x09\x00\xc0\x07\xc0\x01");
     }
 
     #[test]
@@ -242,9 +243,9 @@ mod tests {
             (i64::from(i32::MIN), b"\xc2\x00\x00\x00\x80"),
             (2_147_483_648, b"\x0a2147483648"),
         ] {
-            assert_eq!(written(|c| c.value(&Value::Int(number))), bytes);
+            assert_eq!(written(|c| c.value(StrView::Int(number))), bytes);
             let text = number.to_string();
-            assert_eq!(written(|c| c.value(&Value::Bytes(text.as_bytes()))), bytes, "as text");
+            assert_eq!(written(|c| c.value(StrView::Bytes(text.as_bytes()))), bytes, "as text");
         }
     }
 
@@ -259,10 +260,10 @@ mod tests {
     #[test]
     fn long_and_shared_strings_are_left_open() {
         let mut chunk = Chunk::new(0, true);
-        chunk.value(&Value::Bytes(&[b'a'; 20]));
+        chunk.value(StrView::Bytes(&[b'a'; 20]));
         assert!(chunk.open.is_empty());
-        chunk.value(&Value::Bytes(&[b'a'; 21]));
-        chunk.value(&Value::Shared(Bytes::from(vec![b'b'; 1000])));
+        chunk.value(StrView::Bytes(&[b'a'; 21]));
+        chunk.value(StrView::Shared(&Bytes::from(vec![b'b'; 1000])));
         assert_eq!(chunk.open.len(), 2);
         assert_eq!(chunk.len(), 21 + 21 + 1000);
     }

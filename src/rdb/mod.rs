@@ -17,27 +17,3 @@ pub mod header;
 pub mod length;
 pub mod lzf;
 pub mod pack;
-
-use bytes::Bytes;
-
-/// A string value on its way into or out of the format.
-#[derive(Clone, Debug)]
-pub enum Value<'a> {
-    /// An integer; its text is the canonical decimal form.
-    Int(i64),
-    /// Bytes that somebody else owns.
-    Bytes(&'a [u8]),
-    /// Bytes that can be shared without a copy.
-    Shared(Bytes),
-}
-
-impl Value<'_> {
-    /// The text, as GET would return it.
-    pub fn to_vec(&self) -> Vec<u8> {
-        match self {
-            Value::Int(number) => itoa::Buffer::new().format(*number).as_bytes().to_vec(),
-            Value::Bytes(bytes) => bytes.to_vec(),
-            Value::Shared(bytes) => bytes.to_vec(),
-        }
-    }
-}

@@ -90,12 +90,12 @@ impl Packer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Value;
+    use crate::data::string::StrView;
     use super::*;
 
-    fn packed(compress: bool, values: &[Value<'_>]) -> Vec<Bytes> {
+    fn packed(compress: bool, values: &[StrView<'_>]) -> Vec<Bytes> {
         let mut chunk = Chunk::new(0, compress);
-        for value in values {
+        for &value in values {
             chunk.value(value);
         }
         let mut pieces = Vec::new();
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn long_strings_are_compressed_between_short_ones() {
-        let values = [Value::Bytes(b"xy"), Value::Bytes(&[b'a'; 40]), Value::Int(7), Value::Bytes(&[b'a'; 40])];
+        let values = [StrView::Bytes(b"xy"), StrView::Bytes(&[b'a'; 40]), StrView::Int(7), StrView::Bytes(&[b'a'; 40])];
         let pieces = packed(true, &values).concat();
         let a = b"\xc3\x09\x28\x01\x61\x61\xe0\x1b\x00\x01\x61\x61";
         assert_eq!(pieces, [&b"\x02xy"[..], a, b"\xc0\x07", a].concat());
@@ -114,25 +114,25 @@ mod tests {
     #[test]
     fn what_does_not_shrink_goes_as_it_is() {
         let noise = b"0123456789abcdefghijklmnopqrstuvwxyz";
-        assert_eq!(packed(true, &[Value::Bytes(noise)]).concat(), [&[36], &noise[..]].concat());
+        assert_eq!(packed(true, &[StrView::Bytes(noise)]).concat(), [&[36], &noise[..]].concat());
         let barely = [&noise[..], b"01234"].concat(); // Compressed it would be as long as before.
-        assert_eq!(packed(true, &[Value::Bytes(&barely)]).concat(), [&[41], &barely[..]].concat());
+        assert_eq!(packed(true, &[StrView::Bytes(&barely)]).concat(), [&[41], &barely[..]].concat());
     }
 
     #[test]
     fn a_large_shared_string_is_passed_on_without_a_copy() {
         let large = Bytes::from(vec![b'z'; 100_000]);
-        let pieces = packed(false, &[Value::Int(1), Value::Shared(large.clone()), Value::Int(2)]);
+        let pieces = packed(false, &[StrView::Int(1), StrView::Shared(&large), StrView::Int(2)]);
         assert_eq!(pieces.len(), 3);
         assert_eq!(pieces[0], b"\xc0\x01\x80\x00\x01\x86\xa0"[..]);
         assert_eq!(pieces[1].as_ptr(), large.as_ptr());
         assert_eq!(pieces[2], b"\xc0\x02"[..]);
-        assert!(packed(true, &[Value::Shared(large)]).concat().len() < 2000, "compressed when that is asked for");
+        assert!(packed(true, &[StrView::Shared(&large)]).concat().len() < 2000, "compressed when that is asked for");
     }
 
     #[test]
     fn a_chunk_without_open_places_is_its_own_result() {
         assert!(packed(true, &[]).is_empty());
-        assert_eq!(packed(true, &[Value::Int(1)]), [Bytes::from_static(b"\xc0\x01")]);
+        assert_eq!(packed(true, &[StrView::Int(1)]), [Bytes::from_static(b"\xc0\x01")]);
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::rng::Rng;
+use crate::data::string::StrView;
 use crate::rdb::encode::Chunk;
 use crate::rdb::pack::Packer;
 
@@ -12,21 +13,29 @@ fn sample(large: usize) -> Vec<u8> {
     chunk.select_db(0);
     chunk.resize_db(7, 1);
     let plain = KeyFacts::default();
-    chunk.key(b"int8", &Value::Int(1), plain);
-    chunk.key(b"int32", &Value::Int(70_000), KeyFacts { expiry: Some(UnixMillis(1_800_000_000_123)), ..plain });
-    chunk.key(b"12345", &Value::Bytes(b"hello"), KeyFacts { idle: Some(99), ..plain });
-    chunk.key(b"int64", &Value::Int(123_456_789_012), KeyFacts { freq: Some(200), ..plain });
-    chunk.key(&[b'k'; 50], &Value::Bytes(&[b'v'; 100]), plain);
-    chunk.key(b"", &Value::Bytes(b""), plain);
+    chunk.key(b"int8", StrView::Int(1), plain);
+    chunk.key(b"int32", StrView::Int(70_000), KeyFacts { expiry: Some(UnixMillis(1_800_000_000_123)), ..plain });
+    chunk.key(b"12345", StrView::Bytes(b"hello"), KeyFacts { idle: Some(99), ..plain });
+    chunk.key(b"int64", StrView::Int(123_456_789_012), KeyFacts { freq: Some(200), ..plain });
+    chunk.key(&[b'k'; 50], StrView::Bytes(&[b'v'; 100]), plain);
+    chunk.key(b"", StrView::Bytes(b""), plain);
     chunk.select_db(3);
     let noise: Vec<u8> = (0..large).map(|i| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()[6]).collect();
-    chunk.key(b"large", &Value::Bytes(&noise), plain);
-    chunk.key(b"last", &Value::Bytes(&b"abc".repeat(3000)), plain);
+    chunk.key(b"large", StrView::Bytes(&noise), plain);
+    chunk.key(b"last", StrView::Bytes(&b"abc".repeat(3000)), plain);
     chunk.eof();
     let mut bytes = Vec::new();
     Packer::new(true).pack(chunk, |piece| bytes.extend_from_slice(&piece));
     bytes.extend_from_slice(&7u64.to_le_bytes());
     bytes
+}
+
+fn text_of(value: &NewStr<'_>) -> Vec<u8> {
+    match value {
+        NewStr::Int(number) => number.to_string().into_bytes(),
+        NewStr::Text(bytes) | NewStr::Raw(bytes) => bytes.to_vec(),
+        NewStr::Shared(bytes) => bytes.to_vec(),
+    }
 }
 
 /// Everything in `bytes`, one line per event, given to the decoder in pieces of `piece` bytes.
@@ -40,7 +49,7 @@ fn read(bytes: &[u8], piece: usize) -> Result<Vec<String>, DecodeError> {
         while let Some(event) = decoder.next(&mut input)? {
             lines.push(match event {
                 Event::Key { key, value, facts } => {
-                    let value = value.to_vec();
+                    let value = text_of(&value);
                     let shown = value[..value.len().min(20)].escape_ascii();
                     let sum = crate::base::hash::crc64(&value);
                     format!("{}={shown} {} {sum:x} {facts:?}", key.escape_ascii(), value.len())

@@ -1,0 +1,301 @@
+//! Writing an RDB file so that a crash at any moment leaves the old file or the new one, whole.
+//!
+//! The image goes to a temporary file in the same folder, is synced, renamed over the old file, and the folder is synced.
+//! With `rdb-save-incremental-fsync` the file is also synced every 4 MiB on the way, so that the disk works all the time
+//! and the sync at the end has little left to do. A sync that fails ends the save: after a failed fsync the kernel may
+//! have dropped the pages, and a second one would report success for data that are gone.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::files::{File, Files, folder_of};
+use crate::base::hash::Crc64;
+use crate::rdb::encode::Chunk;
+use crate::rdb::pack::Packer;
+
+/// Small pieces are gathered up to this size before they are written.
+const GATHER: usize = 256 * 1024;
+
+/// With incremental fsync, so many bytes are written between two of them. Redis's number.
+const SYNC_EVERY: u64 = 4 * 1024 * 1024;
+
+/// Where and how to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The file.
+    pub path: PathBuf,
+    /// A name in the same folder that nobody else uses.
+    pub temporary: PathBuf,
+    /// `rdbcompression`.
+    pub compress: bool,
+    /// `rdbchecksum`.
+    pub checksum: bool,
+    /// `rdb-save-incremental-fsync`.
+    pub incremental_fsync: bool,
+}
+
+/// What failed, and how.
+#[derive(Debug)]
+pub struct SaveError {
+    /// What was tried, with the file it was tried on.
+    pub action: String,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+impl fmt::Display for SaveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.action, self.source)
+    }
+}
+
+impl std::error::Error for SaveError {}
+
+/// An RDB file being written. Dropped before [`RdbFile::finish`] it removes what it wrote.
+pub struct RdbFile {
+    files: Arc<dyn Files>,
+    plan: Plan,
+    file: Option<Box<dyn File>>,
+    packer: Packer,
+    gathered: Vec<u8>,
+    crc: Option<Crc64>,
+    written: u64,
+    unsynced: u64,
+}
+
+impl RdbFile {
+    /// Creates the temporary file.
+    pub fn create(files: Arc<dyn Files>, plan: Plan) -> Result<RdbFile, SaveError> {
+        let file = files.create(&plan.temporary).map_err(|source| SaveError {
+            action: format!("Failed opening the temp RDB file {} for saving", plan.temporary.display()),
+            source,
+        })?;
+        Ok(RdbFile {
+            packer: Packer::new(plan.compress),
+            crc: plan.checksum.then(Crc64::new),
+            files,
+            plan,
+            file: Some(file),
+            gathered: Vec::with_capacity(GATHER),
+            written: 0,
+            unsynced: 0,
+        })
+    }
+
+    /// Adds records. After an error nothing more may be added.
+    pub fn add(&mut self, chunk: Chunk) -> Result<(), SaveError> {
+        let mut packer = std::mem::replace(&mut self.packer, Packer::new(false));
+        let mut result = Ok(());
+        packer.pack(chunk, |piece| {
+            if result.is_ok() {
+                result = self.piece(&piece);
+            }
+        });
+        self.packer = packer;
+        result.map_err(|source| self.failed("Write error while saving DB to the disk", source))
+    }
+
+    /// Adds the checksum and puts the file in place. Returns its size.
+    pub fn finish(mut self) -> Result<u64, SaveError> {
+        self.seal()?;
+        self.put_in_place()?;
+        self.settle()
+    }
+
+    /// First step of [`RdbFile::finish`]: adds the checksum and makes the temporary file durable.
+    pub fn seal(&mut self) -> Result<(), SaveError> {
+        // What is still gathered counts; the checksum itself, which joins it for one write, does not.
+        let checksum = self.crc.take().map_or(0, |mut crc| {
+            crc.update(&self.gathered);
+            crc.value()
+        });
+        let written = self.piece(&checksum.to_le_bytes()).and_then(|()| self.flush()).and_then(|()| self.sync());
+        written.map_err(|source| self.failed("Write error while saving DB to the disk", source))
+    }
+
+    /// Second step: gives the file its name.
+    pub fn put_in_place(&mut self) -> Result<(), SaveError> {
+        let renamed = self.files.rename(&self.plan.temporary, &self.plan.path);
+        renamed.map_err(|source| {
+            let (from, to) = (self.plan.temporary.display(), self.plan.path.display());
+            SaveError { action: format!("Error moving temp DB file {from} on the final destination {to}"), source }
+        })?;
+        // The name is in place: what was written must no longer be removed, whatever comes.
+        self.file = None;
+        Ok(())
+    }
+
+    /// Third step: makes the name durable. Returns the size of the file.
+    pub fn settle(self) -> Result<u64, SaveError> {
+        let synced = self.files.sync_folder(folder_of(&self.plan.path));
+        synced.map_err(|source| self.failed("Failed to fsync the folder of the DB file", source))?;
+        Ok(self.written)
+    }
+
+    fn failed(&self, action: &str, source: io::Error) -> SaveError {
+        SaveError { action: format!("{action} ({})", self.plan.temporary.display()), source }
+    }
+
+    fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.gathered.len() + bytes.len() <= GATHER {
+            self.gathered.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.flush()?;
+        if bytes.len() <= GATHER / 2 {
+            self.gathered.extend_from_slice(bytes);
+            return Ok(());
+        }
+        // Large values are written in parts, so that the disk is not given hundreds of megabytes at once.
+        for part in bytes.chunks(SYNC_EVERY as usize) {
+            self.write(part)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        let result = self.write(&gathered);
+        gathered.clear();
+        self.gathered = gathered;
+        result
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(crc) = &mut self.crc {
+            crc.update(bytes);
+        }
+        self.file.as_mut().expect("open until renamed").write_all(bytes)?;
+        self.written += bytes.len() as u64;
+        self.unsynced += bytes.len() as u64;
+        if self.plan.incremental_fsync && self.unsynced >= SYNC_EVERY {
+            self.unsynced = 0;
+            self.file.as_mut().expect("open until renamed").sync_data()?;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.as_mut().expect("open until renamed").sync_all()
+    }
+}
+
+impl Drop for RdbFile {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            // Nothing can be done about a temporary file that will not go; the next save overwrites it.
+            let _ = self.files.remove(&self.plan.temporary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::base::files::memory::{Fault, MemoryFiles};
+    use crate::base::files::read_whole;
+    use crate::base::hash::crc64;
+
+    fn plan() -> Plan {
+        Plan {
+            path: "dump.rdb".into(),
+            temporary: "temp-1.rdb".into(),
+            compress: false,
+            checksum: true,
+            incremental_fsync: true,
+        }
+    }
+
+    fn chunk(db: u64) -> Chunk {
+        let mut chunk = Chunk::new(0, false);
+        chunk.select_db(db);
+        chunk
+    }
+
+    fn save(files: &MemoryFiles, plan: Plan, dbs: u64) -> Result<u64, SaveError> {
+        let mut file = RdbFile::create(Arc::new(files.clone()), plan)?;
+        for db in 0..dbs {
+            file.add(chunk(db))?;
+        }
+        file.finish()
+    }
+
+    #[test]
+    fn a_file_ends_with_the_checksum_of_the_rest() {
+        let files = MemoryFiles::new();
+        assert_eq!(save(&files, plan(), 3).unwrap(), 14);
+        let content = read_whole(&files, Path::new("dump.rdb"), 100).unwrap();
+        assert_eq!(content[..6], *b"\xfe\x00\xfe\x01\xfe\x02");
+        assert_eq!(content[6..], crc64(&content[..6]).to_le_bytes());
+        save(&files, Plan { checksum: false, ..plan() }, 1).unwrap();
+        let content = read_whole(&files, Path::new("dump.rdb"), 100).unwrap();
+        assert_eq!(content, b"\xfe\x00\0\0\0\0\0\0\0\0");
+    }
+
+    #[test]
+    fn stopped_anywhere_the_old_file_or_the_new_one_is_there_whole() {
+        let old = b"\xfe\x00\0\0\0\0\0\0\0\0".to_vec();
+        for operation in 0.. {
+            let files = MemoryFiles::new();
+            save(&files, Plan { checksum: false, ..plan() }, 1).unwrap();
+            files.fail_at(files.operations() + operation, Fault::PowerCut);
+            let result = save(&files, plan(), 3);
+            let content = read_whole(&files.after_power_cut(), Path::new("dump.rdb"), 100).unwrap();
+            if result.is_ok() {
+                assert_eq!((content.len(), operation), (14, 5));
+                break;
+            }
+            assert!(content == old || content.len() == 14, "stopped at {operation}: {content:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_save_leaves_the_old_file_and_no_litter() {
+        for (fault, part) in [
+            (0, "Failed opening the temp RDB file temp-1.rdb for saving"),
+            (1, "Write error while saving DB to the disk"),
+            (2, "Write error while saving DB to the disk"),
+            (3, "Error moving temp DB file temp-1.rdb on the final destination dump.rdb"),
+        ] {
+            let files = MemoryFiles::new();
+            save(&files, Plan { checksum: false, ..plan() }, 1).unwrap();
+            files.fail_at(files.operations() + fault, Fault::Error(libc::ENOSPC));
+            let error = save(&files, plan(), 3).unwrap_err();
+            assert!(error.action.starts_with(part), "{error}");
+            assert!(error.to_string().contains("No space left"));
+            assert_eq!(files.list(Path::new(".")).unwrap(), ["dump.rdb"]);
+            assert_eq!(read_whole(&files, Path::new("dump.rdb"), 100).unwrap().len(), 10);
+        }
+    }
+
+    #[test]
+    fn a_save_that_is_given_up_removes_its_file() {
+        let files = MemoryFiles::new();
+        let mut file = RdbFile::create(Arc::new(files.clone()), plan()).unwrap();
+        file.add(chunk(1)).unwrap();
+        drop(file);
+        assert!(files.list(Path::new(".")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn short_writes_are_continued_and_large_pieces_come_in_order() {
+        let files = MemoryFiles::new();
+        (1..20).for_each(|at| files.fail_at(at, Fault::ShortWrite));
+        let mut file = RdbFile::create(Arc::new(files.clone()), Plan { checksum: false, ..plan() }).unwrap();
+        let mut expected = Vec::new();
+        for len in [10, 300_000, 5_000_000, 100_000, 7] {
+            let text = vec![b'a' + (len % 7) as u8; len];
+            let mut chunk = Chunk::new(0, false);
+            chunk.aux("n", &text);
+            Packer::new(false).pack(chunk.clone(), |piece| expected.extend_from_slice(&piece));
+            file.add(chunk).unwrap();
+        }
+        file.finish().unwrap();
+        expected.extend_from_slice(&[0; 8]);
+        assert!(read_whole(&files, Path::new("dump.rdb"), 1 << 30).unwrap() == expected);
+    }
+}

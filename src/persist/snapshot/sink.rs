@@ -1,0 +1,140 @@
+//! The end of a snapshot that lives inside the keyspace: lays out segments as RDB records, whoever hands them over.
+
+use std::collections::VecDeque;
+
+use crate::base::time::UnixMillis;
+use crate::keyspace::{CutSink, Recency, SegmentView};
+use crate::rdb::encode::{Chunk, KeyFacts};
+use crate::rdb::header::Header;
+
+use super::Settings;
+
+/// A chunk is passed on when it holds this much: large enough that handing it over costs nothing per key, small enough
+/// that the writer always has something to do.
+const CHUNK: usize = 128 * 1024;
+
+/// What of a key's recency is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WriteRecency {
+    /// Nothing: no eviction policy looks at it.
+    #[default]
+    No,
+    /// Seconds without use, under an LRU policy.
+    Idle,
+    /// The counter of uses, under an LFU policy.
+    Frequency,
+}
+
+/// Takes segments, gives chunks.
+pub(super) struct Recorder {
+    compress: bool,
+    write_recency: WriteRecency,
+    recency: Recency,
+    now: UnixMillis,
+    current: Chunk,
+    filled: VecDeque<Chunk>,
+    filled_bytes: u64,
+    memory: u64,
+    db: Option<u32>,
+    is_closed: bool,
+    /// Set by the snapshot while it walks: whatever comes otherwise comes from writes.
+    pub is_walking: bool,
+    pub keys_done: u64,
+    pub keys_by_writes: u64,
+    pub memory_peak: u64,
+}
+
+impl Recorder {
+    pub fn new(settings: &Settings, recency: Recency, now: UnixMillis) -> Recorder {
+        Recorder {
+            compress: settings.compress,
+            write_recency: settings.write_recency,
+            recency,
+            now,
+            current: Chunk::new(CHUNK + CHUNK / 4, settings.compress),
+            filled: VecDeque::new(),
+            filled_bytes: 0,
+            memory: 0,
+            db: None,
+            is_closed: false,
+            is_walking: false,
+            keys_done: 0,
+            keys_by_writes: 0,
+            memory_peak: 0,
+        }
+    }
+
+    /// Lays out the beginning of the file.
+    pub fn open(&mut self, header: &Header) {
+        header.write(&mut self.current);
+    }
+
+    /// Says how many keys will come for a database. Segments of databases come in any order, so all of this is said at
+    /// the beginning.
+    pub fn announce(&mut self, db: u32, keys: u64, expires: u64) {
+        self.current.select_db(u64::from(db));
+        self.current.resize_db(keys, expires);
+        self.db = Some(db);
+    }
+
+    /// Lays out the end. Nothing may follow.
+    pub fn close(&mut self) {
+        assert!(!self.is_closed, "a snapshot has one end");
+        self.current.eof();
+        self.is_closed = true;
+        self.pass_on();
+    }
+
+    /// The next chunk to be written.
+    pub fn take(&mut self) -> Option<Chunk> {
+        let chunk = self.filled.pop_front()?;
+        self.filled_bytes -= chunk.len() as u64;
+        self.memory -= chunk.memory() as u64;
+        Some(chunk)
+    }
+
+    /// Bytes laid out and not taken.
+    pub fn queued_bytes(&self) -> u64 {
+        self.filled_bytes + self.current.len() as u64
+    }
+
+    fn pass_on(&mut self) {
+        let room = if self.is_closed { 0 } else { CHUNK + CHUNK / 4 };
+        let chunk = std::mem::replace(&mut self.current, Chunk::new(room, self.compress));
+        self.filled_bytes += chunk.len() as u64;
+        self.memory += chunk.memory() as u64;
+        self.memory_peak = self.memory_peak.max(self.memory);
+        self.filled.push_back(chunk);
+    }
+}
+
+impl CutSink for Recorder {
+    fn segment(&mut self, db: u32, entries: SegmentView<'_>) {
+        if entries.is_empty() {
+            return;
+        }
+        assert!(!self.is_closed, "the cut is over when the end is laid out");
+        if self.db != Some(db) {
+            self.current.select_db(u64::from(db));
+            self.db = Some(db);
+        }
+        for entry in entries.iter() {
+            let mut facts = KeyFacts { expiry: entry.expiry(), ..KeyFacts::default() };
+            match self.write_recency {
+                WriteRecency::No => {}
+                WriteRecency::Idle => facts.idle = Some(self.recency.idle_secs(entry.recency(), self.now)),
+                WriteRecency::Frequency => {
+                    facts.freq = Some(self.recency.frequency(entry.recency(), self.now).min(255) as u8);
+                }
+            }
+            self.current.key(entry.key(), entry.value(), facts);
+        }
+        self.keys_done += entries.len() as u64;
+        if !self.is_walking {
+            self.keys_by_writes += entries.len() as u64;
+        }
+        if self.current.len() >= CHUNK {
+            self.pass_on();
+        }
+    }
+}
