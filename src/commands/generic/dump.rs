@@ -5,8 +5,8 @@
 //! The form is that of RDB files with a version and a checksum after it; the time to live is not part of it.
 
 use crate::commands::contract::{CommandResult, DataCtx, DataHandler, Outcome};
-use crate::data::string::{Str, StrView};
-use crate::rdb::{Value, dump as payload};
+use crate::data::string::Str;
+use crate::rdb::dump as payload;
 use crate::resp::args::Args;
 use crate::spec::{Access, Arg, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
 
@@ -34,12 +34,7 @@ fn dump(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         ctx.reply.null();
         return Ok(Outcome::Done);
     };
-    let value = match value {
-        StrView::Int(number) => Value::Int(number),
-        StrView::Bytes(bytes) => Value::Bytes(bytes),
-        StrView::Shared(bytes) => Value::Shared(bytes.clone()),
-    };
-    ctx.reply.shared(payload::dump(&value).into());
+    ctx.reply.shared(payload::dump(value).into());
     Ok(Outcome::Done)
 }
 

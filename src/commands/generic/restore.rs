@@ -10,9 +10,7 @@
 use crate::base::number::{format_i64, parse_i64};
 use crate::base::time::UnixMillis;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
-use crate::data::string::NewStr;
 use crate::keyspace::{Event, Expiry, Recency};
-use crate::rdb::Value;
 use crate::rdb::dump::{RestoreError, restore as read_payload};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::spec::{Access, Arg, ArgKind, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
@@ -102,11 +100,6 @@ fn restore(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         let word: &[u8] = if ctx.settings.is_server_del_lazy { b"UNLINK" } else { b"DEL" };
         return Ok(Outcome::propagate(&[word, key]));
     }
-    let value = match &value {
-        Value::Int(number) => NewStr::Int(*number),
-        Value::Bytes(bytes) => NewStr::Text(bytes),
-        Value::Shared(bytes) => NewStr::Shared(bytes.clone()),
-    };
     ctx.db.put(key, value, moment.map_or(Expiry::Clear, Expiry::At), Event::RESTORE);
     match (options.idle_secs, options.frequency) {
         (Some(secs), _) if !ctx.settings.is_lfu => ctx.db.set_recency(key, Recency::from_idle(secs, now)),
