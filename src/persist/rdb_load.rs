@@ -565,7 +565,11 @@ mod tests {
         }
         for cut in 0..bytes.len() {
             let (_, loader, fed) = load(&bytes[..cut], 64, RULES);
-            assert!(!loader.is_done() && fed == Ok(Fed::NeedsMore) && loader.truncated().to_string().contains("unexpected end"));
+            assert!(
+                !loader.is_done()
+                    && fed == Ok(Fed::NeedsMore)
+                    && loader.truncated().to_string().contains("unexpected end")
+            );
         }
     }
 

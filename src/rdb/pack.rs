@@ -90,8 +90,8 @@ impl Packer {
 
 #[cfg(test)]
 mod tests {
-    use crate::data::string::StrView;
     use super::*;
+    use crate::data::string::StrView;
 
     fn packed(compress: bool, values: &[StrView<'_>]) -> Vec<Bytes> {
         let mut chunk = Chunk::new(0, compress);

@@ -23,8 +23,8 @@ mod sink;
 
 use std::any::Any;
 
-use crate::base::limits::SLICE_MAX_US;
 use super::pace;
+use crate::base::limits::SLICE_MAX_US;
 use crate::keyspace::{CutDb, Keyspace, Walk};
 use crate::rdb::encode::Chunk;
 use crate::rdb::header::Header;
@@ -93,8 +93,7 @@ impl Snapshot {
         let dbs = keyspace.begin_cut(Box::new(recorder));
         let recorder = keyspace.cut_sink::<Recorder>().expect("just given");
         recorder.open(header);
-        let mut snapshot =
-            Snapshot { settings, started_us: now_us, keys_total: 0, slice_max_us: 0, is_done: false };
+        let mut snapshot = Snapshot { settings, started_us: now_us, keys_total: 0, slice_max_us: 0, is_done: false };
         if settings.skip_keys {
             recorder.close();
             snapshot.is_done = true;

@@ -15,13 +15,7 @@ const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 type Model = BTreeMap<(u32, Vec<u8>), (Vec<u8>, Option<i64>)>;
 
 fn header() -> Header {
-    Header {
-        redis_version: "7.2.6".into(),
-        created: NOW,
-        used_memory: 1000,
-        repl: None,
-        is_aof_base: false,
-    }
+    Header { redis_version: "7.2.6".into(), created: NOW, used_memory: 1000, repl: None, is_aof_base: false }
 }
 
 fn keyspace(seed: u64) -> Keyspace {
@@ -124,7 +118,15 @@ fn churn(keyspace: &mut Keyspace, model: &mut Model, rng: &mut Rng, steps: u32) 
             97 => {
                 let other = rng.below(3) as u32;
                 keyspace.swap(db, other);
-                let number = |n| if n == db { other } else if n == other { db } else { n };
+                let number = |n| {
+                    if n == db {
+                        other
+                    } else if n == other {
+                        db
+                    } else {
+                        n
+                    }
+                };
                 *model = std::mem::take(model).into_iter().map(|((n, k), v)| ((number(n), k), v)).collect();
             }
             98 if rng.percent(10) => {
