@@ -80,7 +80,7 @@ pub enum Input<'a> {
     ClientClosed(ClientId),
     /// Bytes of a snapshot left towards this replica.
     BulkProgress(ClientId),
-    /// The RDB file asked for by `Output::SendFile` is entirely queued.
+    /// The RDB file asked for by `Output::SendFile` has entirely left towards this replica.
     FileSent(ClientId),
     /// A snapshot began, asked for by `Output::StartSnapshot` or by somebody else. Its cut is where the stream ends now.
     SnapshotStarted(SnapshotKind),
@@ -198,7 +198,8 @@ pub enum Output {
     },
     /// This replica takes part in the snapshot to sockets that has just begun. Its header has been written.
     JoinSockets(ClientId),
-    /// Send the RDB file, with its `$<length>` header, then say `FileSent`.
+    /// Send the RDB file, with its `$<length>` header, then say `FileSent`. It must be opened now: a later snapshot may
+    /// replace it before it has been sent.
     SendFile(ClientId),
     /// Nobody needs the running snapshot any more.
     AbortSnapshot,

@@ -23,6 +23,9 @@ pub mod node;
 pub mod replica;
 pub mod wire;
 
+#[cfg(test)]
+mod simulation;
+
 pub use history::History;
 pub use io::{HostPort, Input, Output, Settings};
 pub use master::Master;

@@ -176,8 +176,9 @@ impl Node {
 
     /// The end of a turn of the loop, before the stream is sent.
     pub fn end_turn(&mut self, now: Instant, queued: impl Fn(ClientId) -> u64, out: &mut Vec<Output>) {
+        let top = self.link.is_none();
         let mut turn = turn!(self, now, out);
-        self.master.end_turn(&mut turn);
+        self.master.end_turn(&mut turn, top);
         self.master.check_limits(&mut turn, queued);
     }
 

@@ -54,7 +54,8 @@ impl Master {
         let (hard, soft) = (at_least_backlog(settings.output_hard), at_least_backlog(settings.output_soft));
         for replica in self.replicas.iter_mut().filter(|replica| replica.needs_stream()) {
             let mut pending = turn.history.next() - replica.cursor;
-            if replica.is_online() {
+            // Before that, what is queued is its snapshot, and how much of that is queued is up to us.
+            if replica.takes_stream() {
                 pending += queued(replica.client);
             }
             if pending < soft {

@@ -152,7 +152,7 @@ impl Master {
         self.start_waiting_snapshot(turn);
     }
 
-    /// The RDB file is entirely queued for this replica.
+    /// The RDB file has entirely left towards this replica.
     pub fn file_sent(&mut self, turn: &mut Turn<'_>, client: ClientId) {
         let sending = |r: &&mut Replica| r.client == client && r.state == State::Sending && !r.closing;
         let Some(replica) = self.replicas.iter_mut().find(sending) else { return };

@@ -340,8 +340,9 @@ impl Master {
     }
 
     /// Called when a turn of the loop ends, before the stream is sent: asks for acknowledgements if somebody waits.
-    pub fn end_turn(&mut self, turn: &mut Turn<'_>) {
-        if std::mem::take(&mut self.acks_wanted) && self.replicas.iter().any(Replica::is_online) {
+    /// `top`: we have no master ourselves; otherwise the stream is not ours to add to.
+    pub fn end_turn(&mut self, turn: &mut Turn<'_>, top: bool) {
+        if std::mem::take(&mut self.acks_wanted) && top && self.replicas.iter().any(Replica::is_online) {
             turn.out.push(Output::Append(command(&[b"REPLCONF", b"GETACK", b"*"])));
         }
     }
