@@ -576,3 +576,111 @@ fn whatever_breaks_replicas_equal_their_master_at_equal_offsets() {
     }
     assert!(partial > seeds, "only {partial} partial resyncs happened");
 }
+
+/// A master that lies, or something else that listens on its port.
+#[test]
+fn garbage_from_a_master_never_panics_and_is_never_taken_twice() {
+    let words: [&[u8]; 16] = [
+        b"+PONG\r\n",
+        b"+OK\r\n",
+        b"-ERR no\r\n",
+        b"\n",
+        b"\r\n",
+        b"+CONTINUE\r\n",
+        b"+FULLRESYNC ? -1\r\n",
+        b"$5\r\nREDIS",
+        b"$0\r\n",
+        b"$-1\r\n",
+        b"+FULLRESYNC 0123456789012345678901234567890123456789 9223372036854775807\r\n",
+        b"+FULLRESYNC 0123456789012345678901234567890123456789 1\r\n",
+        b"$EOF:0123456789012345678901234567890123456789\r\n",
+        b"0123456789012345678901234567890123456789",
+        b"$99999999999999999999\r\n",
+        b"+CONTINUE 0123456789012345678901234567890123456789\r\n",
+    ];
+    for seed in 0..2000 {
+        let mut rng = Rng::seeded(seed);
+        let mut node = Node::new(Settings::default(), Rng::seeded(seed));
+        let mut now = Instant::from_millis(5000);
+        if rng.percent(50) {
+            node.start_as_replica(now, address(0));
+        } else {
+            node.handle(now, Input::ReplicaOf(address(0)), &mut Vec::new());
+        }
+        let mut pending: Vec<u8> = Vec::new();
+        for _ in 0..60 {
+            now = now + rng.below(300);
+            let mut out = Vec::new();
+            node.handle(now, Input::Tick, &mut out);
+            if out.iter().any(|output| matches!(output, Output::Connect(_))) {
+                pending.clear();
+                node.handle(now, Input::LinkConnected, &mut out);
+            }
+            match rng.percent(80) {
+                true => pending.extend_from_slice(words[rng.below(words.len() as u64) as usize]),
+                false => pending.extend((0..rng.below(50)).map(|_| rng.next_u64() as u8)),
+            }
+            if node.link_up() == Some(true) {
+                node.handle(now, Input::LinkClosed("garbage"), &mut out);
+                continue;
+            }
+            node.handle(now, Input::LinkReceived(&pending), &mut out);
+            let mut taken = 0;
+            for output in &out {
+                match output {
+                    Output::Skip(count) | Output::Payload(count) => taken += count,
+                    _ => {}
+                }
+            }
+            assert!(taken <= pending.len(), "SEED={seed}");
+            pending.drain(..taken);
+            if out.contains(&Output::TransferDone) {
+                node.handle(now, if rng.percent(50) { Input::LoadFailed } else { Input::Loaded { db: 0 } }, &mut out);
+            }
+        }
+    }
+}
+
+/// A replica that lies.
+#[test]
+fn garbage_from_a_replica_never_panics() {
+    for seed in 0..2000 {
+        let mut rng = Rng::seeded(seed);
+        let mut node = Node::new(Settings { diskless_delay_ms: 0, ..Settings::default() }, Rng::seeded(seed));
+        let mut now = Instant::from_millis(5000);
+        let extreme = [0, 1, -1, i64::MAX, i64::MIN, 50];
+        for _ in 0..40 {
+            now = now + rng.below(2000);
+            let client = ClientId(rng.below(4));
+            let number = extreme[rng.below(6) as usize];
+            let id = node.history().identity().id();
+            let replid: &[u8] = [id.as_bytes(), b"?", b"", &[0xff; 300]][rng.below(4) as usize];
+            let input = match rng.below(10) {
+                0 | 1 => Input::Sync { client, ip: "x", request: SyncRequest::Psync { replid, position: number } },
+                2 => Input::Sync { client, ip: "x", request: SyncRequest::Sync },
+                3 => Input::Ack { client, offset: number as u64, fsynced: Some(number as u64) },
+                4 => Input::FileSent(client),
+                5 => Input::BulkProgress(client),
+                6 => Input::ClientClosed(client),
+                7 => Input::Replconf(client, ReplicaOption::RdbOnly(rng.percent(50))),
+                8 => Input::AckWanted,
+                _ => Input::Tick,
+            };
+            let mut out = Vec::new();
+            node.handle(now, input, &mut out);
+            node.propagate(b"0123456789");
+            for output in std::mem::take(&mut out) {
+                match output {
+                    Output::StartSnapshot { kind, .. } => {
+                        node.handle(now, Input::SnapshotStarted(kind), &mut out);
+                        node.handle(now, Input::SnapshotEnded { ok: rng.percent(80) }, &mut out);
+                    }
+                    Output::CloseReplica { client, .. } => node.handle(now, Input::ClientClosed(client), &mut out),
+                    _ => {}
+                }
+            }
+            node.end_turn(now, |_| 0, &mut out);
+            node.feed(|_, _| Room::Taken);
+        }
+    }
+}
