@@ -8,7 +8,7 @@ use crate::commands::contract::Outcome;
 use crate::config::values::EventClasses;
 use crate::exec::notify::notification;
 use crate::exec::{Engine, Host};
-use crate::keyspace::{Change, Effect};
+use crate::keyspace::{Change, Effect, Event};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::session::Session;
 
@@ -61,6 +61,9 @@ fn observed_changes<H: Host>(host: &mut H, mut caller: Option<&mut Session>) {
     for change in log.iter() {
         if change.effect != Effect::Note && !host.engine().watch.is_empty() {
             touch(host, &change, caller.as_deref_mut());
+        }
+        if change.effect == Effect::Created {
+            notify(host, &Change { event: Event::NEW, ..change }, caller.as_deref_mut());
         }
         notify(host, &change, caller.as_deref_mut());
         let engine = host.engine();

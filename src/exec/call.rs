@@ -82,5 +82,9 @@ pub fn call<H: Host>(
     if !engine.monitors.is_empty() && !command.flags.has(Flags::SKIP_MONITOR.and(Flags::ADMIN)) {
         host.feed_monitors(session, args);
     }
+    if command.flags.has(Flags::TOUCHES_ARBITRARY_KEYS) && host.engine().depth == 0 {
+        // SCAN may meet any number of keys whose time is over; they have nothing to do with each other.
+        host.engine().journal.bare_unit();
+    }
     after::consequences(host, session, db_before, args, outcome, dirty_before);
 }

@@ -1,5 +1,6 @@
 //! What tests share.
 
+pub mod stage;
 mod transcript;
 
 pub use transcript::transcript;

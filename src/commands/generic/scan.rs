@@ -165,6 +165,24 @@ mod tests {
     }
 
     #[test]
+    fn several_such_keys_are_propagated_each_by_itself() {
+        transcript(
+            "
+            > SET a v PX 10
+            +OK
+            > SET b v PX 10
+            +OK
+            @advance 11
+            > SCAN 0 COUNT 100
+            *2
+            $0
+            *0
+            ",
+        )
+        .propagates_in_any_order(&["SET a v PXAT 1000010", "SET b v PXAT 1000010", "DEL a", "DEL b"]);
+    }
+
+    #[test]
     fn wrong_arguments_are_refused() {
         transcript(
             "

@@ -58,4 +58,22 @@ mod tests {
         )
         .propagates(&["MSET a 1 b two"]);
     }
+
+    #[test]
+    fn several_keys_found_expired_are_one_unit() {
+        transcript(
+            "
+            > SET a v PX 10
+            +OK
+            > SET b v PX 10
+            +OK
+            @advance 11
+            > MGET a b
+            *2
+            nil
+            nil
+            ",
+        )
+        .propagates(&["SET a v PXAT 1000010", "SET b v PXAT 1000010", "MULTI", "DEL a", "DEL b", "EXEC"]);
+    }
 }

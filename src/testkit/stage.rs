@@ -1,0 +1,237 @@
+//! A server of a few lines: the real engine and the real path of a command (`exec`), without sockets, with one client.
+//!
+//! What replicas and the AOF would receive is read back from the journal; keyspace events arrive at a subscriber that
+//! exists only as an id.
+
+use bytes::Bytes;
+
+use crate::acl::Acl;
+use crate::base::id::ClientId;
+use crate::base::quote::quoted_if_needed;
+use crate::base::rng::Rng;
+use crate::base::time::{Instant, Now};
+use crate::commands;
+use crate::commands::contract::{CommandResult, DataSettings};
+use crate::config::model::Config;
+use crate::config::values::EventClasses;
+use crate::exec::gates::{Caller, Facts};
+use crate::exec::journal::Journal;
+use crate::exec::watch::WatchTable;
+use crate::exec::{Engine, Handler, Host, Verdict, execute, flow};
+use crate::keyspace::Keyspace;
+use crate::pubsub::{Message, PubSub, Space};
+use crate::resp::args::{Args, OwnedArgs};
+use crate::resp::out::Out;
+use crate::resp::reply::Reply;
+use crate::session::context::{Pause, Unblock};
+use crate::session::{Figures, Peers, Program, Role, Session};
+use crate::spec::{Command, Table};
+use crate::stats::command::CommandStats;
+use crate::stats::counters::Counters;
+use crate::stats::slowlog::SlowLog;
+
+/// Where the clock stands at the beginning, in milliseconds since 1970.
+pub const BEGIN_MS: u64 = 1_000_000;
+
+/// The subscriber to keyspace events.
+const LISTENER: ClientId = ClientId(2);
+
+/// There are no administrative commands here.
+#[derive(Clone, Copy)]
+pub enum NoAdmin {}
+
+/// The server.
+pub struct Stage {
+    /// The one client. Tests may set its database or protocol.
+    pub session: Session,
+    /// What everything works on.
+    pub engine: Engine,
+    table: Table<Handler<NoAdmin>>,
+    others: Others,
+    now_ms: u64,
+}
+
+/// The other clients: the subscriber.
+#[derive(Default)]
+struct Others {
+    heard: Vec<Bytes>,
+}
+
+impl Default for Stage {
+    fn default() -> Stage {
+        let mut table = Table::builder().add(flow::TABLE, Handler::Flow);
+        for family in commands::TABLES {
+            table = table.add(family, Handler::Data);
+        }
+        for containers in commands::CONTAINERS {
+            table = table.add_containers(containers);
+        }
+        let table = table.build();
+
+        let settings = DataSettings::default();
+        let mut config = Config::default();
+        config.keyspace.notify_keyspace_events = EventClasses::ALL.and(EventClasses::KEYEVENT);
+        let mut pubsub = PubSub::new();
+        pubsub.subscribe(LISTENER, Space::Pattern, b"__keyevent@*");
+        let acl = Acl::new();
+        let mut engine = Engine {
+            keyspace: Keyspace::new(settings.databases as u32, Rng::seeded(1)),
+            journal: Journal::default(),
+            watch: WatchTable::default(),
+            pubsub,
+            program: Program { version: "0", role: Role::Master, databases: settings.databases },
+            settings,
+            config,
+            facts: Facts::default(),
+            counters: Counters::default(),
+            dirty_since_save: 0,
+            command_stats: CommandStats::new(table.catalog().len()),
+            slowlog: SlowLog::new(-1, 0),
+            monitors: Vec::new(),
+            rng: Rng::seeded(2),
+            now: Now::at_millis(BEGIN_MS),
+            depth: 0,
+            acl,
+        };
+        engine.refresh_observers();
+        engine.journal.set_on(true);
+        let session = Session::new(ClientId(1), "test:1", "test:2", false, &engine.acl, Instant::from_millis(BEGIN_MS));
+        Stage { session, engine, table, others: Others::default(), now_ms: BEGIN_MS }
+    }
+}
+
+impl Stage {
+    /// Lets time pass.
+    pub fn advance(&mut self, ms: u64) {
+        self.now_ms += ms;
+        self.engine.now = Now::at_millis(self.now_ms);
+    }
+
+    /// Runs a command of the client; the bytes of its reply.
+    pub fn call(&mut self, words: &[Vec<u8>]) -> Vec<u8> {
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let owned = OwnedArgs::of(&words);
+        let mut out = Out::new();
+        let dirty = self.engine.keyspace.changes().dirty();
+        let verdict = self.with(|host, table, session| execute(host, table, session, &owned.as_args(), &mut out));
+        assert_eq!(verdict, Verdict::Done);
+        let reply = out.to_vec();
+        let is_dirty = self.engine.keyspace.changes().dirty() != dirty;
+        assert!(!(is_dirty && reply.starts_with(b"-")), "{words:?} changed something and then failed");
+        reply
+    }
+
+    fn with<R>(&mut self, act: impl FnOnce(&mut Backstage<'_>, &Table<Handler<NoAdmin>>, &mut Session) -> R) -> R {
+        let mut host = Backstage { engine: &mut self.engine, others: &mut self.others };
+        act(&mut host, &self.table, &mut self.session)
+    }
+
+    /// What replicas and the AOF received since the last call, one text for each command. SELECT is left out.
+    pub fn stream(&mut self) -> Vec<String> {
+        let bytes = self.engine.journal.drain().concat();
+        let commands = Lines(&bytes).commands();
+        let texts =
+            commands.iter().map(|words| words.iter().map(|w| quoted_if_needed(w)).collect::<Vec<_>>().join(" "));
+        texts.filter(|text| !text.starts_with("SELECT ")).collect()
+    }
+
+    /// The keyspace events since the last call, as `event key`.
+    pub fn events(&mut self) -> Vec<String> {
+        let heard = std::mem::take(&mut self.others.heard);
+        heard.iter().map(|message| event_of(message)).collect()
+    }
+}
+
+/// `pmessage`, the pattern, `__keyevent@<db>__:<event>`, the key: as `event key`.
+fn event_of(message: &[u8]) -> String {
+    let words = Lines(message).commands().pop().expect("a message");
+    let channel = String::from_utf8_lossy(words[2]);
+    let event = channel.split_once("__:").expect("the channel of an event").1;
+    format!("{event} {}", quoted_if_needed(words[3]))
+}
+
+/// Arrays of bulk strings, one after the other.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Lines<'a> {
+    fn commands(mut self) -> Vec<Vec<&'a [u8]>> {
+        let mut commands = Vec::new();
+        while !self.0.is_empty() {
+            let words = self.number(b'*');
+            commands.push((0..words).map(|_| self.bulk()).collect());
+        }
+        commands
+    }
+
+    fn number(&mut self, kind: u8) -> usize {
+        let end = self.0.windows(2).position(|pair| pair == b"\r\n").expect("a whole line");
+        let line = &self.0[..end];
+        assert_eq!(line[0], kind, "{}", String::from_utf8_lossy(line));
+        self.0 = &self.0[end + 2..];
+        std::str::from_utf8(&line[1..]).expect("digits").parse().expect("a number")
+    }
+
+    fn bulk(&mut self) -> &'a [u8] {
+        let length = self.number(b'$');
+        let (bytes, rest) = self.0.split_at(length);
+        self.0 = rest.strip_prefix(b"\r\n").expect("a line end after a bulk string");
+        bytes
+    }
+}
+
+/// What `exec` sees of the stage.
+struct Backstage<'a> {
+    engine: &'a mut Engine,
+    others: &'a mut Others,
+}
+
+impl Host for Backstage<'_> {
+    type Admin = NoAdmin;
+
+    fn engine(&mut self) -> &mut Engine {
+        self.engine
+    }
+
+    fn with_peers<R>(&mut self, act: impl FnOnce(&mut Engine, &mut dyn Peers) -> R) -> R {
+        act(self.engine, self.others)
+    }
+
+    fn admin(&mut self, handler: NoAdmin, _: &mut Session, _: &Args<'_>, _: Reply<'_>) -> CommandResult {
+        match handler {}
+    }
+
+    fn micros(&mut self) -> u64 {
+        self.engine.now.mono_us
+    }
+
+    fn break_watch(&mut self, _client: ClientId) {}
+
+    fn feed_monitors(&mut self, _session: &Session, _args: &Args<'_>) {}
+
+    fn is_held_back(&mut self, _session: &Session, _command: &Command, _caller: &Caller) -> bool {
+        false
+    }
+}
+
+impl Peers for Others {
+    fn each(&self, _visit: &mut dyn FnMut(&Session, &Figures)) {}
+
+    fn figures(&self, _id: ClientId) -> Figures {
+        Figures::default()
+    }
+
+    fn kill(&mut self, _id: ClientId) {}
+
+    fn unblock(&mut self, _id: ClientId, _how: Unblock) -> bool {
+        false
+    }
+
+    fn deliver(&mut self, to: ClientId, message: &Message<'_>) {
+        assert_eq!(to, LISTENER);
+        self.heard.push(message.encoded(crate::resp::reply::Proto::Resp2).clone());
+    }
+
+    fn pause(&mut self, _until: Instant, _what: Pause) {}
+
+    fn unpause(&mut self) {}
+}
