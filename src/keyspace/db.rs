@@ -12,12 +12,11 @@
 //! and the removal noted before anything else happens, so that the log reads in the order in which it came to be.
 
 use super::table::Loc;
-use super::{Access, EntryRef, Event, ExpiredKeys, Keyspace, Recency, hash_of};
+use super::{Access, Effect, EntryRef, Event, ExpiredKeys, Keyspace, Recency};
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::data::string::{NewStr, Str, StrView, encoding_of};
 use crate::data::{Encoding, TypeName};
-use crate::keyspace::Effect;
 
 /// The key holds a value of another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +200,7 @@ impl<'a> DbHandle<'a> {
     pub fn expiry(&mut self, key: &[u8]) -> Option<Option<UnixMillis>> {
         let (_, loc) = self.locate(key);
         self.count(key, loc.is_some());
-        loc.map(|loc| self.ks.dbs.get(self.index).table.entry(loc).expiry())
+        loc.map(|loc| self.ks.dbs.get(self.index).table.expiry(loc))
     }
 
     /// The same for a command that is going to write: counts nothing.
@@ -294,7 +293,7 @@ impl<'a> DbHandle<'a> {
             live.or_else(|| if self.access.expired == ExpiredKeys::Hide { db.table.find(hash, key) } else { None });
         let expiry = match (expiry, live) {
             (Expiry::At(when), _) => Some(when),
-            (Expiry::Keep, Some(loc)) => db.table.entry(loc).expiry(),
+            (Expiry::Keep, Some(loc)) => db.table.expiry(loc),
             _ => None,
         };
         match found {
@@ -525,7 +524,7 @@ impl<'a> DbHandle<'a> {
         match self.hint {
             // The hinted bytes are borrowed for as long as this handle lives, so the same slice has the same content.
             Some((hinted, hash)) if std::ptr::eq(hinted, key) => hash,
-            _ => hash_of(&self.ks.hasher, key),
+            _ => self.ks.dbs.hasher.hash(key),
         }
     }
 
@@ -535,7 +534,7 @@ impl<'a> DbHandle<'a> {
         let hash = self.hash(key);
         let db = self.ks.dbs.get(self.index);
         let Some(loc) = db.table.find(hash, key) else { return (hash, None) };
-        if is_over(db.table.entry(loc).expiry(), self.access.now) {
+        if is_over(db.table.expiry(loc), self.access.now) {
             match self.access.expired {
                 ExpiredKeys::Delete => self.ks.remove_expired(self.index, key),
                 ExpiredKeys::Hide => {}

@@ -26,14 +26,13 @@ pub use expire::ExpireStep;
 pub use table::SegmentView;
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
 
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::data::string::NewStr;
 use cut::Cut;
 use lazy_free::LazyFree;
-use table::Table;
+use table::{KeyHasher, Table};
 
 /// Databases below this number are found by index, those above by search.
 const LOW_DBS: u32 = 256;
@@ -46,16 +45,20 @@ struct Db {
 }
 
 /// The databases that were ever used; the others cost nothing.
-#[derive(Default)]
 struct Databases {
     low: Vec<Option<Box<Db>>>,
     high: BTreeMap<u32, Box<Db>>,
     next_id: u64,
     /// Version of tables made from now on.
     epoch: u64,
+    hasher: KeyHasher,
 }
 
 impl Databases {
+    fn new(hasher: KeyHasher) -> Databases {
+        Databases { low: Vec::new(), high: BTreeMap::new(), next_id: 0, epoch: 0, hasher }
+    }
+
     #[inline]
     fn get(&mut self, index: u32) -> &mut Db {
         if !matches!(self.low.get(index as usize), Some(Some(_))) {
@@ -67,10 +70,10 @@ impl Databases {
     #[cold]
     #[inline(never)]
     fn get_slow(&mut self, index: u32) -> &mut Db {
-        let (next_id, epoch) = (&mut self.next_id, self.epoch);
+        let (next_id, epoch, hasher) = (&mut self.next_id, self.epoch, &self.hasher);
         let make = || {
             *next_id += 1;
-            Box::new(Db { id: *next_id, table: Table::new(epoch) })
+            Box::new(Db { id: *next_id, table: Table::new(epoch, hasher.clone()) })
         };
         if index >= LOW_DBS {
             return self.high.entry(index).or_insert_with(make);
@@ -165,28 +168,29 @@ pub enum FlushMode {
 pub struct Keyspace {
     dbs: Databases,
     databases: u32,
-    hasher: foldhash::quality::FixedState,
     rng: Rng,
     recency: Recency,
     changes: ChangeLog,
     stats: KeyspaceStats,
     cut: Option<Cut>,
     lazy: LazyFree,
+    /// The database at which active expiry goes on.
+    expire_at_db: u32,
 }
 
 impl Keyspace {
     /// An empty keyspace of `databases` databases; nothing is allocated for them until they are used.
     pub fn new(databases: u32, mut rng: Rng) -> Keyspace {
         Keyspace {
-            dbs: Databases::default(),
+            dbs: Databases::new(KeyHasher::new(&mut rng)),
             databases: databases.max(1),
-            hasher: foldhash::quality::FixedState::with_seed(rng.next_u64()),
             rng,
             recency: Recency::Lru,
             changes: ChangeLog::default(),
             stats: KeyspaceStats::default(),
             cut: None,
             lazy: LazyFree::default(),
+            expire_at_db: 0,
         }
     }
 
@@ -234,7 +238,7 @@ impl Keyspace {
     /// The hash of a key, for [`Lookup`] and [`DbHandle::hinted`].
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {
-        hash_of(&self.hasher, key)
+        self.dbs.hasher.hash(key)
     }
 
     /// Brings what these look-ups will touch nearer, all of them at once. Worth calling for two or more.
@@ -260,6 +264,11 @@ impl Keyspace {
             DbSize { db: index, keys: db.table.len(), expires, avg_ttl_ms: average.clamp(0, i64::MAX.into()) as u64 }
         })
         .collect()
+    }
+
+    /// Bytes that the tables take besides the entries.
+    pub fn index_memory(&self) -> usize {
+        self.dbs.iter().map(|(_, db)| db.table.index_memory()).sum()
     }
 
     /// Keys in all databases.
@@ -355,12 +364,4 @@ impl Keyspace {
     pub fn lazyfreed(&self) -> u64 {
         self.lazy.freed()
     }
-}
-
-#[inline]
-fn hash_of(hasher: &foldhash::quality::FixedState, key: &[u8]) -> u64 {
-    use std::hash::Hasher;
-    let mut state = hasher.build_hasher();
-    state.write(key);
-    state.finish()
 }

@@ -1,70 +1,176 @@
-//! The table of one database. A simple form for now: 1024 segments by hash prefix, each a list.
+//! The hash table of one database: a directory of segments.
+//!
+//! ```text
+//! hash  | depth bits: index into the directory | ... | 16 bits: tag |
+//!
+//! directory (2^depth words)     segment (up to 62 buckets of 8 slots)     entry (one block)
+//!   [0] --------------------->  header | bucket | bucket | ...  -------->  form, expiry, key, value
+//!   [1] ----^                   (several words may name one segment: it is shallower than the directory)
+//!   [2] --------------------->  ...
+//! ```
+//!
+//! A look-up reads a directory word (with a million keys, 32 KB of them: in the first-level cache), one bucket and the
+//! entry. A full segment first grows in small steps, which needs no look at any key; at 62 buckets it splits in two by
+//! the next bit of the hash. Nothing ever rehashes more than one segment, so no insert takes long. The average slot is
+//! filled to about 80 %, which makes 10 bytes per key at any number of keys.
+//!
+//! Segments and entries lie in the table's own [`arena::Arena`]; a dropped table gives it all back in a few calls.
+//!
+//! Not done here: expiry rules, recency, logging, cuts. This is a map that also keeps figures (how many keys have an
+//! expiry, their sum, the earliest) and versions of its segments.
+//!
+//! If the hash were bad (or an attacker knew the seed), segments could not be split evenly. Then the directory stops
+//! doubling, so memory stays proportional to the keys, and segments get longer instead: slower, never wrong.
+
+#![allow(unsafe_code)]
+
+mod arena;
+mod scan;
+mod segment;
+mod split;
+#[cfg(test)]
+mod tests;
+
+use std::hash::Hasher;
+use std::marker::PhantomData;
 
 use bytes::Bytes;
+use foldhash::SharedSeed;
+use foldhash::quality::FoldHasher;
 
-use super::entry::{Entry, EntryRef, Value, value_of};
+use super::entry::{self, EntryRef, Shape, Value};
+use crate::base::limits::INLINE_VALUE_MAX;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::data::string::NewStr;
+use arena::Arena;
+pub(super) use scan::Swept;
+use segment::{EXPIRES, OUTSIDE, Segment, Slot};
 
-const SEGMENTS: usize = 1024;
+/// Bytes that a block of `size` bytes really takes.
+pub(super) fn block_size(size: usize) -> usize {
+    arena::rounded(size)
+}
+
+/// Turns keys into hashes, with seeds of this process.
+#[derive(Clone)]
+pub(super) struct KeyHasher {
+    seed: u64,
+    shared: SharedSeed,
+    /// Bits of the hash that tests leave in place.
+    #[cfg(test)]
+    pub keep: u64,
+}
+
+impl KeyHasher {
+    pub fn new(rng: &mut Rng) -> KeyHasher {
+        KeyHasher {
+            seed: rng.next_u64(),
+            shared: SharedSeed::from_u64(rng.next_u64()),
+            #[cfg(test)]
+            keep: u64::MAX,
+        }
+    }
+
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        let mut state = FoldHasher::with_seed(self.seed, &self.shared);
+        state.write(key);
+        let hash = state.finish();
+        #[cfg(test)]
+        let hash = hash & self.keep;
+        hash
+    }
+}
 
 /// Where an entry is. Good until the table changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Loc {
-    segment: usize,
-    slot: usize,
-}
-
-#[derive(Default)]
-struct Segment {
-    version: u64,
-    entries: Vec<Entry>,
+    /// Index into the directory.
+    word: usize,
+    /// Bucket times eight plus slot.
+    at: usize,
 }
 
 /// The entries of one segment, as a snapshot sees them.
 #[derive(Clone, Copy)]
-pub struct SegmentView<'a>(&'a [Entry]);
+pub struct SegmentView<'a> {
+    segment: Segment,
+    borrowed: PhantomData<&'a Table>,
+}
 
 impl<'a> SegmentView<'a> {
     /// The entries, in no order.
     pub fn iter(self) -> impl Iterator<Item = EntryRef<'a>> {
-        self.0.iter().map(EntryRef)
+        // Entries are far apart in memory: ask for each one some steps before it is needed.
+        let mut ahead = self.segment.slots();
+        ahead.by_ref().take(AHEAD).for_each(|slot| segment::prefetch(slot.block().as_ptr()));
+        self.segment.slots().map(move |slot| {
+            if let Some(later) = ahead.next() {
+                segment::prefetch(later.block().as_ptr());
+            }
+            slot.entry()
+        })
     }
 
     /// How many entries there are.
     pub fn len(self) -> usize {
-        self.0.len()
+        self.segment.header().count as usize
     }
 
     /// Whether there is none.
     pub fn is_empty(self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 }
 
+/// How many entries are prefetched ahead when walking a segment: enough to cover a miss at some 20 ns of work each.
+const AHEAD: usize = 12;
+
+/// More bits of depth than any table can need.
+const MAX_DEPTH: usize = scan::CURSOR_DEPTH as usize;
+
+/// The map.
 pub(super) struct Table {
-    segments: Vec<Segment>,
+    directory: Vec<Segment>,
+    /// `hash >> 1 >> shift` is the index into the directory.
+    shift: u32,
+    hasher: KeyHasher,
+    arena: Arena,
+    /// Segments by depth, to know when the directory can be halved.
+    at_depth: [u32; MAX_DEPTH],
     len: usize,
     expires: usize,
+    /// Sum of all expiry times, for their average.
     expiry_sum: i128,
+    /// Entries marked `OUTSIDE`: without any, dropping the table needs no look at entries.
+    outside: usize,
+    sweep: scan::Sweep,
 }
 
-fn segment_of(hash: u64) -> usize {
-    (hash >> 54) as usize
-}
-
-fn shared(value: Value) -> Option<Bytes> {
-    match value {
-        Value::Shared(bytes) => Some(bytes),
-        _ => None,
-    }
-}
+// SAFETY: a table owns its segments and entries alone, and `Bytes` may be sent between threads.
+unsafe impl Send for Table {}
 
 impl Table {
-    pub fn new(version: u64) -> Table {
-        let segments = (0..SEGMENTS).map(|_| Segment { version, entries: Vec::new() }).collect();
-        Table { segments, len: 0, expires: 0, expiry_sum: 0 }
+    /// An empty table whose first segment has version `version`.
+    pub fn new(version: u64, hasher: KeyHasher) -> Table {
+        let mut arena = Arena::new();
+        let first = Segment::new(arena.alloc(Segment::size(1)), 1, 0);
+        first.clear(version, i64::MAX);
+        let mut at_depth = [0; MAX_DEPTH];
+        at_depth[0] = 1;
+        Table {
+            directory: vec![first],
+            shift: 63,
+            hasher,
+            arena,
+            at_depth,
+            len: 0,
+            expires: 0,
+            expiry_sum: 0,
+            outside: 0,
+            sweep: scan::Sweep::default(),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -80,130 +186,305 @@ impl Table {
         self.expiry_sum
     }
 
-    pub fn reserve(&mut self, _keys: usize) {}
+    /// Bytes of index: directory and segments.
+    pub fn index_memory(&self) -> usize {
+        let mut segments = 0;
+        let mut position = Some(0);
+        while let Some(at) = position {
+            segments += arena::rounded(Segment::size(self.segment(at).buckets()));
+            position = self.after_segment(at);
+        }
+        segments + self.directory.capacity() * size_of::<Segment>()
+    }
 
-    pub fn prefetch_bucket(&self, _hash: u64) {}
+    fn depth(&self) -> u32 {
+        63 - self.shift
+    }
 
-    pub fn prefetch_entry(&self, _hash: u64) {}
+    #[inline]
+    fn word_of(&self, hash: u64) -> usize {
+        (hash >> 1 >> self.shift) as usize
+    }
 
+    #[inline]
+    fn segment(&self, hash: u64) -> Segment {
+        self.directory[self.word_of(hash)]
+    }
+
+    /// Where in the hash space the segment behind that of `position` begins; `None` at the end.
+    fn after_segment(&self, position: u64) -> Option<u64> {
+        let depth = self.segment(position).depth();
+        if depth == 0 {
+            return None;
+        }
+        let next = (position >> (64 - depth)) + 1;
+        (next >> depth == 0).then(|| next << (64 - depth))
+    }
+
+    // ---- looking ----------------------------------------------------------------------------------------------------
+
+    /// First wave of a batch of look-ups.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        self.segment(hash).prefetch_bucket(hash);
+    }
+
+    /// Second wave.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64) {
+        self.segment(hash).prefetch_entry(hash);
+    }
+
+    #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Loc> {
-        let segment = segment_of(hash);
-        let slot = self.segments[segment].entries.iter().position(|entry| *entry.key == *key)?;
-        Some(Loc { segment, slot })
+        let word = self.word_of(hash);
+        let at = self.directory[word].find(hash, key)?;
+        Some(Loc { word, at })
     }
 
+    #[inline]
+    fn slot(&self, loc: Loc) -> Slot {
+        self.directory[loc.word].slot(loc.at)
+    }
+
+    #[inline]
     pub fn entry(&self, loc: Loc) -> EntryRef<'_> {
-        EntryRef(&self.segments[loc.segment].entries[loc.slot])
+        self.slot(loc).entry()
     }
 
+    /// When the time of the entry at `loc` is over; does not look at the entry if it has none.
+    #[inline]
+    pub fn expiry(&self, loc: Loc) -> Option<UnixMillis> {
+        let slot = self.slot(loc);
+        if slot.has(EXPIRES) { slot.entry().expiry() } else { None }
+    }
+
+    // ---- altering ---------------------------------------------------------------------------------------------------
+
+    #[inline]
     pub fn set_recency(&mut self, loc: Loc, recency: u32) {
-        self.segments[loc.segment].entries[loc.slot].recency = recency;
+        // SAFETY: a live entry, and the table is borrowed mutably.
+        unsafe { entry::set_recency(self.slot(loc).block(), recency) }
     }
 
-    fn count_expiry(&mut self, old: Option<UnixMillis>, new: Option<UnixMillis>) {
-        self.expires = self.expires + usize::from(new.is_some()) - usize::from(old.is_some());
-        self.expiry_sum += i128::from(new.map_or(0, |t| t.0)) - i128::from(old.map_or(0, |t| t.0));
-    }
-
+    /// Adds a key that is not there.
     pub fn insert(&mut self, hash: u64, key: &[u8], new: NewStr<'_>, expiry: Option<UnixMillis>, recency: u32) {
-        let (value, edited) = value_of(new);
-        self.segments[segment_of(hash)].entries.push(Entry { key: key.into(), value, edited, expiry, recency });
+        let segment = self.make_room(hash);
+        Value::choose(new, |value| {
+            let shape = Shape::plan(key.len(), &value, expiry.is_some());
+            let block = self.arena.alloc(shape.size());
+            // SAFETY: a fresh block of the planned size, aligned to 8.
+            unsafe { entry::write(block, shape, key, value, expiry, recency) };
+            let marks = marks(shape, expiry);
+            segment.place(Slot::new(block, hash, marks));
+            self.outside += usize::from(marks & OUTSIDE != 0);
+        });
+        segment.header_mut().count += 1;
         self.len += 1;
-        self.count_expiry(None, expiry);
+        self.count_expiry(segment, None, expiry);
     }
 
+    /// Gives the entry at `loc` another value and expiry; gives back a shared value that it had.
     pub fn replace(&mut self, loc: Loc, new: NewStr<'_>, expiry: Option<UnixMillis>, recency: u32) -> Option<Bytes> {
-        let (value, edited) = value_of(new);
-        let entry = &mut self.segments[loc.segment].entries[loc.slot];
-        let old = std::mem::replace(&mut entry.expiry, expiry);
-        let old_value = std::mem::replace(&mut entry.value, value);
-        (entry.edited, entry.recency) = (edited, recency);
-        self.count_expiry(old, expiry);
-        shared(old_value)
+        Value::choose(new, |value| self.replace_value(loc, value, expiry, recency))
+    }
+
+    fn replace_value(&mut self, loc: Loc, value: Value<'_>, expiry: Option<UnixMillis>, recency: u32) -> Option<Bytes> {
+        let slot = self.slot(loc);
+        let old = slot.entry();
+        let (old_shape, old_expiry) = (old.shape(), old.expiry());
+        let shape = Shape::plan(old.key().len(), &value, expiry.is_some());
+        let marks = marks(shape, expiry);
+        let (block, shared) = if arena::rounded(shape.size()) == arena::rounded(old_shape.size()) {
+            // SAFETY: the block holds the old entry and is as large as the new one needs; the value is not in it, for
+            // values come from outside the table.
+            let shared = unsafe { entry::rewrite(slot.block(), old_shape, shape, value, expiry, recency) };
+            (slot.block(), shared)
+        } else {
+            let block = self.arena.alloc(shape.size());
+            // SAFETY: a fresh block of the planned size; then the old one is emptied and given back, its slot below
+            // overwritten.
+            let shared = unsafe {
+                entry::write(block, shape, old.key(), value, expiry, recency);
+                let shared = entry::take_shared(slot.block(), old_shape);
+                self.arena.free(slot.block(), old_shape.size());
+                shared
+            };
+            (block, shared)
+        };
+        let segment = self.directory[loc.word];
+        segment.set_slot(loc.at, Slot::new(block, slot.tag(), marks));
+        self.outside = self.outside + usize::from(marks & OUTSIDE != 0) - usize::from(slot.has(OUTSIDE));
+        self.count_expiry(segment, old_expiry, expiry);
+        shared
     }
 
     pub fn set_expiry(&mut self, loc: Loc, expiry: Option<UnixMillis>) {
-        let old = std::mem::replace(&mut self.segments[loc.segment].entries[loc.slot].expiry, expiry);
-        self.count_expiry(old, expiry);
+        let old = self.expiry(loc);
+        match (old, expiry) {
+            (None, None) => {}
+            (Some(_), Some(when)) => {
+                // SAFETY: a live entry with an expiry, and the table is borrowed mutably.
+                unsafe { entry::overwrite_expiry(self.slot(loc).block(), when) };
+                self.count_expiry(self.directory[loc.word], old, expiry);
+            }
+            _ => self.relay(loc, expiry),
+        }
     }
 
-    /// The value's bytes, at least `min_len` of them, to be edited in place.
+    /// Lays the entry out anew, with or without room for an expiry.
+    fn relay(&mut self, loc: Loc, expiry: Option<UnixMillis>) {
+        let slot = self.slot(loc);
+        let (recency, shape) = (slot.entry().recency(), slot.entry().shape());
+        // SAFETY: the table is borrowed mutably, and the entry has this shape.
+        if let Some(bytes) = unsafe { entry::shared_mut(slot.block(), shape) } {
+            let bytes = std::mem::take(bytes);
+            self.replace_value(loc, Value::Shared(bytes), expiry, recency);
+            return;
+        }
+        let old_expiry = slot.entry().expiry();
+        let new = shape.with_expiry(expiry.is_some());
+        let in_place = arena::rounded(new.size()) == arena::rounded(shape.size());
+        let block = if in_place { slot.block() } else { self.arena.alloc(new.size()) };
+        // SAFETY: the new block is the same or a fresh one, large enough; the old one is given back only if it is another,
+        // and its slot is overwritten.
+        unsafe {
+            entry::relay(slot.block(), shape, block, new, expiry);
+            if !in_place {
+                self.arena.free(slot.block(), shape.size());
+            }
+        }
+        let segment = self.directory[loc.word];
+        let marks = marks(new, expiry);
+        segment.set_slot(loc.at, Slot::new(block, slot.tag(), marks));
+        self.outside = self.outside + usize::from(marks & OUTSIDE != 0) - usize::from(slot.has(OUTSIDE));
+        self.count_expiry(segment, old_expiry, expiry);
+    }
+
+    /// Gives `f` the value's bytes, at least `min_len` of them, to alter.
     pub fn edit_bytes<R>(&mut self, loc: Loc, min_len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
-        let entry = &mut self.segments[loc.segment].entries[loc.slot];
-        let mut bytes = EntryRef(entry).value().to_vec();
-        bytes.resize(bytes.len().max(min_len), 0);
-        let result = f(&mut bytes);
-        (entry.value, entry.edited) = (Value::Inline(bytes), true);
+        let slot = self.slot(loc);
+        let old = slot.entry();
+        let shape = old.shape();
+        let room = arena::rounded(shape.size());
+        // SAFETY: the table is borrowed mutably, the block has that much room and holds an entry of this shape.
+        if let Some(text) = unsafe { entry::stretch(slot.block(), shape, room, min_len) } {
+            return f(text);
+        }
+        // SAFETY: as above.
+        if let Some(bytes) = unsafe { entry::shared_mut(slot.block(), shape) } {
+            let grows = min_len > bytes.len();
+            // If nobody else holds the memory, this is no copy.
+            let mut text = Vec::from(std::mem::take(bytes));
+            if grows {
+                // A quarter more than asked for, so that appending again and again copies each byte a few times only.
+                text.reserve_exact(min_len - text.len() + min_len / 4);
+                text.resize(min_len, 0);
+            }
+            let result = f(&mut text);
+            *bytes = Bytes::from(text);
+            return result;
+        }
+        let mut text = old.value().to_vec();
+        text.resize(text.len().max(min_len), 0);
+        let result = f(&mut text);
+        let (expiry, recency) = (old.expiry(), old.recency());
+        let value = if text.len() <= INLINE_VALUE_MAX {
+            Value::Inline { text: &text, edited: true }
+        } else {
+            Value::Shared(Bytes::from(text))
+        };
+        self.replace_value(loc, value, expiry, recency);
         result
     }
 
+    /// Removes the entry at `loc`; gives back a shared value that it had.
     pub fn remove(&mut self, loc: Loc) -> Option<Bytes> {
-        let entry = self.segments[loc.segment].entries.swap_remove(loc.slot);
+        let segment = self.directory[loc.word];
+        let expiry = self.expiry(loc);
+        let slot = segment.take(loc.at);
+        let shape = slot.entry().shape();
+        // SAFETY: the slot is out of the segment, so nothing refers to the entry any more.
+        let shared = unsafe {
+            let shared = entry::take_shared(slot.block(), shape);
+            self.arena.free(slot.block(), shape.size());
+            shared
+        };
+        self.outside -= usize::from(slot.has(OUTSIDE));
         self.len -= 1;
-        self.count_expiry(entry.expiry, None);
-        shared(entry.value)
+        segment.header_mut().count -= 1;
+        self.count_expiry(segment, expiry, None);
+        self.maybe_shrink(loc.word);
+        shared
     }
+
+    /// Keeps the figures about expiries.
+    #[inline]
+    fn count_expiry(&mut self, segment: Segment, old: Option<UnixMillis>, new: Option<UnixMillis>) {
+        if old.is_none() && new.is_none() {
+            return;
+        }
+        let header = segment.header_mut();
+        if let Some(old) = old {
+            header.expires -= 1;
+            self.expires -= 1;
+            self.expiry_sum -= i128::from(old.0);
+        }
+        if let Some(new) = new {
+            header.expires += 1;
+            header.next_expiry = header.next_expiry.min(new.0);
+            self.expires += 1;
+            self.expiry_sum += i128::from(new.0);
+            self.sweep.expiry_set(new.0);
+        }
+    }
+
+    // ---- versions ---------------------------------------------------------------------------------------------------
 
     /// The segment that a write to `hash` will alter, if it is older than `epoch`. It is then stamped.
     pub fn seal(&mut self, hash: u64, epoch: u64) -> Option<SegmentView<'_>> {
-        let segment = &mut self.segments[segment_of(hash)];
-        if segment.version >= epoch {
+        let segment = self.segment(hash);
+        if segment.header().version >= epoch {
             return None;
         }
-        segment.version = epoch;
-        Some(SegmentView(&segment.entries))
+        segment.header_mut().version = epoch;
+        Some(SegmentView { segment, borrowed: PhantomData })
     }
 
     /// The segment at `position` of the hash space, and the position after it (`None` at the end).
     pub fn segment_at(&self, position: u64) -> (SegmentView<'_>, Option<u64>) {
-        let index = segment_of(position);
-        let next = (index + 1 < SEGMENTS).then_some((index as u64 + 1) << 54);
-        (SegmentView(&self.segments[index].entries), next)
+        let segment = self.segment(position);
+        (SegmentView { segment, borrowed: PhantomData }, self.after_segment(position))
     }
+}
 
-    pub fn scan(&self, cursor: u64, count: usize, visit: &mut dyn FnMut(EntryRef<'_>)) -> u64 {
-        let (mut index, mut seen) = (cursor as usize, 0);
-        while index < SEGMENTS && seen < count {
-            seen += self.segments[index].entries.len();
-            self.segments[index].entries.iter().for_each(|entry| visit(EntryRef(entry)));
-            index += 1;
-        }
-        if index < SEGMENTS { index as u64 } else { 0 }
-    }
+/// The marks of an entry's slot.
+#[inline]
+fn marks(shape: Shape, expiry: Option<UnixMillis>) -> u64 {
+    let outside = shape.is_shared() || shape.size() > arena::MAX_CLASS;
+    (if outside { OUTSIDE } else { 0 }) | (if expiry.is_some() { EXPIRES } else { 0 })
+}
 
-    pub fn random(&self, rng: &mut Rng) -> Option<Loc> {
-        let mut nth = rng.below(self.len as u64) as usize;
-        for (segment, s) in self.segments.iter().enumerate() {
-            if nth < s.entries.len() {
-                return Some(Loc { segment, slot: nth });
-            }
-            nth -= s.entries.len();
-        }
-        None
-    }
-
-    /// Gives `visit` keys whose time is over at `now`, from `position` on, until it says stop.
-    pub fn expired(
-        &mut self,
-        now: UnixMillis,
-        position: u64,
-        more: &mut dyn FnMut() -> bool,
-        out: &mut Vec<u8>,
-        ends: &mut Vec<usize>,
-    ) -> Option<u64> {
-        let mut index = segment_of(position);
-        while index < SEGMENTS {
-            for entry in &self.segments[index].entries {
-                if entry.expiry.is_some_and(|when| now > when) {
-                    out.extend_from_slice(&entry.key);
-                    ends.push(out.len());
+impl Drop for Table {
+    fn drop(&mut self) {
+        // What lies in the arena goes with it. Entries with memory elsewhere must be visited, large segments given back.
+        let mut position = Some(0);
+        while let Some(at) = position {
+            let segment = self.segment(at);
+            position = self.after_segment(at);
+            let mut outside = if self.outside > 0 { Some(segment.slots()) } else { None };
+            for slot in outside.iter_mut().flatten().filter(|slot| slot.has(OUTSIDE)) {
+                let shape = slot.entry().shape();
+                // SAFETY: a live entry that nobody will look at again.
+                unsafe {
+                    drop(entry::take_shared(slot.block(), shape));
+                    self.arena.free(slot.block(), shape.size());
                 }
             }
-            index += 1;
-            if !ends.is_empty() || !more() {
-                break;
+            if Segment::size(segment.buckets()) > arena::MAX_CLASS {
+                // SAFETY: a live segment that nobody will look at again; its word is not read after this.
+                unsafe { self.arena.free(segment.block(), Segment::size(segment.buckets())) };
             }
         }
-        (index < SEGMENTS).then_some((index as u64) << 54)
     }
 }
