@@ -206,7 +206,7 @@ impl<'a> DbHandle<'a> {
     /// The same for a command that is going to write: counts nothing.
     pub fn peek_expiry(&mut self, key: &[u8]) -> Option<Option<UnixMillis>> {
         let (_, loc) = self.locate(key);
-        loc.map(|loc| self.ks.dbs.get(self.index).table.entry(loc).expiry())
+        loc.map(|loc| self.ks.dbs.get(self.index).table.expiry(loc))
     }
 
     /// Counts as a use of `key` whatever [`Access::touch`] says; gives whether it exists. Counts a hit or a miss.

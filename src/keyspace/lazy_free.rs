@@ -16,7 +16,7 @@ use super::table::Table;
 const LARGE_VALUE: usize = 1024 * 1024;
 
 enum Garbage {
-    Table(Table),
+    Table(Box<Table>),
     Value(Bytes),
 }
 
@@ -34,7 +34,7 @@ impl LazyFree {
         if table.len() == 0 {
             return;
         }
-        self.send(table.len() as u64, Garbage::Table(table));
+        self.send(table.len() as u64, Garbage::Table(Box::new(table)));
     }
 
     /// Drops a value, in the background if it is large and nobody else holds it.
