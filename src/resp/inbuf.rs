@@ -110,7 +110,7 @@ impl InBuf {
 
     // ---- receiving ----
 
-    /// The vector whose spare capacity (at least a few bytes, about `chunk`) the next read fills. Call
+    /// The vector whose spare capacity the next read fills: about `chunk`, at least half of it. Call
     /// [`InBuf::received`] afterwards.
     pub fn target(&mut self, chunk: usize) -> &mut Vec<u8> {
         if self.big.as_ref().is_some_and(|big| big.bytes.len() < big.want) {
@@ -119,7 +119,7 @@ impl InBuf {
             return &mut big.bytes;
         }
         self.compact();
-        if self.data.capacity() - self.data.len() < chunk.min(READ_CHUNK) {
+        if self.data.capacity() - self.data.len() < chunk.div_ceil(2) {
             self.data.reserve(chunk);
         }
         &mut self.data

@@ -1,0 +1,451 @@
+//! One connection: its socket, what came in, what waits to go out; and the table of all of them.
+//!
+//! A connection's name is a [`ConnId`]: a place in the table and a generation. The place is used again after a close, the
+//! generation is not, so a name kept by somebody (a list of dirty connections, an event of the system that comes late)
+//! never means another client. The place alone is a small number, fit to index a table of sessions.
+//!
+//! ```text
+//!  Connecting ──connected──▶ Open ──close_after_flush──▶ Closing ──all sent──▶ gone
+//!       └───────── failure, close, end of stream, error: gone ─────────────────┘
+//! ```
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+use rustix::buffer::spare_capacity;
+use socket2::SockRef;
+
+use crate::base::limits::READ_CHUNK;
+use crate::resp::inbuf::InBuf;
+use crate::resp::out::Out;
+
+/// The name of a connection. Never reused for another one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId {
+    slot: u32,
+    generation: u32,
+}
+
+impl ConnId {
+    /// Generations have 31 bits: the top bit of a token marks what is not a connection.
+    const GENERATION_MAX: u32 = u32::MAX >> 1;
+
+    /// The connection's place in the table: a small number, used again after the connection has gone.
+    pub fn slot(self) -> usize {
+        self.slot as usize
+    }
+
+    pub(super) fn token(self) -> Token {
+        Token((u64::from(self.generation) << 32 | u64::from(self.slot)) as usize)
+    }
+
+    pub(super) fn from_token(token: Token) -> ConnId {
+        ConnId { slot: token.0 as u32, generation: (token.0 as u64 >> 32) as u32 }
+    }
+}
+
+impl fmt::Debug for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "conn {}.{}", self.slot, self.generation)
+    }
+}
+
+/// Where the other side is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Over TCP.
+    Tcp(SocketAddr),
+    /// Through the socket file at this path.
+    Unix(Arc<str>),
+}
+
+/// An address as CLIENT LIST shows it: `ip:port`, `[v6]:port`.
+pub fn address_text(address: &SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.to_string(),
+        SocketAddr::V6(address) => format!("[{}]:{}", address.ip(), address.port()),
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self {
+            Socket::Tcp(stream) => registry.register(stream, token, interest),
+            Socket::Unix(stream) => registry.register(stream, token, interest),
+        }
+    }
+
+    /// What went wrong with connecting, if anything did.
+    fn connect_error(&self) -> Option<io::Error> {
+        match self {
+            Socket::Tcp(stream) => stream.take_error().unwrap_or_else(Some).or_else(|| stream.peer_addr().err()),
+            Socket::Unix(stream) => stream.take_error().unwrap_or_else(Some),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(stream) => stream.as_fd(),
+            Socket::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Connecting,
+    Open,
+    /// Reading has ended; closes when all is sent.
+    Closing,
+}
+
+/// What one attempt to read brought.
+#[derive(Debug)]
+pub(super) enum ReadOutcome {
+    /// Bytes. `drained`: the socket has no more for now.
+    Bytes { count: usize, drained: bool },
+    /// Nothing there.
+    Nothing,
+    /// The other side has ended its stream.
+    End,
+    /// The connection failed.
+    Failed(io::Error),
+}
+
+/// What one attempt to send brought.
+#[derive(Debug)]
+pub(super) enum WriteOutcome {
+    /// All is sent.
+    Drained,
+    /// There is more to send, and the socket takes more.
+    More,
+    /// The socket is full.
+    Blocked,
+    /// The connection failed.
+    Failed(io::Error),
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Conn {
+    pub(super) socket: Socket,
+    pub(super) state: State,
+    pub(super) peer: Peer,
+    pub(super) input: InBuf,
+    pub(super) out: Out,
+    /// The system announced bytes that were not all read.
+    pub(super) is_readable: bool,
+    /// The other side has ended its stream; what came before is still to be read.
+    pub(super) is_ended: bool,
+    /// The connection is in the list of those to read.
+    pub(super) is_read_queued: bool,
+    pub(super) is_paused: bool,
+    /// The connection is in the list of those to flush.
+    pub(super) is_dirty: bool,
+    /// The socket is full; the system will tell when it no longer is.
+    pub(super) is_blocked: bool,
+    /// The application wants to know when no more than this many bytes wait.
+    pub(super) low_water: Option<usize>,
+    pub(super) read_chunk: usize,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl Conn {
+    pub(super) fn new(socket: Socket, peer: Peer, state: State) -> Conn {
+        Conn {
+            socket,
+            state,
+            peer,
+            input: InBuf::new(),
+            out: Out::new(),
+            is_readable: false,
+            is_ended: false,
+            is_read_queued: false,
+            is_paused: false,
+            is_dirty: false,
+            is_blocked: false,
+            low_water: None,
+            read_chunk: READ_CHUNK,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// Bytes received so far.
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in
+    }
+
+    /// Bytes sent so far.
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes_out
+    }
+
+    /// What was received and not consumed.
+    pub fn input(&self) -> &InBuf {
+        &self.input
+    }
+
+    /// What waits to be sent.
+    pub fn out(&self) -> &Out {
+        &self.out
+    }
+
+    /// The socket's file descriptor, for CLIENT LIST.
+    pub fn fd(&self) -> i32 {
+        self.socket.as_fd().as_raw_fd()
+    }
+
+    /// Whether it only waits for its output to be sent.
+    pub fn is_closing(&self) -> bool {
+        self.state == State::Closing
+    }
+
+    /// Whether it came through a socket file.
+    pub fn is_unix(&self) -> bool {
+        matches!(self.peer, Peer::Unix(_))
+    }
+
+    /// Whether the other side is on this machine, by its address.
+    pub fn is_local(&self) -> bool {
+        match &self.peer {
+            Peer::Unix(_) => true,
+            Peer::Tcp(address) => address.ip().to_canonical().is_loopback(),
+        }
+    }
+
+    /// Where the other side is.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The other side's address as CLIENT LIST shows it.
+    pub fn peer_text(&self) -> String {
+        match &self.peer {
+            Peer::Tcp(address) => address_text(address),
+            Peer::Unix(path) => format!("{path}:0"),
+        }
+    }
+
+    /// Our own address on this connection. Asks the system.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Tcp(stream) => stream.local_addr().ok(),
+            Socket::Unix(_) => None,
+        }
+    }
+
+    /// Our own address as CLIENT LIST shows it. Asks the system.
+    pub fn local_text(&self) -> String {
+        match (&self.peer, self.local_address()) {
+            (Peer::Unix(path), _) => format!("{path}:0"),
+            (Peer::Tcp(_), Some(address)) => address_text(&address),
+            (Peer::Tcp(_), None) => "?:0".to_owned(),
+        }
+    }
+
+    /// Lets the system find out when this peer is dead; see [`super::sockopt::set_keepalive`].
+    pub fn set_keepalive(&self, seconds: u32) -> io::Result<()> {
+        super::sockopt::set_keepalive(&SockRef::from(&self.socket), seconds)
+    }
+
+    /// What went wrong on the socket, if the system knows.
+    pub(super) fn take_error(&self) -> Option<io::Error> {
+        match &self.socket {
+            Socket::Tcp(stream) => stream.take_error().ok().flatten(),
+            Socket::Unix(stream) => stream.take_error().ok().flatten(),
+        }
+    }
+
+    pub(super) fn finish_connect(&mut self) -> io::Result<()> {
+        match self.socket.connect_error() {
+            Some(error) => Err(error),
+            None => {
+                self.state = State::Open;
+                Ok(())
+            }
+        }
+    }
+
+    /// One read into the input buffer.
+    pub(super) fn read(&mut self) -> ReadOutcome {
+        let target = self.input.target(self.read_chunk);
+        let asked = target.capacity() - target.len();
+        let result = loop {
+            match rustix::io::read(&self.socket, spare_capacity(target)) {
+                Err(rustix::io::Errno::INTR) => {}
+                result => break result,
+            }
+        };
+        match result {
+            Ok(0) => ReadOutcome::End,
+            Ok(count) => {
+                self.input.received();
+                self.bytes_in += count as u64;
+                ReadOutcome::Bytes { count, drained: count < asked }
+            }
+            Err(rustix::io::Errno::AGAIN) => ReadOutcome::Nothing,
+            Err(error) => ReadOutcome::Failed(error.into()),
+        }
+    }
+
+    /// One write of what waits, at most about `bytes_max` of it.
+    pub(super) fn write(&mut self, bytes_max: usize) -> WriteOutcome {
+        let result = loop {
+            let (result, asked) = match self.out.as_single() {
+                Some(bytes) => (rustix::io::write(&self.socket, bytes), bytes.len()),
+                None => {
+                    let pieces = self.out.iovecs(bytes_max);
+                    let asked = pieces.iter().map(|piece: &IoSlice<'_>| piece.len()).sum();
+                    (rustix::io::writev(&self.socket, &pieces), asked)
+                }
+            };
+            match result {
+                Err(rustix::io::Errno::INTR) => {}
+                result => break result.map(|count| (count, asked)),
+            }
+        };
+        match result {
+            Ok((count, asked)) => {
+                self.out.advance(count);
+                self.bytes_out += count as u64;
+                match (count < asked, self.out.is_empty()) {
+                    (true, _) => WriteOutcome::Blocked,
+                    (false, true) => WriteOutcome::Drained,
+                    (false, false) => WriteOutcome::More,
+                }
+            }
+            Err(rustix::io::Errno::AGAIN) => WriteOutcome::Blocked,
+            Err(error) => WriteOutcome::Failed(error.into()),
+        }
+    }
+}
+
+/// All connections by name.
+#[derive(Debug, Default)]
+pub(super) struct Conns {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    conn: Option<Conn>,
+}
+
+impl Conns {
+    /// A name that no connection had before, and its place.
+    fn next_id(&mut self) -> ConnId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, conn: None });
+            (self.slots.len() - 1) as u32
+        });
+        let generation = &mut self.slots[slot as usize].generation;
+        *generation = if *generation == ConnId::GENERATION_MAX { 1 } else { *generation + 1 };
+        ConnId { slot, generation: *generation }
+    }
+
+    /// A name for something that never became a connection.
+    pub(super) fn unused_id(&mut self) -> ConnId {
+        let id = self.next_id();
+        self.free.push(id.slot);
+        id
+    }
+
+    /// Adds the connection that `make` builds for its name.
+    pub(super) fn insert_with(&mut self, make: impl FnOnce(ConnId) -> io::Result<Conn>) -> io::Result<ConnId> {
+        let id = self.next_id();
+        match make(id) {
+            Ok(conn) => {
+                self.slots[id.slot()].conn = Some(conn);
+                self.count += 1;
+                Ok(id)
+            }
+            Err(error) => {
+                self.free.push(id.slot);
+                Err(error)
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, id: ConnId) -> Option<&Conn> {
+        let slot = self.slots.get(id.slot())?;
+        (slot.generation == id.generation).then_some(slot.conn.as_ref()).flatten()
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
+        let slot = self.slots.get_mut(id.slot())?;
+        (slot.generation == id.generation).then_some(slot.conn.as_mut()).flatten()
+    }
+
+    pub(super) fn remove(&mut self, id: ConnId) -> Option<Conn> {
+        let slot = self.slots.get_mut(id.slot()).filter(|slot| slot.generation == id.generation)?;
+        let conn = slot.conn.take()?;
+        self.free.push(id.slot);
+        self.count -= 1;
+        Some(conn)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conn() -> io::Result<Conn> {
+        let (socket, _other) = UnixStream::pair()?;
+        Ok(Conn::new(Socket::Unix(socket), Peer::Unix("/tmp/s".into()), State::Open))
+    }
+
+    #[test]
+    fn a_place_is_used_again_under_another_name() {
+        let mut conns = Conns::default();
+        let first = conns.insert_with(|_| conn()).unwrap();
+        assert!(conns.get(first).is_some() && conns.remove(first).is_some());
+        let second = conns.insert_with(|_| conn()).unwrap();
+        assert_eq!(first.slot(), second.slot());
+        assert_ne!(first, second);
+        assert!(conns.get(first).is_none() && conns.get_mut(first).is_none() && conns.remove(first).is_none());
+        assert_eq!((conns.len(), ConnId::from_token(second.token())), (1, second));
+    }
+
+    #[test]
+    fn a_connection_that_cannot_be_made_leaves_nothing() {
+        let mut conns = Conns::default();
+        assert!(conns.insert_with(|_| Err(io::Error::other("no"))).is_err());
+        let unused = conns.unused_id();
+        assert!(conns.get(unused).is_none());
+        assert_eq!((conns.len(), conns.slots.len()), (0, 1));
+    }
+
+    #[test]
+    fn addresses_as_client_list_shows_them() {
+        assert_eq!(address_text(&"10.0.0.1:80".parse().unwrap()), "10.0.0.1:80");
+        assert_eq!(address_text(&"[::1]:6379".parse().unwrap()), "[::1]:6379");
+        let conn = conn().unwrap();
+        assert_eq!((conn.peer_text(), conn.local_text()), ("/tmp/s:0".to_owned(), "/tmp/s:0".to_owned()));
+        assert!(conn.is_unix() && conn.is_local());
+    }
+}

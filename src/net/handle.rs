@@ -1,0 +1,485 @@
+//! What an application can do with the network: [`Net`], handed to it with every event.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use mio::{Registry, Token};
+
+use super::buffers::Buffers;
+use super::clock::Clock;
+use super::conn::{Conn, ConnId, Conns, Peer, State, WriteOutcome};
+use super::dial::{self, DialOptions};
+use super::listener::{self, ListenOptions, ListenReport, ListenSocket, ListenerId};
+use super::resolve::{Resolved, Resolver};
+use super::timers::{TimerKey, Timers};
+use super::wake::WakeHandle;
+use super::{App, Closed};
+use crate::base::time::{Instant, Now};
+use crate::resp::inbuf::InBuf;
+use crate::resp::out::Out;
+
+/// Marks a token that is not a connection's.
+pub(super) const LISTENER_BIT: u64 = 1 << 63;
+
+/// Most bytes handed to the system in one write.
+const WRITE_MAX: usize = 1024 * 1024;
+
+/// Most writes for one connection in one turn, so that a fast reader of a huge reply does not stop the others.
+const WRITES_PER_TURN: usize = 4;
+
+/// Figures about the whole life of the loop.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NetStats {
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Reads that brought bytes.
+    pub reads: u64,
+    /// Writes.
+    pub writes: u64,
+    /// Clients accepted.
+    pub accepted: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+}
+
+/// Something to tell the application that no socket announces.
+#[derive(Debug)]
+pub(super) enum Queued {
+    Connected(ConnId, io::Result<()>),
+    Resolved(Resolved),
+}
+
+/// A listening socket and whether clients may still be waiting there.
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) socket: ListenSocket,
+    pub(super) is_ready: bool,
+    /// After a failure: not before this moment.
+    pub(super) retry_at: Option<Instant>,
+}
+
+/// Connections, timers and listening sockets, as the application sees them.
+#[derive(Debug)]
+pub struct Net {
+    pub(super) registry: Registry,
+    pub(super) clock: Clock,
+    pub(super) now: Now,
+    pub(super) conns: Conns,
+    pub(super) listeners: Vec<Option<Listening>>,
+    pub(super) timers: Timers,
+    /// Connections with output that was not offered to the system yet.
+    pub(super) dirty: Vec<ConnId>,
+    /// Connections to read from.
+    pub(super) to_read: Vec<ConnId>,
+    /// Connections to announce as received although nothing new came.
+    pub(super) to_announce: Vec<ConnId>,
+    pub(super) queued: VecDeque<Queued>,
+    pub(super) buffers: Buffers,
+    pub(super) resolver: Resolver,
+    wake: WakeHandle,
+    pub(super) stats: NetStats,
+    pub(super) is_stopping: bool,
+}
+
+impl Net {
+    pub(super) fn new(registry: Registry, waker_token: Token) -> io::Result<Net> {
+        let wake = WakeHandle::new(&registry, waker_token)?;
+        let clock = Clock::start();
+        Ok(Net {
+            registry,
+            now: clock.now(),
+            clock,
+            conns: Conns::default(),
+            listeners: Vec::new(),
+            timers: Timers::new(),
+            dirty: Vec::new(),
+            to_read: Vec::new(),
+            to_announce: Vec::new(),
+            queued: VecDeque::new(),
+            buffers: Buffers::default(),
+            resolver: Resolver::new(wake.clone()),
+            wake,
+            stats: NetStats::default(),
+            is_stopping: false,
+        })
+    }
+
+    // ---- time ----
+
+    /// The reading of the clocks that this turn works with.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// The clock, for measuring within a turn and for other threads.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Sets or moves a timer.
+    pub fn set_timer(&mut self, key: TimerKey, at: Instant) {
+        self.timers.set(key, at);
+    }
+
+    /// Forgets a timer.
+    pub fn cancel_timer(&mut self, key: TimerKey) {
+        self.timers.cancel(key);
+    }
+
+    // ---- the loop ----
+
+    /// Ends the loop with this turn, after its flush.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Wakes the loop from other threads.
+    pub fn wake_handle(&self) -> WakeHandle {
+        self.wake.clone()
+    }
+
+    /// Figures about the whole life of the loop.
+    pub fn stats(&self) -> &NetStats {
+        &self.stats
+    }
+
+    /// Starts the figures again from zero (CONFIG RESETSTAT).
+    pub fn reset_stats(&mut self) {
+        self.stats = NetStats::default();
+    }
+
+    // ---- listening ----
+
+    /// Opens the addresses of a `bind` list on `port`. A port of zero lets the system choose one.
+    pub fn listen_tcp(&mut self, addresses: &[impl AsRef<str>], port: u16, options: &ListenOptions) -> ListenReport {
+        let (sockets, warnings, failed) = listener::bind_all(addresses, port, options);
+        let mut report = ListenReport { listeners: Vec::new(), warnings, failed };
+        for socket in sockets {
+            match self.add_listener(socket) {
+                Ok(id) => report.listeners.push(id),
+                Err(error) => {
+                    report.failed = true;
+                    report.warnings.push(format!("Unrecoverable error creating server socket accept handler: {error}"));
+                }
+            }
+        }
+        if report.failed {
+            report.listeners.drain(..).for_each(|id| self.stop_listening(id));
+        }
+        report
+    }
+
+    /// Opens a socket file. `mode` zero leaves its permissions as the system gives them.
+    pub fn listen_unix(&mut self, path: &str, mode: u32, backlog: u32) -> io::Result<ListenerId> {
+        let socket = listener::bind_unix(path, mode, backlog)?;
+        self.add_listener(socket)
+    }
+
+    /// Closes a listening socket, and removes its file if it has one. Clients already accepted stay.
+    pub fn stop_listening(&mut self, id: ListenerId) {
+        if let Some(listening) = self.listeners.get_mut(id.0 as usize).and_then(Option::take) {
+            listening.socket.remove_file();
+        }
+    }
+
+    /// The address a TCP listening socket is bound to.
+    pub fn listener_address(&self, id: ListenerId) -> Option<SocketAddr> {
+        self.listeners.get(id.0 as usize)?.as_ref()?.socket.local_address()
+    }
+
+    /// Changes `tcp-keepalive` for clients that connect from now on.
+    pub fn set_listener_keepalive(&mut self, seconds: u32) -> io::Result<()> {
+        self.listeners.iter().flatten().try_for_each(|listening| listening.socket.set_keepalive(seconds))
+    }
+
+    fn add_listener(&mut self, mut socket: ListenSocket) -> io::Result<ListenerId> {
+        // Places are not used again: an old event must not speak of a new socket. Few are ever opened.
+        let id = ListenerId(self.listeners.len() as u32);
+        socket.register(&self.registry, Token((LISTENER_BIT | u64::from(id.0)) as usize))?;
+        self.listeners.push(Some(Listening { socket, is_ready: true, retry_at: None }));
+        Ok(id)
+    }
+
+    // ---- connecting ----
+
+    /// Begins to connect. How it ends is told by `connected`, failures to even begin included. What is written before is
+    /// sent once the connection stands. A time limit is the caller's: a timer, and [`Net::close`].
+    pub fn dial(&mut self, to: SocketAddr, options: &DialOptions) -> ConnId {
+        let registry = &self.registry;
+        let result = self.conns.insert_with(|id| {
+            let mut socket = dial::begin(to, options)?;
+            socket.register(registry, id.token())?;
+            Ok(Conn::new(socket, Peer::Tcp(to), State::Connecting))
+        });
+        result.unwrap_or_else(|error| {
+            let id = self.conns.unused_id();
+            self.queued.push_back(Queued::Connected(id, Err(error)));
+            id
+        })
+    }
+
+    /// Asks for the addresses of `host`; `resolved` brings them. An address in digits is answered without a look-up.
+    pub fn resolve(&mut self, tag: u64, host: &str) {
+        let result = match host.parse::<IpAddr>() {
+            Ok(address) => Ok(vec![address]),
+            Err(_) => match self.resolver.ask(tag, host) {
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
+        };
+        self.queued.push_back(Queued::Resolved(Resolved { tag, result }));
+    }
+
+    // ---- connections ----
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// The connection, if it still exists.
+    #[inline]
+    pub fn conn(&self, id: ConnId) -> Option<&Conn> {
+        self.conns.get(id)
+    }
+
+    /// Whether the connection still exists.
+    pub fn is_open(&self, id: ConnId) -> bool {
+        self.conns.get(id).is_some()
+    }
+
+    /// Lends out the input of a connection, to be parsed and executed while `Net` is used for other things. Give it back
+    /// with [`Net::put_input`] before the event ends.
+    #[inline]
+    pub fn take_input(&mut self, id: ConnId) -> Option<InBuf> {
+        self.conns.get_mut(id).map(|conn| std::mem::take(&mut conn.input))
+    }
+
+    /// Gives the input back. When the connection is gone meanwhile, its bytes are forgotten.
+    #[inline]
+    pub fn put_input(&mut self, id: ConnId, mut input: InBuf) {
+        match self.conns.get_mut(id) {
+            Some(conn) => conn.input = input,
+            None => {
+                input.clear();
+                if let Some(buffer) = input.return_buffer() {
+                    self.buffers.give_back_reading(buffer);
+                }
+            }
+        }
+    }
+
+    /// The input of a connection, in place.
+    pub fn input(&mut self, id: ConnId) -> Option<&mut InBuf> {
+        self.conns.get_mut(id).map(|conn| &mut conn.input)
+    }
+
+    /// The output of a connection, to write to. It is flushed at the end of the turn.
+    #[inline]
+    pub fn out(&mut self, id: ConnId) -> Option<&mut Out> {
+        let conn = self.conns.get_mut(id)?;
+        if !conn.is_dirty {
+            conn.is_dirty = true;
+            self.dirty.push(id);
+            if conn.out.wants_buffer() {
+                conn.out.lend_buffer(self.buffers.for_writing());
+            }
+        }
+        Some(&mut conn.out)
+    }
+
+    /// Lends out the output of a connection, to be written while `Net` is used for other things. Give it back with
+    /// [`Net::put_out`] before the event ends.
+    #[inline]
+    pub fn take_out(&mut self, id: ConnId) -> Option<Out> {
+        self.out(id).map(std::mem::take)
+    }
+
+    /// Gives the output back. When the connection is gone meanwhile, its bytes are forgotten. What was written to the
+    /// connection in between comes after it.
+    #[inline]
+    pub fn put_out(&mut self, id: ConnId, mut out: Out) {
+        match self.conns.get_mut(id) {
+            Some(conn) => {
+                let between = std::mem::replace(&mut conn.out, out);
+                if !between.is_empty() {
+                    conn.out.append_out(between);
+                }
+            }
+            None => {
+                out.clear();
+                if let Some(buffer) = out.return_buffer() {
+                    self.buffers.give_back_writing(buffer);
+                }
+            }
+        }
+    }
+
+    /// Stops reading from a connection: what it sends stays with the system, and in the end with the sender.
+    pub fn pause_reading(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.is_paused = true;
+        }
+    }
+
+    /// Reads again. What is already in the input is announced once more, in this turn or the next.
+    pub fn resume_reading(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.is_paused = false;
+        self.announce(id);
+        self.queue_read(id);
+    }
+
+    /// Has `received` called for this connection, in this turn or the next, although nothing new arrived: for bytes that
+    /// were left in the input on purpose.
+    pub fn announce(&mut self, id: ConnId) {
+        if self.conns.get(id).is_some_and(|conn| conn.input.buffered() > 0) {
+            self.to_announce.push(id);
+        }
+    }
+
+    /// How much one read asks for, for streams known to be long; `limits::READ_CHUNK` unless told otherwise. With another
+    /// size the connection keeps its buffer.
+    pub fn set_read_chunk(&mut self, id: ConnId, bytes: usize) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.read_chunk = bytes;
+        }
+    }
+
+    /// Asks for one `drained` when at most `bytes` bytes wait to be sent, to be told at the end of a flush.
+    pub fn watch_output(&mut self, id: ConnId, bytes: usize) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.low_water = Some(bytes);
+            if !conn.is_dirty {
+                conn.is_dirty = true;
+                self.dirty.push(id);
+            }
+        }
+    }
+
+    /// Closes a connection at once. Nothing more is told about it.
+    pub fn close(&mut self, id: ConnId) {
+        let Some(mut conn) = self.conns.remove(id) else { return };
+        conn.out.clear();
+        conn.input.clear();
+        self.reclaim(&mut conn);
+    }
+
+    /// Closes a connection when all its output is sent. Nothing more is read from it.
+    pub fn close_after_flush(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.state = State::Closing;
+            conn.input.clear();
+            if !conn.is_dirty {
+                conn.is_dirty = true;
+                self.dirty.push(id);
+            }
+        }
+    }
+
+    /// Offers the output of a connection to the system now instead of at the end of the turn. For last words before the
+    /// process ends. Failures show at the next flush.
+    pub fn flush_now(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.state != State::Connecting
+            && !conn.out.is_empty()
+        {
+            let before = conn.bytes_out();
+            let _ = conn.write(WRITE_MAX);
+            self.stats.bytes_out += conn.bytes_out() - before;
+            self.stats.writes += 1;
+        }
+    }
+
+    // ---- for the loop ----
+
+    /// Puts a connection on the list of those to read, if there is something to read and it may be.
+    pub(super) fn queue_read(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.is_readable
+            && !conn.is_read_queued
+            && !conn.is_paused
+            && conn.state == State::Open
+        {
+            conn.is_read_queued = true;
+            self.to_read.push(id);
+        }
+    }
+
+    /// Takes back the buffers a connection no longer needs.
+    pub(super) fn reclaim(&mut self, conn: &mut Conn) {
+        if let Some(buffer) = conn.input.return_buffer() {
+            self.buffers.give_back_reading(buffer);
+        }
+        if let Some(buffer) = conn.out.return_buffer() {
+            self.buffers.give_back_writing(buffer);
+        }
+    }
+
+    /// Closes a connection that ended by itself, and tells the application.
+    pub(super) fn end<A: App>(&mut self, app: &mut A, id: ConnId, reason: Closed) {
+        if self.is_open(id) {
+            self.close(id);
+            app.closed(self, id, reason);
+        }
+    }
+
+    /// Sends what waits on the connections with output.
+    pub(super) fn flush<A: App>(&mut self, app: &mut A) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            self.flush_one(app, id);
+        }
+        // What the application wrote meanwhile is the next turn's; usually nothing, and then the list's memory stays.
+        if self.dirty.is_empty() {
+            self.dirty = dirty;
+        }
+    }
+
+    fn flush_one<A: App>(&mut self, app: &mut A, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.is_dirty = false;
+        if conn.state == State::Connecting || conn.is_blocked {
+            return;
+        }
+        let before = conn.bytes_out();
+        let mut outcome = WriteOutcome::Drained;
+        if !conn.out.is_empty() {
+            for _ in 0..WRITES_PER_TURN {
+                outcome = conn.write(WRITE_MAX);
+                self.stats.writes += 1;
+                if !matches!(outcome, WriteOutcome::More) {
+                    break;
+                }
+            }
+        }
+        self.stats.bytes_out += conn.bytes_out() - before;
+        let is_low = conn.low_water.take_if(|bytes| conn.out.len() <= *bytes).is_some();
+        match outcome {
+            WriteOutcome::Drained => {
+                if let Some(buffer) = conn.out.return_buffer() {
+                    self.buffers.give_back_writing(buffer);
+                }
+                if conn.state == State::Closing {
+                    return self.end(app, id, Closed::Flushed);
+                }
+            }
+            WriteOutcome::More => {
+                conn.is_dirty = true;
+                self.dirty.push(id);
+                app.congested(self, id);
+            }
+            WriteOutcome::Blocked => {
+                conn.is_blocked = true;
+                app.congested(self, id);
+            }
+            WriteOutcome::Failed(error) => return self.end(app, id, Closed::WriteFailed(error)),
+        }
+        if is_low && self.is_open(id) {
+            app.drained(self, id);
+        }
+    }
+}
