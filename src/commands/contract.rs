@@ -33,6 +33,24 @@ pub struct DataCtx<'a> {
     pub rng: &'a mut Rng,
     /// Settings that data commands depend on.
     pub settings: &'a DataSettings,
+    /// Whether anybody (a replica, the AOF) receives what this command leaves. If not, there is no need to say how it
+    /// should read.
+    pub is_propagated: bool,
+}
+
+impl DataCtx<'_> {
+    /// If something changed, replicas and the AOF receive these words instead of what was written.
+    pub fn propagate(&self, words: &[&[u8]]) -> Outcome {
+        self.propagate_with(|| OwnedArgs::of(words))
+    }
+
+    /// The same for a command that takes more to put together.
+    pub fn propagate_with(&self, command: impl FnOnce() -> OwnedArgs) -> Outcome {
+        match self.is_propagated {
+            true => Outcome::PropagateAs(Box::new(command())),
+            false => Outcome::Done,
+        }
+    }
 }
 
 /// Settings that data commands depend on, as plain values so that `commands` needs no `config`.
@@ -79,20 +97,6 @@ pub enum Outcome {
     PropagateEach(Vec<OwnedArgs>),
     /// They receive it as written even if nothing changed (FLUSHALL of nothing, PUBLISH).
     Forced,
-}
-
-impl Outcome {
-    /// If something changed, replicas and the AOF receive these words instead of what was written.
-    pub fn propagate(words: &[&[u8]]) -> Outcome {
-        OwnedArgs::of(words).into()
-    }
-}
-
-/// If something changed, replicas and the AOF receive this instead of what was written.
-impl From<OwnedArgs> for Outcome {
-    fn from(command: OwnedArgs) -> Outcome {
-        Outcome::PropagateAs(Box::new(command))
-    }
 }
 
 /// Why a command was refused. `Display` is the wire text, prefix included, without `-` and CRLF.

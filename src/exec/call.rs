@@ -29,6 +29,7 @@ pub fn call<H: Host>(
                 now: engine.now,
                 rng: &mut engine.rng,
                 settings: &engine.settings,
+                is_propagated: engine.journal.is_on() && !engine.facts.is_replica,
             };
             handler(&mut ctx, args).map_err(|error| error.to_string())
         }

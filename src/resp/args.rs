@@ -8,6 +8,8 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use crate::base::limits::BIG_ARG;
+
 /// Where one argument lies: a range of the request's buffer, or a number in the list of large arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArgRef {
@@ -116,7 +118,7 @@ impl<'a> Args<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct OwnedArgs {
     buffer: Vec<u8>,
-    items: SmallVec<[ArgRef; 4]>,
+    items: SmallVec<[ArgRef; 6]>,
     big: Vec<Bytes>,
 }
 
@@ -136,12 +138,16 @@ impl OwnedArgs {
     /// From words; `OwnedArgs::of(&[b"DEL", key])`.
     pub fn of(words: &[&[u8]]) -> OwnedArgs {
         let mut owned = OwnedArgs::new();
+        owned.buffer.reserve_exact(words.iter().map(|word| word.len()).filter(|len| *len < BIG_ARG).sum());
         words.iter().for_each(|word| owned.push(word));
         owned
     }
 
     /// Appends a copy of `word`.
     pub fn push(&mut self, word: &[u8]) {
+        if word.len() >= BIG_ARG {
+            return self.push_shared(Bytes::copy_from_slice(word));
+        }
         self.items.push(ArgRef::inline(self.buffer.len() as u32, word.len() as u32));
         self.buffer.extend_from_slice(word);
     }

@@ -88,10 +88,10 @@ pub fn set_expiry(ctx: &mut DataCtx<'_>, args: &Args<'_>, form: Form) -> Command
     if moment <= now && ctx.settings.is_past_expiry_deletion {
         ctx.db.remove(key, Event::DEL);
         let word: &[u8] = if ctx.settings.is_expire_lazy { b"UNLINK" } else { b"DEL" };
-        return Ok(Outcome::propagate(&[word, key]));
+        return Ok(ctx.propagate(&[word, key]));
     }
     ctx.db.expire_at(key, Some(moment), Event::EXPIRE);
-    Ok(Outcome::propagate(&[b"PEXPIREAT", key, &format_i64(moment.0)]))
+    Ok(ctx.propagate(&[b"PEXPIREAT", key, &format_i64(moment.0)]))
 }
 
 /// What the TTL family asks for.

@@ -98,7 +98,7 @@ fn restore(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if moment.is_some_and(|at| at <= now) && ctx.settings.is_past_expiry_deletion {
         ctx.db.remove(key, Event::DEL);
         let word: &[u8] = if ctx.settings.is_server_del_lazy { b"UNLINK" } else { b"DEL" };
-        return Ok(Outcome::propagate(&[word, key]));
+        return Ok(ctx.propagate(&[word, key]));
     }
     ctx.db.put(key, value, moment.map_or(Expiry::Clear, Expiry::At), Event::RESTORE);
     match (options.idle_secs, options.frequency) {
@@ -107,7 +107,7 @@ fn restore(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         _ => {}
     }
     Ok(match moment {
-        Some(at) if !options.is_absolute => absolute(args, at).into(),
+        Some(at) if !options.is_absolute => ctx.propagate_with(|| absolute(args, at)),
         _ => Outcome::Done,
     })
 }

@@ -38,7 +38,7 @@ fn getdel(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     };
     reply_string(&mut ctx.reply, value);
     ctx.db.remove(key, Event::DEL);
-    Ok(Outcome::propagate(&[b"DEL", key]))
+    Ok(ctx.propagate(&[b"DEL", key]))
 }
 
 #[cfg(test)]

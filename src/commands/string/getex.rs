@@ -86,15 +86,15 @@ fn getex(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         (_, Some((unit, at))) if !unit.is_relative() && at <= now && ctx.settings.is_past_expiry_deletion => {
             ctx.db.remove(key, Event::DEL);
             let word: &[u8] = if ctx.settings.is_expire_lazy { b"UNLINK" } else { b"DEL" };
-            Ok(Outcome::propagate(&[word, key]))
+            Ok(ctx.propagate(&[word, key]))
         }
         (_, Some((_, at))) => {
             ctx.db.expire_at(key, Some(at), Event::EXPIRE);
-            Ok(Outcome::propagate(&[b"PEXPIREAT", key, &format_i64(at.0)]))
+            Ok(ctx.propagate(&[b"PEXPIREAT", key, &format_i64(at.0)]))
         }
         (Change::Persist, None) if matches!(ctx.db.peek_expiry(key), Some(Some(_))) => {
             ctx.db.expire_at(key, None, Event::PERSIST);
-            Ok(Outcome::propagate(&[b"PERSIST", key]))
+            Ok(ctx.propagate(&[b"PERSIST", key]))
         }
         (_, None) => Ok(Outcome::Done),
     }

@@ -37,9 +37,11 @@ fn getset(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         None => ctx.reply.null(),
     }
     ctx.db.put(key, value_of(args, 2), Expiry::Clear, Event::SET);
-    let mut command = OwnedArgs::of(&[b"SET", key]);
-    command.push_arg(args, 2);
-    Ok(command.into())
+    Ok(ctx.propagate_with(|| {
+        let mut command = OwnedArgs::of(&[b"SET", key]);
+        command.push_arg(args, 2);
+        command
+    }))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 
 use super::value::value_as_long_double;
 use crate::base::number::LongDouble;
-use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
+use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler};
 use crate::data::string::{NewStr, Str};
 use crate::keyspace::{Event, Expiry};
 use crate::resp::args::Args;
@@ -45,7 +45,7 @@ fn incrbyfloat(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let text = sum.to_text();
     ctx.db.put(key, NewStr::Text(text.as_bytes()), Expiry::Keep, Event::INCRBYFLOAT);
     ctx.reply.bulk(text.as_bytes());
-    Ok(Outcome::propagate(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]))
+    Ok(ctx.propagate(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]))
 }
 
 #[cfg(test)]

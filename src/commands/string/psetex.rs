@@ -33,7 +33,7 @@ fn psetex(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let at = Unit::Millis.moment(args.get(2), ctx.now.wall(), "psetex")?;
     put(ctx, args.get(1), args, 3, Some(at), false);
     ctx.reply.ok();
-    Ok(set_pxat(args, 3, at).into())
+    Ok(ctx.propagate_with(|| set_pxat(args, 3, at)))
 }
 
 #[cfg(test)]

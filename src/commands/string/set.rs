@@ -143,8 +143,8 @@ fn set_with_options(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     Ok(match expiry {
         // An absolute time in milliseconds says it all already.
         Some((Unit::AtMillis, _)) => Outcome::Done,
-        Some((_, at)) => set_pxat(args, 2, at).into(),
-        None if options.is_get => without_get(args).into(),
+        Some((_, at)) => ctx.propagate_with(|| set_pxat(args, 2, at)),
+        None if options.is_get => ctx.propagate_with(|| without_get(args)),
         None => Outcome::Done,
     })
 }
