@@ -4,8 +4,10 @@
 //! * [`snapshot`] takes the image of all databases, a slice at a time, while writing goes on.
 //! * [`rdb_file`] writes an image to a file so that a crash leaves the old file or the new one.
 //! * [`writer`] is the thread that finishes and writes what a snapshot laid out.
-//! * [`rdb_load`] reads an image into the keyspace, a slice at a time; [`rdb_source`] reads files for it ahead of time.
+//! * [`rdb_load`] reads an image into the keyspace, a slice at a time; [`rdb_source`] reads files for it ahead of time, and
+//!   [`file_load`] puts the two together.
 
+pub mod file_load;
 mod pace;
 pub mod rdb_file;
 pub mod rdb_load;

@@ -5,7 +5,7 @@
 //! hook of a write adds is never refused.
 //!
 //! There are two kinds. A *file* writer ends with the file in place. A *stream* writer gives the finished bytes back, for
-//! the data thread to hand to replicas; they stay counted as under way until the replicas have taken them.
+//! the data thread to hand to replicas; how much those have not taken yet is for the caller to count.
 //!
 //! A writer whose handle is dropped stops after the chunk in its hands and removes its temporary file. Dropping is final:
 //! the file gets its name under a lock that dropping takes too, so no forgotten thread can put an old image over a newer
@@ -177,17 +177,19 @@ impl Writer {
 
     /// The next report, if there is one.
     pub fn report(&self) -> Option<Report> {
-        self.reports.try_recv().ok()
+        self.taken(self.reports.try_recv().ok())
     }
 
     /// Waits for the next report. Only for a save that may block.
     pub fn wait(&self) -> Option<Report> {
-        self.reports.recv().ok()
+        self.taken(self.reports.recv().ok())
     }
 
-    /// Whether the walk should pause.
-    pub fn is_full(&self) -> bool {
-        self.flow.under_way() >= Flow::HIGH
+    fn taken(&self, report: Option<Report>) -> Option<Report> {
+        if let Some(Report::Piece(piece)) = &report {
+            self.flow.sub(piece.len() as u64);
+        }
+        report
     }
 
     /// Bytes handed over and still held.
@@ -200,11 +202,6 @@ impl Writer {
         self.flow.finished_bytes()
     }
 
-    /// A consumer of the stream is done with so many bytes that were reported as pieces. True when the walk may go on
-    /// after a pause.
-    pub fn consumed(&self, bytes: u64) -> bool {
-        self.flow.sub(bytes)
-    }
 }
 
 impl Drop for Writer {
@@ -315,12 +312,11 @@ mod tests {
         assert!(matches!(to_file.wait(), Some(Report::Done { .. })));
         let mut bytes = Vec::new();
         while let Some(Report::Piece(piece)) = stream.wait() {
+            assert!(stream.under_way() < 6000);
             bytes.extend_from_slice(&piece);
         }
         assert_eq!(bytes, read_whole(&files, Path::new("dump.rdb"), 1 << 20).unwrap());
-        assert_eq!(stream.under_way(), bytes.len() as u64, "until the replicas have taken it");
-        stream.consumed(bytes.len() as u64);
-        assert_eq!(stream.under_way(), 0);
+        assert_eq!((stream.under_way(), stream.finished_bytes()), (0, bytes.len() as u64));
     }
 
     #[test]

@@ -1,0 +1,128 @@
+//! Loading the RDB file while the server already answers: PING, INFO and the like, and `-LOADING` for the rest.
+//!
+//! One slice per turn of the loop. A file that is not there means an empty data set; a file that cannot be read to its end
+//! means that the program must not go on, or the next save would replace it by less.
+
+use std::io;
+
+use tracing::{error, info};
+
+use crate::base::time::{Instant, Now};
+use crate::exec::Engine;
+use crate::persist::file_load::{FileLoad, LoadProgress};
+use crate::persist::rdb_load::{Loaded, Rules};
+use crate::rdb::header::Facts;
+
+use super::snapshot::{Snapshots, rdb_path};
+
+/// The file being loaded.
+pub struct Loading {
+    load: FileLoad,
+    started: Now,
+}
+
+/// What became of a turn.
+#[derive(Debug)]
+pub enum Turned {
+    /// Not over; the next turn must be at this moment at the latest (`None`: the wake will come).
+    Loading(Option<Instant>),
+    /// All data are there.
+    Loaded(Box<Facts>),
+    /// The data cannot be loaded; the reason is in the log. The program must end.
+    Failed,
+}
+
+/// Figures for INFO.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadFigures {
+    /// Seconds since 1970.
+    pub start_time: i64,
+    /// Size of the file.
+    pub total_bytes: u64,
+    /// Bytes read.
+    pub loaded_bytes: u64,
+    /// Memory that the writer of the file used.
+    pub rdb_used_memory: u64,
+    /// Percent of the bytes.
+    pub percent: f64,
+    /// Seconds left at the present speed; 1 when nothing is known yet.
+    pub eta_seconds: i64,
+}
+
+impl Loading {
+    /// Begins to load the RDB file of the configuration. `None`: there is none. An error has been logged.
+    pub fn begin(engine: &mut Engine, snapshots: &Snapshots, drop_expired: bool) -> Result<Option<Loading>, io::Error> {
+        let (files, wake) = snapshots.disk();
+        let now = engine.now;
+        let persistence = &engine.config.persistence;
+        let rules = Rules { verify_checksum: persistence.rdbchecksum, drop_expired, now: now.wall() };
+        let path = rdb_path(&engine.config);
+        match FileLoad::open(&*files, &path, rules, persistence.key_load_delay, now.mono_us, wake) {
+            Ok(load) => {
+                engine.facts.is_loading = true;
+                Ok(Some(Loading { load, started: now }))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                error!("Fatal error: can't open the RDB file {} for reading: {error}", path.display());
+                Err(error)
+            }
+        }
+    }
+
+    /// Does one slice.
+    pub fn turn(&mut self, engine: &mut Engine, snapshots: &mut Snapshots, clock: &mut dyn FnMut() -> u64) -> Turned {
+        match self.load.step(&mut engine.keyspace, clock) {
+            Ok(LoadProgress::More) => Turned::Loading(Some(engine.now.mono)),
+            Ok(LoadProgress::Until(us)) => Turned::Loading(Some(Instant::from_millis(us.div_ceil(1000)))),
+            Ok(LoadProgress::Waiting) => Turned::Loading(None),
+            Ok(LoadProgress::Done(loaded)) => {
+                engine.facts.is_loading = false;
+                note_loaded(snapshots, loaded);
+                let seconds = (clock() - self.started.mono_us) as f64 / 1e6;
+                info!("DB loaded from disk: {seconds:.3} seconds");
+                Turned::Loaded(Box::new(self.load.loader().facts().clone()))
+            }
+            Err(error) => {
+                error!("Error reading the RDB file {}: {error}", rdb_path(&engine.config).display());
+                error!("Fatal error loading the DB, check server logs. Exiting.");
+                Turned::Failed
+            }
+        }
+    }
+
+    /// Figures as of `now`.
+    pub fn figures(&self, now: Now) -> LoadFigures {
+        let (total, loaded) = (self.load.total_bytes(), self.load.loaded_bytes());
+        let elapsed = now.mono.since(self.started.mono) / 1000;
+        LoadFigures {
+            start_time: self.started.wall().as_secs(),
+            total_bytes: total,
+            loaded_bytes: loaded,
+            rdb_used_memory: self.load.loader().facts().used_memory.unwrap_or(0),
+            percent: if total == 0 { 0.0 } else { loaded as f64 / total as f64 * 100.0 },
+            eta_seconds: match loaded {
+                0 => 1,
+                _ => (elapsed as f64 / loaded as f64 * total.saturating_sub(loaded) as f64) as i64,
+            },
+        }
+    }
+}
+
+/// Loads the RDB file at once, blocking: DEBUG RELOAD. The keyspace must be empty. The error text is for the client.
+pub fn load_now(engine: &mut Engine, snapshots: &mut Snapshots, drop_expired: bool) -> Result<Loaded, String> {
+    let (files, wake) = snapshots.disk();
+    let path = rdb_path(&engine.config);
+    let persistence = &engine.config.persistence;
+    let rules = Rules { verify_checksum: persistence.rdbchecksum, drop_expired, now: engine.now.wall() };
+    let load = FileLoad::open(&*files, &path, rules, 0, 0, wake).map_err(|error| error.to_string())?;
+    let loaded = load.run(&mut engine.keyspace).map_err(|error| error.to_string())?;
+    note_loaded(snapshots, loaded);
+    Ok(loaded)
+}
+
+fn note_loaded(snapshots: &mut Snapshots, loaded: Loaded) {
+    snapshots.record.load_keys_loaded = loaded.keys;
+    snapshots.record.load_keys_expired = loaded.expired;
+    info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
+}

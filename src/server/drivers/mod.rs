@@ -1,0 +1,5 @@
+//! What connects the machines of the lower floors with the server: each driver owns one machine, feeds it, and carries
+//! out what it asks for.
+
+pub mod loading;
+pub mod snapshot;

@@ -1,0 +1,413 @@
+//! When snapshots are taken, and what is known of them afterwards.
+//!
+//! A snapshot goes to the RDB file (SAVE, BGSAVE, save points, a replica's full resync by disk) or to replicas directly.
+//! Redis forks for both; here [`persist::snapshot`](crate::persist::snapshot) walks the tables by slices and a thread
+//! finishes the bytes. There is one at a time, as Redis has one child at a time:
+//!
+//! ```text
+//!          begin                     turn, turn, turn …                the writer reports
+//!   idle ─────────► Running (walking) ─────────────► Running (writing) ─────────────────► idle, bookkeeping
+//!                        │                                  │
+//!                        └──────────── cancel ──────────────┴──► idle, nothing changed
+//! ```
+//!
+//! Save points count changes since the moment of the last image that reached the disk: changes made while an image is
+//! taken are not in it and count for the next. After a failure the next try waits five seconds. With save points and
+//! `stop-writes-on-bgsave-error` a failure stops writes until a save succeeds.
+//!
+//! INFO calls copy-on-write what writes during a snapshot cost in memory. Here that is the memory of records laid out and
+//! not yet written, shown under the same names.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::{error, info, warn};
+
+use crate::base::alloc;
+use crate::base::files::Files;
+use crate::base::time::{Instant, Now};
+use crate::config::model::{Config, Persistence};
+use crate::config::values::EvictionPolicy;
+use crate::exec::Engine;
+use crate::persist::rdb_file::{Plan, RdbFile, SaveError};
+use crate::persist::snapshot::{Figures, Progress, Settings, Snapshot, WriteRecency};
+use crate::persist::writer::{Flow, Report, Wake, Writer};
+use crate::rdb::header::{Header, ReplFacts};
+
+/// Seconds between a failed save and the next try on the server's own initiative.
+const RETRY_DELAY: i64 = 5;
+
+/// Where a snapshot goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The RDB file.
+    File,
+    /// Replicas, directly.
+    Stream {
+        /// They want no keys (`REPLCONF rdb-filter-only`).
+        skip_keys: bool,
+    },
+}
+
+/// Something the rest of the server must know.
+#[derive(Debug)]
+pub enum Happened {
+    /// The next bytes for replicas.
+    Piece(Bytes),
+    /// The running snapshot ended.
+    Ended {
+        /// Where it went.
+        target: Target,
+        /// Whether it is complete.
+        ok: bool,
+    },
+}
+
+/// All snapshots of this server, one after the other.
+pub struct Snapshots {
+    files: Arc<dyn Files>,
+    wake: Wake,
+    pid: u32,
+    running: Option<Running>,
+    /// BGSAVE asked for as soon as possible.
+    is_scheduled: bool,
+    /// Temporary files made so far: their names must differ, as an old one may still be in use by a thread.
+    files_made: u64,
+    /// What INFO and the save points look at.
+    pub record: Record,
+}
+
+/// What is known of the saves so far. Times are seconds since 1970.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The last save that succeeded; the start of the server before the first.
+    pub last_save: i64,
+    /// The last background save that was tried.
+    pub last_try: i64,
+    /// Whether the last save to a file succeeded.
+    pub is_last_ok: bool,
+    /// Duration of the last background save.
+    pub last_seconds: Option<i64>,
+    /// Saves to a file begun since the start.
+    pub saves: u64,
+    /// Most memory that the last snapshot's waiting records needed.
+    pub last_memory: u64,
+    /// Longest slice of the last snapshot in microseconds.
+    pub last_slice_max_us: u64,
+    /// Keys that an expiry kept out of the last load.
+    pub load_keys_expired: u64,
+    /// Keys of the last load.
+    pub load_keys_loaded: u64,
+}
+
+struct Running {
+    /// `None` when everything is with the writer.
+    snapshot: Option<Snapshot>,
+    writer: Writer,
+    target: Target,
+    started: Now,
+    dirty_at_start: u64,
+    figures: Figures,
+}
+
+/// What INFO shows of a running snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Current {
+    /// Where it goes.
+    pub target: Target,
+    /// Seconds since it began.
+    pub seconds: i64,
+    /// How far it is.
+    pub figures: Figures,
+}
+
+impl Snapshots {
+    /// Nothing saved yet; `now` counts as the last save. `wake` ends the loop's sleep.
+    pub fn new(files: Arc<dyn Files>, wake: Wake, pid: u32, now: Now) -> Snapshots {
+        Snapshots {
+            files,
+            wake,
+            pid,
+            running: None,
+            is_scheduled: false,
+            files_made: 0,
+            record: Record {
+                last_save: now.wall().as_secs(),
+                last_try: 0,
+                is_last_ok: true,
+                last_seconds: None,
+                saves: 0,
+                last_memory: 0,
+                last_slice_max_us: 0,
+                load_keys_expired: 0,
+                load_keys_loaded: 0,
+            },
+        }
+    }
+
+    /// The disk, and how its threads wake the loop: for loading.
+    pub fn disk(&self) -> (Arc<dyn Files>, Wake) {
+        (self.files.clone(), self.wake.clone())
+    }
+
+    /// Where the running snapshot goes, if one is running.
+    pub fn target(&self) -> Option<Target> {
+        self.running.as_ref().map(|running| running.target)
+    }
+
+    /// Asks for a save to the file as soon as none is running.
+    pub fn schedule(&mut self) {
+        self.is_scheduled = true;
+    }
+
+    /// Begins a snapshot of the data as they are now. Panics when one is running.
+    pub fn begin(&mut self, engine: &mut Engine, target: Target, repl: Option<ReplFacts>) {
+        assert!(self.running.is_none(), "one snapshot at a time");
+        let (now, persistence) = (engine.now, &engine.config.persistence);
+        let wake = self.wake.clone();
+        let writer = match target {
+            Target::File => {
+                self.record.saves += 1;
+                self.record.last_try = now.wall().as_secs();
+                self.is_scheduled = false;
+                info!("Background saving started by pid {}", self.pid);
+                Writer::file(self.files.clone(), self.plan(&engine.config), wake)
+            }
+            Target::Stream { .. } => {
+                info!("Background RDB transfer started by pid {}", self.pid);
+                Writer::stream(persistence.rdbcompression, persistence.rdbchecksum, wake)
+            }
+        };
+        let skip_keys = target == Target::Stream { skip_keys: true };
+        let settings = Settings { skip_keys, ..settings(&engine.config) };
+        let header = header(engine, repl);
+        let snapshot = Snapshot::begin(&mut engine.keyspace, &header, settings, now.mono_us);
+        self.running = Some(Running {
+            snapshot: Some(snapshot),
+            writer,
+            target,
+            started: now,
+            dirty_at_start: engine.dirty_since_save,
+            figures: Figures::default(),
+        });
+    }
+
+    /// One turn of the loop: at most one slice of the walk, and what the writer reports. `unsent` is how many bytes of
+    /// this snapshot the slowest replica has yet to take. Returns when the next turn must be at the latest.
+    pub fn turn(
+        &mut self,
+        engine: &mut Engine,
+        unsent: u64,
+        clock: &mut dyn FnMut() -> u64,
+        happened: &mut Vec<Happened>,
+    ) -> Option<Instant> {
+        let running = self.running.as_mut()?;
+        let mut deadline = None;
+        if let Some(snapshot) = &mut running.snapshot {
+            let is_full = running.writer.under_way() + unsent >= Flow::HIGH;
+            let progress = snapshot.step(&mut engine.keyspace, is_full, clock);
+            while let Some(chunk) = snapshot.take(&mut engine.keyspace) {
+                running.writer.add(chunk);
+            }
+            running.figures = snapshot.figures(&mut engine.keyspace);
+            running.figures.queued_bytes += running.writer.under_way();
+            match progress {
+                Progress::More => deadline = Some(engine.now.mono),
+                Progress::Until(us) => deadline = Some(Instant::from_millis(us.div_ceil(1000))),
+                Progress::Waiting => {}
+                Progress::Done => {
+                    running.snapshot.take().expect("just stepped").end(&mut engine.keyspace);
+                    running.writer.finish();
+                }
+            }
+        }
+        while let Some(report) = running.writer.report() {
+            match report {
+                Report::Piece(piece) => happened.push(Happened::Piece(piece)),
+                Report::Done { .. } => {
+                    self.finished(engine, true, happened);
+                    return None;
+                }
+                Report::Failed(error) => {
+                    error!("{error}");
+                    self.finished(engine, false, happened);
+                    return None;
+                }
+            }
+        }
+        deadline
+    }
+
+    fn finished(&mut self, engine: &mut Engine, ok: bool, happened: &mut Vec<Happened>) {
+        let Some(mut running) = self.running.take() else { return };
+        if let Some(snapshot) = running.snapshot.take() {
+            // The writer failed before the walk was over.
+            running.figures = snapshot.figures(&mut engine.keyspace);
+            snapshot.end(&mut engine.keyspace);
+        }
+        self.record.last_memory = running.figures.queued_peak;
+        self.record.last_slice_max_us = running.figures.slice_max_us;
+        self.record.last_seconds = Some(seconds_since(running.started, engine.now));
+        let what = match running.target {
+            Target::File => "saving",
+            Target::Stream { .. } => "transfer",
+        };
+        match ok {
+            true => info!("Background {what} terminated with success"),
+            false => warn!("Background {what} error"),
+        }
+        if running.target == Target::File {
+            self.record.is_last_ok = ok;
+            if ok {
+                engine.dirty_since_save = engine.dirty_since_save.saturating_sub(running.dirty_at_start);
+                self.record.last_save = engine.now.wall().as_secs();
+            }
+            self.refresh_gate(engine);
+        }
+        happened.push(Happened::Ended { target: running.target, ok });
+    }
+
+    /// Gives up the running snapshot, if there is one: the data set is about to be replaced, or nobody wants it. That is
+    /// no failure. Returns where it was going.
+    pub fn cancel(&mut self, engine: &mut Engine) -> Option<Target> {
+        let mut running = self.running.take()?;
+        if let Some(snapshot) = running.snapshot.take() {
+            snapshot.end(&mut engine.keyspace);
+        }
+        match running.target {
+            Target::File => info!("Background saving was cancelled"),
+            Target::Stream { .. } => info!("Background RDB transfer was cancelled"),
+        }
+        Some(running.target)
+    }
+
+    /// Saves to the file before it returns: SAVE, SHUTDOWN. Panics when a snapshot is running. `pause` sleeps for so many
+    /// microseconds (`rdb-key-save-delay`).
+    pub fn save_now(
+        &mut self,
+        engine: &mut Engine,
+        repl: Option<ReplFacts>,
+        clock: &mut dyn FnMut() -> u64,
+        pause: &mut dyn FnMut(u64),
+    ) -> Result<(), SaveError> {
+        assert!(self.running.is_none(), "one snapshot at a time");
+        self.record.saves += 1;
+        let plan = self.plan(&engine.config);
+        let result = RdbFile::create(self.files.clone(), plan).and_then(|mut file| {
+            let (header, settings) = (header(engine, repl), settings(&engine.config));
+            let mut snapshot = Snapshot::begin(&mut engine.keyspace, &header, settings, clock());
+            let written = loop {
+                let progress = snapshot.step(&mut engine.keyspace, false, clock);
+                let chunks = std::iter::from_fn(|| snapshot.take(&mut engine.keyspace));
+                if let Some(error) = chunks.map(|chunk| file.add(chunk)).find_map(Result::err) {
+                    break Err(error);
+                }
+                match progress {
+                    Progress::Done => break Ok(()),
+                    Progress::Until(due) => pause(due.saturating_sub(clock())),
+                    Progress::More | Progress::Waiting => {}
+                }
+            };
+            snapshot.end(&mut engine.keyspace);
+            written.and_then(|()| file.finish())
+        });
+        match result {
+            Ok(_) => {
+                info!("DB saved on disk");
+                engine.dirty_since_save = 0;
+                self.record.last_save = engine.now.wall().as_secs();
+                self.record.is_last_ok = true;
+                self.refresh_gate(engine);
+                Ok(())
+            }
+            Err(error) => {
+                error!("{error}");
+                Err(error)
+            }
+        }
+    }
+
+    /// Called about ten times a second: begins a save when a save point or BGSAVE SCHEDULE asks for one. `repl` is where
+    /// the replication stream stands. True when one began.
+    pub fn cron(&mut self, engine: &mut Engine, repl: Option<ReplFacts>) -> bool {
+        if self.running.is_some() || engine.facts.is_loading {
+            return false;
+        }
+        let now = engine.now.wall().as_secs();
+        if !self.record.is_last_ok && now - self.record.last_try <= RETRY_DELAY {
+            return false;
+        }
+        let since = now - self.record.last_save;
+        let dirty = engine.dirty_since_save;
+        let due = engine.config.persistence.save.iter().find(|point| {
+            dirty >= point.changes && i64::try_from(point.seconds).is_ok_and(|seconds| since > seconds)
+        });
+        match due {
+            Some(point) => info!("{} changes in {} seconds. Saving...", point.changes, point.seconds),
+            None if self.is_scheduled => {}
+            None => return false,
+        }
+        self.begin(engine, Target::File, repl);
+        true
+    }
+
+    /// Sets the gate that refuses writes after a failed save. To be called when the settings changed, too.
+    pub fn refresh_gate(&self, engine: &mut Engine) {
+        let persistence = &engine.config.persistence;
+        engine.facts.is_save_failing =
+            !self.record.is_last_ok && persistence.stop_writes_on_bgsave_error && !persistence.save.is_empty();
+    }
+
+    /// Figures of the running snapshot.
+    pub fn current(&self, now: Now) -> Option<Current> {
+        let running = self.running.as_ref()?;
+        let seconds = seconds_since(running.started, now);
+        Some(Current { target: running.target, seconds, figures: running.figures })
+    }
+
+    fn plan(&mut self, config: &Config) -> Plan {
+        let Persistence { rdbcompression, rdbchecksum, rdb_save_incremental_fsync, .. } = config.persistence;
+        self.files_made += 1;
+        Plan {
+            path: rdb_path(config),
+            temporary: config.process.dir.join(format!("temp-{}-{}.rdb", self.pid, self.files_made)),
+            compress: rdbcompression,
+            checksum: rdbchecksum,
+            incremental_fsync: rdb_save_incremental_fsync,
+        }
+    }
+}
+
+/// The RDB file.
+pub fn rdb_path(config: &Config) -> PathBuf {
+    config.process.dir.join(&config.persistence.dbfilename)
+}
+
+fn seconds_since(started: Now, now: Now) -> i64 {
+    (now.mono.since(started.mono) / 1000) as i64
+}
+
+fn settings(config: &Config) -> Settings {
+    use EvictionPolicy::{AllkeysLfu, AllkeysLru, VolatileLfu, VolatileLru};
+    Settings {
+        compress: config.persistence.rdbcompression,
+        key_delay: config.persistence.rdb_key_save_delay,
+        write_recency: match config.memory.maxmemory_policy {
+            VolatileLru | AllkeysLru => WriteRecency::Idle,
+            VolatileLfu | AllkeysLfu => WriteRecency::Frequency,
+            _ => WriteRecency::No,
+        },
+        skip_keys: false,
+    }
+}
+
+fn header(engine: &Engine, repl: Option<ReplFacts>) -> Header {
+    Header {
+        redis_version: engine.program.version.to_owned(),
+        created: engine.now.wall(),
+        used_memory: alloc::used_memory() as u64,
+        repl,
+        is_aof_base: false,
+    }
+}
