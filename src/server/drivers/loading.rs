@@ -13,7 +13,7 @@ use crate::persist::file_load::{FileLoad, LoadProgress};
 use crate::persist::rdb_load::{Loaded, Rules};
 use crate::rdb::header::Facts;
 
-use super::snapshot::{Snapshots, rdb_path};
+use super::saves::{Snapshots, rdb_path};
 
 /// The file being loaded.
 pub struct Loading {

@@ -2,4 +2,4 @@
 //! out what it asks for.
 
 pub mod loading;
-pub mod snapshot;
+pub mod saves;
