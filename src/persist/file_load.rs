@@ -143,7 +143,7 @@ mod tests {
     use crate::base::rng::Rng;
     use crate::base::time::UnixMillis;
     use crate::data::string::StrView;
-    use crate::persist::rdb_file::{Plan, RdbFile};
+    use crate::persist::rdb_file::{Footer, Plan, RdbFile};
     use crate::rdb::encode::{Chunk, KeyFacts};
 
     const RULES: Rules = Rules { verify_checksum: true, drop_expired: true, now: UnixMillis(0) };
@@ -154,7 +154,7 @@ mod tests {
             path: "dump.rdb".into(),
             temporary: "temp.rdb".into(),
             compress: true,
-            checksum: true,
+            footer: Footer::Checksum,
             incremental_fsync: true,
         };
         let mut file = RdbFile::create(Arc::new(files.clone()), plan).unwrap();

@@ -30,10 +30,21 @@ pub struct Plan {
     pub temporary: PathBuf,
     /// `rdbcompression`.
     pub compress: bool,
-    /// `rdbchecksum`.
-    pub checksum: bool,
+    /// What ends the file.
+    pub footer: Footer,
     /// `rdb-save-incremental-fsync`.
     pub incremental_fsync: bool,
+}
+
+/// The last eight bytes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Footer {
+    /// The checksum of the rest.
+    Checksum,
+    /// Zeros: no checksum was taken (`rdbchecksum no`).
+    Zeros,
+    /// They are among the bytes that are added: a file received from a master.
+    Included,
 }
 
 /// What failed, and how.
@@ -74,7 +85,7 @@ impl RdbFile {
         })?;
         Ok(RdbFile {
             packer: Packer::new(plan.compress),
-            crc: plan.checksum.then(Crc64::new),
+            crc: (plan.footer == Footer::Checksum).then(Crc64::new),
             files,
             plan,
             file: Some(file),
@@ -97,21 +108,30 @@ impl RdbFile {
         result.map_err(|source| self.failed("Write error while saving DB to the disk", source))
     }
 
-    /// Adds the checksum and puts the file in place. Returns its size.
+    /// Adds bytes as they are. After an error nothing more may be added.
+    pub fn add_bytes(&mut self, bytes: &[u8]) -> Result<(), SaveError> {
+        self.piece(bytes).map_err(|source| self.failed("Write error while saving DB to the disk", source))
+    }
+
+    /// Adds the footer and puts the file in place. Returns its size.
     pub fn finish(mut self) -> Result<u64, SaveError> {
         self.seal()?;
         self.put_in_place()?;
         self.settle()
     }
 
-    /// First step of [`RdbFile::finish`]: adds the checksum and makes the temporary file durable.
+    /// First step of [`RdbFile::finish`]: adds the footer and makes the temporary file durable.
     pub fn seal(&mut self) -> Result<(), SaveError> {
         // What is still gathered counts; the checksum itself, which joins it for one write, does not.
         let checksum = self.crc.take().map_or(0, |mut crc| {
             crc.update(&self.gathered);
             crc.value()
         });
-        let written = self.piece(&checksum.to_le_bytes()).and_then(|()| self.flush()).and_then(|()| self.sync());
+        let footer = match self.plan.footer {
+            Footer::Included => Ok(()),
+            Footer::Checksum | Footer::Zeros => self.piece(&checksum.to_le_bytes()),
+        };
+        let written = footer.and_then(|()| self.flush()).and_then(|()| self.sync());
         written.map_err(|source| self.failed("Write error while saving DB to the disk", source))
     }
 
@@ -205,7 +225,7 @@ mod tests {
             path: "dump.rdb".into(),
             temporary: "temp-1.rdb".into(),
             compress: false,
-            checksum: true,
+            footer: Footer::Checksum,
             incremental_fsync: true,
         }
     }
@@ -231,7 +251,7 @@ mod tests {
         let content = read_whole(&files, Path::new("dump.rdb"), 100).unwrap();
         assert_eq!(content[..6], *b"\xfe\x00\xfe\x01\xfe\x02");
         assert_eq!(content[6..], crc64(&content[..6]).to_le_bytes());
-        save(&files, Plan { checksum: false, ..plan() }, 1).unwrap();
+        save(&files, Plan { footer: Footer::Zeros, ..plan() }, 1).unwrap();
         let content = read_whole(&files, Path::new("dump.rdb"), 100).unwrap();
         assert_eq!(content, b"\xfe\x00\0\0\0\0\0\0\0\0");
     }
@@ -241,7 +261,7 @@ mod tests {
         let old = b"\xfe\x00\0\0\0\0\0\0\0\0".to_vec();
         for operation in 0.. {
             let files = MemoryFiles::new();
-            save(&files, Plan { checksum: false, ..plan() }, 1).unwrap();
+            save(&files, Plan { footer: Footer::Zeros, ..plan() }, 1).unwrap();
             files.fail_at(files.operations() + operation, Fault::PowerCut);
             let result = save(&files, plan(), 3);
             let content = read_whole(&files.after_power_cut(), Path::new("dump.rdb"), 100).unwrap();
@@ -262,7 +282,7 @@ mod tests {
             (3, "Error moving temp DB file temp-1.rdb on the final destination dump.rdb"),
         ] {
             let files = MemoryFiles::new();
-            save(&files, Plan { checksum: false, ..plan() }, 1).unwrap();
+            save(&files, Plan { footer: Footer::Zeros, ..plan() }, 1).unwrap();
             files.fail_at(files.operations() + fault, Fault::Error(libc::ENOSPC));
             let error = save(&files, plan(), 3).unwrap_err();
             assert!(error.action.starts_with(part), "{error}");
@@ -285,7 +305,7 @@ mod tests {
     fn short_writes_are_continued_and_large_pieces_come_in_order() {
         let files = MemoryFiles::new();
         (1..20).for_each(|at| files.fail_at(at, Fault::ShortWrite));
-        let mut file = RdbFile::create(Arc::new(files.clone()), Plan { checksum: false, ..plan() }).unwrap();
+        let mut file = RdbFile::create(Arc::new(files.clone()), Plan { footer: Footer::Zeros, ..plan() }).unwrap();
         let mut expected = Vec::new();
         for len in [10, 300_000, 5_000_000, 100_000, 7] {
             let text = vec![b'a' + (len % 7) as u8; len];

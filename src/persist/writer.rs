@@ -80,7 +80,18 @@ pub enum Report {
 
 enum Order {
     Chunk(Chunk),
+    Bytes(Bytes),
     Finish,
+}
+
+impl Order {
+    fn size(&self) -> u64 {
+        match self {
+            Order::Chunk(chunk) => chunk.len() as u64,
+            Order::Bytes(bytes) => bytes.len() as u64,
+            Order::Finish => 0,
+        }
+    }
 }
 
 /// The data thread's end.
@@ -96,9 +107,17 @@ impl Writer {
     pub fn file(files: Arc<dyn Files>, plan: Plan, wake: Wake) -> Writer {
         Writer::spawn(wake, move |thread| {
             let mut file = RdbFile::create(files, plan)?;
-            while let Some((chunk, size)) = thread.next_chunk() {
-                file.add(chunk)?;
+            while let Some(order) = thread.next_order() {
+                let size = order.size();
+                match order {
+                    Order::Chunk(chunk) => file.add(chunk)?,
+                    Order::Bytes(bytes) => file.add_bytes(&bytes)?,
+                    Order::Finish => break,
+                }
                 thread.disposed_of(size);
+            }
+            if thread.is_cancelled() {
+                return Ok(0);
             }
             file.seal()?;
             {
@@ -125,9 +144,13 @@ impl Writer {
                 bytes += piece.len() as u64;
                 thread.report(Report::Piece(piece));
             };
-            while let Some((chunk, size)) = thread.next_chunk() {
-                let mut pieces = Vec::new();
-                packer.pack(chunk, |piece| pieces.push(piece));
+            while let Some(order) = thread.next_order() {
+                let (size, mut pieces) = (order.size(), Vec::new());
+                match order {
+                    Order::Chunk(chunk) => packer.pack(chunk, |piece| pieces.push(piece)),
+                    Order::Bytes(bytes) => pieces.push(bytes),
+                    Order::Finish => break,
+                }
                 // From here on the pieces count instead of the chunk.
                 thread.flow.add(pieces.iter().map(|piece| piece.len() as u64).sum());
                 thread.flow.sub(size);
@@ -168,6 +191,12 @@ impl Writer {
     pub fn add(&self, chunk: Chunk) {
         self.flow.add(chunk.len() as u64);
         let _ = self.orders.send(Order::Chunk(chunk));
+    }
+
+    /// Hands over bytes to be written as they are.
+    pub fn add_bytes(&self, bytes: Bytes) {
+        self.flow.add(bytes.len() as u64);
+        let _ = self.orders.send(Order::Bytes(bytes));
     }
 
     /// Nothing follows: put the file in place, or end the stream.
@@ -219,22 +248,16 @@ struct Thread {
 }
 
 impl Thread {
-    /// The next chunk and its size; `None` after the last one, and when nobody wants the result any more.
-    fn next_chunk(&self) -> Option<(Chunk, u64)> {
+    /// What to do next; `None` when nobody wants the result any more.
+    fn next_order(&self) -> Option<Order> {
         if self.is_cancelled() {
             return None;
         }
-        match self.orders.recv() {
-            Ok(Order::Chunk(chunk)) => {
-                let size = chunk.len() as u64;
-                Some((chunk, size))
-            }
-            Ok(Order::Finish) => None,
-            Err(_) => {
-                *self.flow.is_cancelled.lock() = true;
-                None
-            }
+        let order = self.orders.recv().ok();
+        if order.is_none() {
+            *self.flow.is_cancelled.lock() = true;
         }
+        order
     }
 
     fn is_cancelled(&self) -> bool {
@@ -265,13 +288,14 @@ mod tests {
     use super::*;
     use crate::base::files::memory::{Fault, MemoryFiles};
     use crate::base::files::read_whole;
+    use crate::persist::rdb_file::Footer;
 
     fn plan() -> Plan {
         Plan {
             path: "dump.rdb".into(),
             temporary: "temp-1.rdb".into(),
             compress: true,
-            checksum: true,
+            footer: Footer::Checksum,
             incremental_fsync: false,
         }
     }
@@ -317,6 +341,18 @@ mod tests {
         }
         assert_eq!(bytes, read_whole(&files, Path::new("dump.rdb"), 1 << 20).unwrap());
         assert_eq!((stream.under_way(), stream.finished_bytes()), (0, bytes.len() as u64));
+    }
+
+    #[test]
+    fn bytes_of_a_received_file_are_written_as_they_are() {
+        let files = MemoryFiles::new();
+        let plan = Plan { footer: Footer::Included, ..plan() };
+        let writer = Writer::file(Arc::new(files.clone()), plan, no_wake());
+        writer.add_bytes(Bytes::from_static(b"REDIS"));
+        writer.add_bytes(Bytes::from_static(b"0010"));
+        writer.finish();
+        assert!(matches!(writer.wait(), Some(Report::Done { bytes: 9 })));
+        assert_eq!(read_whole(&files, Path::new("dump.rdb"), 100).unwrap(), b"REDIS0010");
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub enum Turned {
     Loading(Option<Instant>),
     /// All data are there.
     Loaded(Box<Facts>),
-    /// The data cannot be loaded; the reason is in the log. The program must end.
+    /// The data cannot be loaded; the reason is in the log. At the start of the program it must end.
     Failed,
 }
 
@@ -85,7 +85,6 @@ impl Loading {
             }
             Err(error) => {
                 error!("Error reading the RDB file {}: {error}", rdb_path(&engine.config).display());
-                error!("Fatal error loading the DB, check server logs. Exiting.");
                 Turned::Failed
             }
         }
@@ -121,7 +120,7 @@ pub fn load_now(engine: &mut Engine, snapshots: &mut Snapshots, drop_expired: bo
     Ok(loaded)
 }
 
-fn note_loaded(snapshots: &mut Snapshots, loaded: Loaded) {
+pub(super) fn note_loaded(snapshots: &mut Snapshots, loaded: Loaded) {
     snapshots.record.load_keys_loaded = loaded.keys;
     snapshots.record.load_keys_expired = loaded.expired;
     info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);

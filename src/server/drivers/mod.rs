@@ -3,3 +3,4 @@
 
 pub mod loading;
 pub mod saves;
+pub mod transfer;

@@ -30,7 +30,7 @@ use crate::base::time::{Instant, Now};
 use crate::config::model::{Config, Persistence};
 use crate::config::values::EvictionPolicy;
 use crate::exec::Engine;
-use crate::persist::rdb_file::{Plan, RdbFile, SaveError};
+use crate::persist::rdb_file::{Footer, Plan, RdbFile, SaveError};
 use crate::persist::snapshot::{Figures, Progress, Settings, Snapshot, WriteRecency};
 use crate::persist::writer::{Flow, Report, Wake, Writer};
 use crate::rdb::header::{Header, ReplFacts};
@@ -74,6 +74,8 @@ pub struct Snapshots {
     is_scheduled: bool,
     /// Temporary files made so far: their names must differ, as an old one may still be in use by a thread.
     files_made: u64,
+    /// Ends that were not told yet.
+    untold: Vec<Happened>,
     /// What INFO and the save points look at.
     pub record: Record,
 }
@@ -132,6 +134,7 @@ impl Snapshots {
             running: None,
             is_scheduled: false,
             files_made: 0,
+            untold: Vec::new(),
             record: Record {
                 last_save: now.wall().as_secs(),
                 last_try: 0,
@@ -144,6 +147,19 @@ impl Snapshots {
                 load_keys_loaded: 0,
             },
         }
+    }
+
+    /// A thread that writes a file received from a master to the place of the RDB file.
+    pub fn receive(&self, config: &Config, now: Now) -> Writer {
+        let temporary = format!("temp-{}.{}.rdb", now.wall().as_secs(), self.pid);
+        let plan = Plan {
+            path: rdb_path(config),
+            temporary: config.process.dir.join(temporary),
+            compress: false,
+            footer: Footer::Included,
+            incremental_fsync: true,
+        };
+        Writer::file(self.files.clone(), plan, self.wake.clone())
     }
 
     /// The disk, and how its threads wake the loop: for loading.
@@ -202,6 +218,7 @@ impl Snapshots {
         clock: &mut dyn FnMut() -> u64,
         happened: &mut Vec<Happened>,
     ) -> Option<Instant> {
+        happened.append(&mut self.untold);
         let running = self.running.as_mut()?;
         let mut deadline = None;
         if let Some(snapshot) = &mut running.snapshot {
@@ -269,9 +286,9 @@ impl Snapshots {
     }
 
     /// Gives up the running snapshot, if there is one: the data set is about to be replaced, or nobody wants it. That is
-    /// no failure. Returns where it was going.
-    pub fn cancel(&mut self, engine: &mut Engine) -> Option<Target> {
-        let mut running = self.running.take()?;
+    /// no failure of ours, but replicas that waited for it are told with the next turn.
+    pub fn cancel(&mut self, engine: &mut Engine) {
+        let Some(mut running) = self.running.take() else { return };
         if let Some(snapshot) = running.snapshot.take() {
             snapshot.end(&mut engine.keyspace);
         }
@@ -279,7 +296,7 @@ impl Snapshots {
             Target::File => info!("Background saving was cancelled"),
             Target::Stream { .. } => info!("Background RDB transfer was cancelled"),
         }
-        Some(running.target)
+        self.untold.push(Happened::Ended { target: running.target, ok: false });
     }
 
     /// Saves to the file before it returns: SAVE, SHUTDOWN. Panics when a snapshot is running. `pause` sleeps for so many
@@ -373,7 +390,7 @@ impl Snapshots {
             path: rdb_path(config),
             temporary: config.process.dir.join(format!("temp-{}-{}.rdb", self.pid, self.files_made)),
             compress: rdbcompression,
-            checksum: rdbchecksum,
+            footer: if rdbchecksum { Footer::Checksum } else { Footer::Zeros },
             incremental_fsync: rdb_save_incremental_fsync,
         }
     }
