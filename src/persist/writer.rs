@@ -230,7 +230,6 @@ impl Writer {
     pub fn finished_bytes(&self) -> u64 {
         self.flow.finished_bytes()
     }
-
 }
 
 impl Drop for Writer {

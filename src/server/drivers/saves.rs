@@ -357,9 +357,10 @@ impl Snapshots {
         }
         let since = now - self.record.last_save;
         let dirty = engine.dirty_since_save;
-        let due = engine.config.persistence.save.iter().find(|point| {
-            dirty >= point.changes && i64::try_from(point.seconds).is_ok_and(|seconds| since > seconds)
-        });
+        let due =
+            engine.config.persistence.save.iter().find(|point| {
+                dirty >= point.changes && i64::try_from(point.seconds).is_ok_and(|seconds| since > seconds)
+            });
         match due {
             Some(point) => info!("{} changes in {} seconds. Saving...", point.changes, point.seconds),
             None if self.is_scheduled => {}

@@ -61,8 +61,8 @@ impl Transfer {
     /// Begins. `length` is that of the snapshot, when the master told it. [`Advance::Replaces`] is returned when the old
     /// data are gone at once.
     pub fn begin(engine: &mut Engine, snapshots: &mut Snapshots, length: Option<u64>) -> (Transfer, Advance) {
-        let is_direct = engine.config.replication.repl_diskless_load == DisklessLoad::OnEmptyDb
-            && engine.keyspace.is_empty();
+        let is_direct =
+            engine.config.replication.repl_diskless_load == DisklessLoad::OnEmptyDb && engine.keyspace.is_empty();
         let target = if is_direct { "parser" } else { "disk" };
         match length {
             Some(bytes) => info!("MASTER <-> REPLICA sync: receiving {bytes} bytes from master to {target}"),
