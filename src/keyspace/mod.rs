@@ -16,6 +16,8 @@ mod entry;
 mod expire;
 mod lazy_free;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use access::{Access, ExpiredKeys, Recency};
 pub use change::{Change, ChangeLog, Effect, Event, EventClass};

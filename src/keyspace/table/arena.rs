@@ -129,6 +129,7 @@ pub(super) struct Arena {
 unsafe impl Send for Arena {}
 
 impl Arena {
+    /// An arena that has mapped nothing yet.
     pub fn new() -> Arena {
         Arena {
             room: [ptr::null_mut(); CLASSES],

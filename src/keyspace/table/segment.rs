@@ -59,6 +59,7 @@ pub(super) struct Segment(u64);
 pub(super) struct Slot(pub u64);
 
 impl Slot {
+    /// The slot of the entry at `block`.
     #[inline]
     pub fn new(block: NonNull<u8>, hash: u64, marks: u64) -> Slot {
         let address = block.as_ptr() as u64;
@@ -66,6 +67,7 @@ impl Slot {
         Slot(hash << 48 | address | marks)
     }
 
+    /// Where the entry is.
     #[inline]
     pub fn block(self) -> NonNull<u8> {
         debug_assert_ne!(self.0 & SLOT_ADDRESS, 0);
@@ -73,11 +75,13 @@ impl Slot {
         unsafe { NonNull::new_unchecked((self.0 & SLOT_ADDRESS) as *mut u8) }
     }
 
+    /// The low 16 bits of the key's hash.
     #[inline]
     pub fn tag(self) -> u64 {
         self.0 >> 48
     }
 
+    /// Whether the entry is marked so.
     #[inline]
     pub fn has(self, mark: u64) -> bool {
         self.0 & mark != 0
@@ -151,22 +155,26 @@ impl Segment {
         size_of::<Header>() + buckets * size_of::<Bucket>()
     }
 
+    /// How many buckets there are.
     #[inline]
     pub fn buckets(self) -> usize {
         (self.0 >> 48) as usize
     }
 
+    /// How many leading bits of their hashes the keys share.
     #[inline]
     pub fn depth(self) -> u32 {
         (self.0 & 63) as u32
     }
 
+    /// Where the segment begins.
     #[inline]
     pub fn block(self) -> NonNull<u8> {
         // SAFETY: made from the address of a block.
         unsafe { NonNull::new_unchecked((self.0 & ADDRESS & !63) as *mut u8) }
     }
 
+    /// The header, to read.
     #[inline]
     pub fn header<'a>(self) -> &'a Header {
         // SAFETY: a live segment begins with its header; one thread at a time uses a table, and its methods do not hold
@@ -174,6 +182,7 @@ impl Segment {
         unsafe { self.block().cast::<Header>().as_ref() }
     }
 
+    /// The header, to alter.
     #[inline]
     pub fn header_mut<'a>(self) -> &'a mut Header {
         // SAFETY: as for `header`; called with the table borrowed mutably, for one statement at a time.
@@ -187,6 +196,7 @@ impl Segment {
         unsafe { self.block().as_ptr().add(size_of::<Header>()).cast::<Bucket>().add(bucket) }
     }
 
+    /// One bucket, to read.
     #[inline]
     pub fn bucket<'a>(self, bucket: usize) -> &'a Bucket {
         // SAFETY: as for `header`.
@@ -260,11 +270,13 @@ impl Segment {
         }
     }
 
+    /// The slot at `at`, as [`Segment::find`] gives it.
     #[inline]
     pub fn slot(self, at: usize) -> Slot {
         Slot(self.bucket(at / SLOTS)[at % SLOTS])
     }
 
+    /// Overwrites the slot at `at` with one of the same tag.
     #[inline]
     pub fn set_slot(self, at: usize, slot: Slot) {
         self.bucket_mut(at / SLOTS)[at % SLOTS] = slot.0;
