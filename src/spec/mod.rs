@@ -7,8 +7,10 @@
 //! A subcommand is a `Spec` of its own that names its `container`; a command that only holds subcommands (CONFIG,
 //! CLIENT) is a [`Meta`] without a handler. [`Table`] puts them together and is what a program looks names up in.
 
+pub mod docs;
 pub mod flags;
 pub mod keys;
+pub mod options;
 pub mod table;
 
 pub use flags::{Category, Flags};
