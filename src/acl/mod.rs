@@ -43,6 +43,21 @@ pub struct Acl {
     pub is_pubsub_open: bool,
     /// What was refused lately.
     pub log: AclLog,
+    /// How often something was refused, for INFO.
+    pub denials: Denials,
+}
+
+/// How often something was refused, since the start or CONFIG RESETSTAT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Denials {
+    /// Logins.
+    pub auth: u64,
+    /// Commands.
+    pub command: u64,
+    /// Keys.
+    pub key: u64,
+    /// Channels.
+    pub channel: u64,
 }
 
 struct Slot {
@@ -127,7 +142,13 @@ impl Acl {
         (user.is_on, user.is_nopass) = (true, true);
         user.selectors[0] = Selector::all_powerful();
         let by_name = HashMap::from_iter([(user.name.clone(), UserId::DEFAULT)]);
-        Acl { users: vec![Some(Slot::of(user))], by_name, is_pubsub_open: false, log: AclLog::default() }
+        Acl {
+            users: vec![Some(Slot::of(user))],
+            by_name,
+            is_pubsub_open: false,
+            log: AclLog::default(),
+            denials: Denials::default(),
+        }
     }
 
     fn slot(&self, id: UserId) -> Option<&Slot> {

@@ -35,6 +35,11 @@ impl Rng {
         Rng { state }
     }
 
+    /// Unguessable bytes from the operating system, for passwords.
+    pub fn fill_secret(bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system gives random bytes");
+    }
+
     /// The next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         let s = &mut self.state;

@@ -5,8 +5,11 @@
 //! the Sentinel run the same handlers: each fills a [`SessionCtx`] and implements [`Peers`], the door to other clients.
 
 pub mod context;
+pub mod denial;
+pub mod describe;
 pub mod handlers;
 pub mod limits;
+pub mod redact;
 pub mod transaction;
 
 pub use context::{

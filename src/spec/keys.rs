@@ -74,6 +74,8 @@ pub enum FindKeys {
 pub struct Access(u16);
 
 impl Access {
+    /// Nothing: the word is no key.
+    pub const NONE: Access = Access(0);
     /// Reads the value, and changes nothing.
     pub const RO: Access = Access(1);
     /// Reads and changes.

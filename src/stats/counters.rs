@@ -35,14 +35,6 @@ pub struct Counters {
     pub client_output_buffer_limit_disconnections: u64,
     /// Clients closed because their input grew too large.
     pub client_query_buffer_limit_disconnections: u64,
-    /// Failed logins.
-    pub acl_access_denied_auth: u64,
-    /// Commands refused by ACL.
-    pub acl_access_denied_cmd: u64,
-    /// Keys refused by ACL.
-    pub acl_access_denied_key: u64,
-    /// Channels refused by ACL.
-    pub acl_access_denied_channel: u64,
     /// Error replies.
     pub total_error_replies: u64,
     /// Error replies to our master or to a replay, which nobody expects.
