@@ -53,7 +53,7 @@ use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
 use crate::session::{Kind, Peers, Program, Session, SessionHandler};
-use crate::spec::{Command, CommandId, Flags, LookupError, Table};
+use crate::spec::{Command, CommandId, Flags, Table};
 use crate::stats::command::CommandStats;
 use crate::stats::counters::Counters;
 use crate::stats::slowlog::SlowLog;
@@ -188,11 +188,8 @@ pub fn execute<H: Host>(
     let command = match table.lookup(args) {
         Ok(command) => command,
         Err(error) => {
-            reject(host, session, None, &error.text(), out);
-            if let LookupError::WrongArity { .. } = error {
-                let id = table.catalog().lookup(args).ok().map(|command| command.id);
-                count_rejection(host, id);
-            }
+            // With a wrong number of words it is still known which command it was meant to be.
+            reject(host, session, table.catalog().lookup(args).ok(), &error.text(), out);
             session.command_ended();
             return Verdict::Done;
         }
@@ -217,10 +214,6 @@ fn admit_and_run<H: Host>(
     let caller = describe(host.engine(), session, is_exec);
     if let Err(text) = admit(host.engine(), session, command, args, &caller) {
         reject(host, session, Some(command), &text, out);
-        if is_exec {
-            // An EXEC that is refused ends its transaction; reject() wrote EXECABORT.
-            host.with_peers(|engine, _| flow::multi::discard(engine, session));
-        }
         return Verdict::Done;
     }
     if host.is_held_back(session, command, &caller) {
@@ -286,7 +279,7 @@ fn is_run_inside_multi(name: &str) -> bool {
     matches!(name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
-/// Answers with an error; an open transaction is spoilt by it.
+/// Answers with an error; an open transaction is spoilt by it, and ended when it is its EXEC that is refused.
 fn reject<H: Host>(host: &mut H, session: &mut Session, command: Option<&Command>, text: &str, out: &mut Out) {
     if let Some(multi) = session.multi.as_mut() {
         multi.is_aborted = true;
@@ -296,6 +289,7 @@ fn reject<H: Host>(host: &mut H, session: &mut Session, command: Option<&Command
     let is_exec = command.is_some_and(|command| command.meta.name == "exec");
     if is_exec {
         let reason = text.strip_prefix("ERR ").unwrap_or(text);
+        flow::multi::discard(host.engine(), session);
         reply(session, out).error(&format!("EXECABORT Transaction discarded because of: {reason}"));
     } else {
         reply(session, out).error(text);
