@@ -13,3 +13,45 @@ pub const TABLES: &[&[&Spec<DataHandler>]] = &[generic::TABLE, string::TABLE];
 
 /// Every container.
 pub const CONTAINERS: &[&[&Meta]] = &[generic::CONTAINERS];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{BeginSearch, FindKeys, Flags};
+
+    fn all() -> impl Iterator<Item = &'static Meta> {
+        TABLES.iter().flat_map(|table| table.iter()).map(|spec| &spec.meta)
+    }
+
+    #[test]
+    fn every_declaration_is_complete_and_agrees_with_itself() {
+        for meta in all() {
+            let name = (meta.container, meta.name);
+            assert!(meta.summary.ends_with('.') && !meta.complexity.is_empty(), "{name:?} is documented");
+            let (writes, reads) = (meta.flags.has(Flags::WRITE), meta.flags.has(Flags::READONLY));
+            assert!(!(writes && reads), "{name:?} either writes or reads");
+            assert!(meta.arity.as_redis() != 0 && (meta.args.is_empty() || !meta.arity.accepts(0)), "{name:?}");
+            for spec in meta.keys {
+                let words = meta.arity.as_redis().unsigned_abs() as usize;
+                match (spec.begin, spec.find) {
+                    (BeginSearch::Index(index), FindKeys::Range { step, .. }) => {
+                        assert!(index < words && step > 0, "{name:?}: its first key is among its words");
+                    }
+                    other => panic!("{name:?}: {other:?}"),
+                }
+            }
+            assert_eq!(meta.name, meta.name.to_ascii_lowercase());
+        }
+    }
+
+    #[test]
+    fn subcommands_have_their_container_and_every_handler_its_own_name() {
+        let containers: Vec<&str> = CONTAINERS.iter().flat_map(|list| list.iter()).map(|meta| meta.name).collect();
+        let mut names: Vec<_> = all().map(|meta| (meta.container, meta.name)).collect();
+        assert!(names.iter().all(|(container, _)| container.is_empty() || containers.contains(container)));
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
