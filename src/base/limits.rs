@@ -50,3 +50,16 @@ pub const RDB_STRING_MAX: u64 = u32::MAX as u64;
 
 /// Kinds of errors counted apart in INFO's `errorstats`. Ours are some twenty; scripts may make up any.
 pub const ERROR_KINDS_MAX: usize = 128;
+
+/// Most replicas and most other Sentinels kept per monitored master. Hellos and INFO texts come from outside; the largest
+/// real groups are far below.
+pub const SENTINEL_INSTANCES_MAX: usize = 2000;
+
+/// Most host names a Sentinel remembers or looks up at a time.
+pub const SENTINEL_NAMES_MAX: usize = 4096;
+
+/// Longest hello message looked at. A real one is below 300 bytes plus the master's name.
+pub const SENTINEL_HELLO_MAX: usize = 4096;
+
+/// Longest INFO text looked at, and kept for INFO-CACHE. A master with a thousand replicas stays below 200 KB.
+pub const SENTINEL_INFO_MAX: usize = 1024 * 1024;

@@ -5,3 +5,4 @@ pub mod inbuf;
 pub mod out;
 pub mod parser;
 pub mod reply;
+pub mod value;

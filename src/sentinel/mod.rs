@@ -1,1 +1,3 @@
-//! (module under construction)
+//! The Sentinel program: decisions in [`core`], and the parts that carry them out.
+
+pub mod core;

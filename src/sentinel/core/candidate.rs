@@ -1,0 +1,135 @@
+//! Which replica becomes the next master.
+//!
+//! Not fit is a replica that is down, not connected, silent for five ping periods, of priority 0, whose INFO is too old to be
+//! believed (five ping periods with the master down, three INFO periods else), or whose link to the master had been down for
+//! longer than the master itself by ten times down-after: its data are too old.
+//!
+//! Of the fit ones: the lowest priority, then the highest replication offset, then the smallest run id in any case. Two
+//! things go before that, because choosing wrongly here costs a whole attempt: a replica that lately refused to become a
+//! master comes last, and one that has answered INFO since the failover began comes before one that has not.
+
+use std::cmp::Reverse;
+
+use super::Sentinel;
+use super::instance::{Master, Replica};
+use super::link::{InstanceId, Link};
+use super::settings::Periods;
+use crate::base::time::Instant;
+
+/// Ping periods of silence, and of age of INFO, that are tolerated.
+const FRESH_PINGS: u64 = 5;
+/// INFO periods of age tolerated while the master is up.
+const FRESH_INFOS: u64 = 3;
+/// How much longer than the master a replica's link may have been down, in units of down-after.
+const LINK_DOWN_FACTOR: u64 = 10;
+
+/// Why a replica cannot be promoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    Down,
+    Disconnected,
+    Silent,
+    PriorityZero,
+    InfoTooOld,
+    LinkDownTooLong,
+}
+
+/// Whether a replica can be promoted.
+pub fn fitness(master: &Master, replica: &Replica, link: &Link, periods: &Periods, now: Instant) -> Result<(), Unfit> {
+    let down_for = match master.instance.went_down {
+        Some(since) if master.instance.is_down => now.since(since),
+        _ => 0,
+    };
+    let info_life =
+        if master.instance.is_down { periods.ping * FRESH_PINGS } else { periods.info.saturating_mul(FRESH_INFOS) };
+    if replica.instance.is_down {
+        Err(Unfit::Down)
+    } else if !link.can_send() {
+        Err(Unfit::Disconnected)
+    } else if now.since(link.last_ok) > periods.ping * FRESH_PINGS {
+        Err(Unfit::Silent)
+    } else if replica.priority == 0 {
+        Err(Unfit::PriorityZero)
+    } else if !replica.observed.is_fresh(info_life, now) {
+        Err(Unfit::InfoTooOld)
+    } else if replica.link_down_ms > down_for + master.settings.down_after.saturating_mul(LINK_DOWN_FACTOR) {
+        Err(Unfit::LinkDownTooLong)
+    } else {
+        Ok(())
+    }
+}
+
+impl Sentinel {
+    /// The replica to promote, if any is fit.
+    pub(super) fn choose_replica(&self, m: usize, now: Instant) -> Option<InstanceId> {
+        let master = &self.masters[m];
+        let started = master.failover.as_ref().map(|failover| failover.started);
+        let patience = master.settings.failover_timeout.saturating_mul(2);
+        let is_fit = |replica: &&Replica| {
+            fitness(master, replica, self.links.get(replica.instance.link), &self.periods, now).is_ok()
+        };
+        let order = |replica: &&Replica| {
+            let refused = replica.refused.is_some_and(|at| now.since(at) <= patience);
+            let is_stale = started.is_some_and(|started| !replica.observed.is_newer_than(started));
+            let run_id = replica.instance.run_id.as_ref().map(|id| id.to_ascii_lowercase());
+            (refused, is_stale, replica.priority, Reverse(replica.offset), run_id.is_none(), run_id)
+        };
+        master.replicas.iter().filter(is_fit).min_by_key(order).map(|replica| replica.id)
+    }
+
+    /// Whether a fit replica may still answer the INFO it was sent when the failover began.
+    pub(super) fn awaits_fresh_info(&self, m: usize, started: Instant) -> bool {
+        self.masters[m].replicas.iter().any(|replica| {
+            let may_answer = replica.observed.is_asked && self.links.get(replica.instance.link).can_send();
+            may_answer && !replica.instance.is_down && replica.priority != 0 && !replica.observed.is_newer_than(started)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sentinel::core::tests::Bench;
+
+    const LINK_UP: &str = "master_link_status:up\r\n";
+
+    fn chosen(replicas: &[(&str, &str)]) -> Option<String> {
+        let mut bench = Bench::watching_one_master(1000);
+        for (index, (run_id, info)) in replicas.iter().enumerate() {
+            let info = format!(
+                "run_id:{run_id:0>40}\r\nrole:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\n{LINK_UP}{info}"
+            );
+            bench.add_replica(&format!("10.0.1.{index}"), &info);
+        }
+        bench.run_answering(1500);
+        let id = bench.sentinel.choose_replica(0, bench.now().mono)?;
+        Some(
+            bench.sentinel.masters()[0]
+                .replica(id)
+                .unwrap()
+                .instance
+                .run_id
+                .clone()
+                .unwrap()
+                .trim_start_matches('0')
+                .into(),
+        )
+    }
+
+    #[test]
+    fn priority_then_offset_then_run_id() {
+        let offset = |n: u64| format!("slave_repl_offset:{n}\r\n");
+        let priority = |n: u64| format!("slave_priority:{n}\r\nslave_repl_offset:5\r\n");
+        assert_eq!(chosen(&[("a1", &offset(10)), ("a2", &offset(20))]).as_deref(), Some("a2"));
+        assert_eq!(chosen(&[("b1", &offset(10)), ("A2", &offset(10))]).as_deref(), Some("A2"));
+        assert_eq!(chosen(&[("a1", &offset(90)), ("a2", &priority(10))]).as_deref(), Some("a2"));
+        assert_eq!(chosen(&[("a1", &priority(0))]), None);
+        assert_eq!(chosen(&[]), None);
+    }
+
+    #[test]
+    fn data_much_older_than_the_masters_death_are_not_promoted() {
+        let down = |seconds: u64| format!("master_link_down_since_seconds:{seconds}\r\n");
+        assert_eq!(chosen(&[("a1", &down(10))]).as_deref(), Some("a1"));
+        assert_eq!(chosen(&[("a1", &down(11))]), None);
+    }
+}

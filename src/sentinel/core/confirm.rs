@@ -1,0 +1,153 @@
+//! Servers that contradict the configuration, and how sure one must be before correcting them.
+//!
+//! Two things go wrong while nobody looks: an old master comes back and still believes to be one (`+convert-to-slave`), and a
+//! replica that was away follows a master that is none any more (`+fix-slave-config`). Every moment the first lasts, clients
+//! write to a server whose data will be thrown away.
+//!
+//! The danger is being wrong. A Sentinel that was away itself may hold an old configuration; the "stray" master may be the
+//! right one, promoted by somebody else a moment ago. Redis waits: 8 seconds for a stray master (four publish periods, in
+//! which a newer configuration would have been heard of), failover-timeout for a stray replica.
+//!
+//! Here the others are asked instead. When a contradiction is seen, every other Sentinel gets `SENTINEL
+//! GET-MASTER-ADDR-BY-NAME`, and our master an INFO. If since that moment a majority of all Sentinels (we included) has
+//! named the same master as we do, by that answer or by a hello, none in reach has named another, and our master itself has
+//! said to be a master, then our configuration is the group's, and the stray server is corrected at once.
+//!
+//! One case stays with Redis's patience: a server that we have seen as a replica and that is a master now, without having
+//! restarted. It did not come back; somebody promoted it under our eyes, and will tell us.
+//!
+//! A Sentinel that has just started, or knows of no others, has not heard enough to be sure: it waits as Redis does, until
+//! it has watched for four publish periods.
+
+use super::events::About;
+use super::instance::Role;
+use super::io::{Level, Outputs, Tag};
+use super::{Alarm, Sentinel};
+use crate::base::time::Instant;
+use crate::resp::value::Value;
+
+/// Publish periods after which news would have been heard.
+const HEARSAY_PERIODS: u64 = 4;
+/// How often the others are asked while a contradiction lasts.
+const ASK_SPACING: u64 = 500;
+/// How long a correction is given to take effect before it is repeated.
+const CORRECTION_SPACING: u64 = 5000;
+
+impl Sentinel {
+    /// Corrects the replicas of a master that contradict the configuration, where that is sure to be right.
+    pub(super) fn correct_strays(&mut self, m: usize, now: Instant, alarm: &mut Alarm, out: &mut Outputs) {
+        let strays: Vec<usize> = (0..self.masters[m].replicas.len())
+            .filter(|&r| self.masters[m].replicas[r].conflict_since.is_some())
+            .collect();
+        if strays.is_empty() || self.masters[m].failover.is_some() {
+            return;
+        }
+        for &r in &strays {
+            if self.may_correct(m, r, now, alarm) {
+                self.correct(m, r, now, out);
+            }
+        }
+        self.ask_for_confirmation(m, now, alarm, out);
+    }
+
+    fn may_correct(&self, m: usize, r: usize, now: Instant, alarm: &mut Alarm) -> bool {
+        let master = &self.masters[m];
+        let replica = &master.replicas[r];
+        let Some(since) = replica.conflict_since else { return false };
+        if !master.looks_sane(self.periods.info, now)
+            || replica.instance.is_down
+            || !self.links.get(replica.instance.link).can_send()
+            || replica.corrected.is_some_and(|at| !alarm.is_due(at + CORRECTION_SPACING, now))
+        {
+            return false;
+        }
+        let is_stray_master = replica.observed.role == Role::Master;
+        let is_sure = self.is_confirmed_since(m, since, now, alarm) && master.observed.is_newer_than(since);
+        if is_sure && !(is_stray_master && replica.was_replica) {
+            return true;
+        }
+        // Redis's rule: stable for so long that anything newer would have been heard of.
+        let (patience, changed) = if is_stray_master {
+            (self.hearsay_time(), replica.observed.role_since)
+        } else {
+            (master.settings.failover_timeout, replica.conf_changed)
+        };
+        let steady = replica.instance.went_down.map_or(changed, |at| at.max(changed));
+        alarm.is_due(steady + patience + 1, now)
+    }
+
+    fn correct(&mut self, m: usize, r: usize, now: Instant, out: &mut Outputs) {
+        let about = About::Replica(m, r);
+        let address = self.masters[m].instance.address.clone();
+        let is_stray_master = self.masters[m].replicas[r].observed.role == Role::Master;
+        if self.send_slaveof(about, Some(&address), Tag::Ignored, now, out) {
+            let name = if is_stray_master { "+convert-to-slave" } else { "+fix-slave-config" };
+            self.event(out, now, Level::Notice, name, about, "");
+            self.masters[m].replicas[r].corrected = Some(now);
+        }
+    }
+
+    /// Whether a majority has named our master since that moment, and nobody in reach another.
+    fn is_confirmed_since(&self, m: usize, since: Instant, now: Instant, alarm: &mut Alarm) -> bool {
+        let master = &self.masters[m];
+        let confirming =
+            1 + master.sentinels.iter().filter(|peer| peer.confirmed.is_some_and(|at| at >= since)).count();
+        let in_reach = |link| self.links.get(link).can_send();
+        let is_denied = master.sentinels.iter().any(|peer| peer.dissents && in_reach(peer.instance.link));
+        confirming > master.voters() / 2 && !is_denied && alarm.is_due(master.watched_since + self.hearsay_time(), now)
+    }
+
+    fn hearsay_time(&self) -> u64 {
+        self.periods.publish.saturating_mul(HEARSAY_PERIODS)
+    }
+
+    fn ask_for_confirmation(&mut self, m: usize, now: Instant, alarm: &mut Alarm, out: &mut Outputs) {
+        let since = self.masters[m].replicas.iter().filter_map(|replica| replica.conflict_since).max();
+        let Some(since) = since else { return };
+        let (id, era) = (self.masters[m].id, self.masters[m].era);
+        for p in 0..self.masters[m].sentinels.len() {
+            let master = &self.masters[m];
+            let peer = &master.sentinels[p];
+            if peer.confirmed.is_some_and(|at| at >= since) && !peer.dissents {
+                continue;
+            }
+            let is_new = peer.confirm_asked.is_none_or(|at| at < since);
+            if !is_new && !alarm.is_due(peer.confirm_asked.map_or(now, |at| at + ASK_SPACING), now) {
+                continue;
+            }
+            let sentinel = master.settings.name_of("SENTINEL").as_bytes();
+            let words = [sentinel, b"get-master-addr-by-name", master.instance.name.as_bytes()];
+            if self.links.send(peer.instance.link, &words, Tag::Confirm { master: id, era }, out) {
+                self.masters[m].sentinels[p].confirm_asked = Some(now);
+                alarm.at(now + ASK_SPACING);
+            }
+        }
+        let observed = &self.masters[m].observed;
+        if !observed.is_newer_than(since)
+            && !observed.is_asked
+            && alarm.is_due(observed.asked.map_or(now, |at| if at < since { now } else { at + ASK_SPACING }), now)
+        {
+            self.send_info(About::Master(m), now, out);
+        }
+    }
+
+    /// A peer said which master it knows.
+    pub(super) fn confirm_answered(&mut self, m: usize, p: usize, value: &Value, now: Instant, out: &mut Outputs) {
+        let Some([host, port]) = value.items() else { return };
+        let (Some(host), Some(port)) = (host.text(), port.text()) else { return };
+        let host = String::from_utf8_lossy(host).into_owned();
+        let Some(port) = std::str::from_utf8(port).ok().and_then(|port| port.parse::<u16>().ok()) else { return };
+        self.peer_named(m, p, &host, port, now, out);
+    }
+
+    /// A peer named a master, in an answer or a hello.
+    pub(super) fn peer_named(&mut self, m: usize, p: usize, host: &str, port: u16, now: Instant, out: &mut Outputs) {
+        let address = self.masters[m].current_address().clone();
+        let agrees = self.is_place(&address, host, port, out);
+        let peer = &mut self.masters[m].sentinels[p];
+        peer.dissents = !agrees;
+        if agrees {
+            peer.confirmed = Some(now);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Hello messages: how Sentinels find each other and agree on configurations.
+//!
+//! ```text
+//!   10.0.0.5,26379,<40 hex>,7,mymaster,10.0.0.1,6379,5
+//!   \________ who ________/ |  \_____ which master __/ \ its configuration's epoch
+//!                           current epoch
+//! ```
+//!
+//! Each Sentinel publishes one through every master and replica, and sends one to every other Sentinel. Whoever hears of a
+//! Sentinel under a new id or address takes it in; whoever hears of a higher epoch adopts it; whoever hears of a newer
+//! configuration follows it. Nothing else spreads a failover to those who did not take part.
+//!
+//! Beyond Redis: a configuration that was just adopted is told on at once, and a Sentinel whose hello shows that it has missed
+//! one is told directly, so that it need not wait for the next period. A newer epoch for an unchanged address is saved too
+//! (Redis forgets it at the next restart).
+
+use std::net::IpAddr;
+
+use super::Sentinel;
+use super::events::About;
+use super::instance::{Instance, Master, Peer};
+use super::io::{Level, Outputs};
+use super::link::Owner;
+use super::names::Waiting;
+use crate::base::id::HexId;
+use crate::base::limits::{SENTINEL_HELLO_MAX, SENTINEL_INSTANCES_MAX};
+use crate::base::time::Instant;
+
+/// A Sentinel that is behind is told directly at most this often, in milliseconds.
+const TELL_SPACING: u64 = 100;
+
+/// One hello, as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello<'a> {
+    pub host: &'a str,
+    pub port: u16,
+    pub id: HexId,
+    pub epoch: u64,
+    pub master: &'a str,
+    pub master_host: &'a str,
+    pub master_port: u16,
+    pub config_epoch: u64,
+}
+
+/// Reads a hello. `None` for anything that is not eight fields of the right kind.
+pub fn read_hello(payload: &[u8]) -> Option<Hello<'_>> {
+    if payload.len() > SENTINEL_HELLO_MAX {
+        return None;
+    }
+    let mut fields = std::str::from_utf8(payload).ok()?.split(',');
+    let mut next = || fields.next().filter(|field| !field.is_empty());
+    let hello = Hello {
+        host: next()?,
+        port: next()?.parse().ok()?,
+        id: HexId::parse(next()?.as_bytes())?,
+        epoch: next()?.parse().ok()?,
+        master: next()?,
+        master_host: next()?,
+        master_port: next()?.parse().ok()?,
+        config_epoch: next()?.parse().ok()?,
+    };
+    fields.next().is_none().then_some(hello)
+}
+
+impl Sentinel {
+    /// Our hello about a master, as the holder of a connection with this local address says it.
+    pub(super) fn hello_payload(&self, master: &Master, local_ip: Option<IpAddr>) -> Option<String> {
+        let settings = &self.settings;
+        let host = match &settings.announce_ip {
+            Some(host) => host.clone(),
+            None => local_ip?.to_string(),
+        };
+        let port = if settings.announce_port != 0 { settings.announce_port } else { self.environment.port };
+        let address = master.current_address();
+        Some(format!(
+            "{host},{port},{},{},{},{},{},{}",
+            self.id,
+            self.current_epoch,
+            master.instance.name,
+            address.announced(settings.announce_hostnames),
+            address.port,
+            master.config_epoch
+        ))
+    }
+
+    /// A hello arrived, by whatever way.
+    pub(super) fn hello(&mut self, payload: &[u8], now: Instant, out: &mut Outputs) {
+        let Some(hello) = read_hello(payload) else { return };
+        if hello.id == self.id {
+            return;
+        }
+        let Some(m) = self.masters.iter().position(|master| master.instance.name == hello.master) else { return };
+        for host in [hello.host, hello.master_host] {
+            if self.names.ip_of(host).is_none() {
+                if self.settings.resolve_hostnames {
+                    self.names.ask(host, Waiting::Hello(payload.to_vec()), out);
+                } else {
+                    out.log(Level::Warning, format!("Failed to resolve hostname '{host}'"));
+                }
+                return;
+            }
+        }
+        let Some(p) = self.introduce(m, &hello, now, out) else { return };
+        self.masters[m].sentinels[p].hello_received = now;
+        self.adopt_epoch(m, hello.epoch, now, out);
+        self.compare_configuration(m, p, &hello, now, out);
+        self.touch(m);
+    }
+
+    /// The place of the sender among those we know, after taking it in if it is new or has moved.
+    fn introduce(&mut self, m: usize, hello: &Hello<'_>, now: Instant, out: &mut Outputs) -> Option<usize> {
+        let address = self.names.place(hello.host, hello.port);
+        let same_id = |peer: &Peer| peer.instance.name == hello.id.as_str();
+        let found = self.masters[m].sentinels.iter().position(same_id);
+        if let Some(p) = found
+            && self.masters[m].sentinels[p].instance.address.is_same(&address)
+        {
+            return Some(p);
+        }
+        let has_moved = found.is_some();
+        if let Some(p) = found {
+            let rest = format!("ip {} port {} for {}", hello.host, hello.port, hello.id);
+            self.event(out, now, Level::Notice, "+sentinel-address-switch", About::Master(m), &rest);
+            self.remove_peer(m, p, out);
+        } else if let Some(p) =
+            self.masters[m].sentinels.iter().position(|peer| peer.instance.address.is_same(&address))
+        {
+            // Somebody else lived here: a Sentinel that was given a new id. Nobody may count both.
+            self.event(out, now, Level::Notice, "+sentinel-invalid-addr", About::Peer(m, p), "");
+            let obsolete = self.masters[m].sentinels[p].instance.name.clone();
+            for m in 0..self.masters.len() {
+                let gone = self.masters[m].sentinels.iter().position(|peer| peer.instance.name == obsolete);
+                gone.into_iter().for_each(|p| self.remove_peer(m, p, out));
+            }
+        }
+        if self.masters[m].sentinels.len() >= SENTINEL_INSTANCES_MAX {
+            return None;
+        }
+        let p = self.add_peer(m, hello.id.as_str(), address.clone(), now);
+        if !has_moved {
+            self.event(out, now, Level::Notice, "+sentinel", About::Peer(m, p), "");
+        } else {
+            let updated = self.update_address_elsewhere(m, hello.id, &address, now, out);
+            if updated > 0 {
+                let rest = format!("{updated} additional matching instances");
+                self.event(out, now, Level::Notice, "+sentinel-address-update", About::Peer(m, p), &rest);
+            }
+        }
+        self.disk.changed();
+        Some(p)
+    }
+
+    /// A new peer, on the link to the same Sentinel if another master has one; gives its place.
+    pub(super) fn add_peer(&mut self, m: usize, id: &str, address: super::address::Address, now: Instant) -> usize {
+        let elsewhere = self.masters.iter().enumerate().filter(|(other, _)| *other != m).find_map(|(_, master)| {
+            let same = master.sentinels.iter().find(|peer| peer.instance.name == id)?;
+            same.instance.address.is_same(&address).then_some(same.instance.link)
+        });
+        let link = match elsewhere {
+            Some(link) => {
+                self.links.get_mut(link).users += 1;
+                link
+            }
+            None => self.links.add(Owner::Sentinel, now),
+        };
+        let mut instance = Instance::new(id.to_owned(), address, link, now);
+        instance.run_id = Some(id.to_owned());
+        let number = self.masters[m].new_instance_id();
+        self.masters[m].sentinels.push(Peer::new(number, instance, now));
+        self.masters[m].sentinels.len() - 1
+    }
+
+    fn remove_peer(&mut self, m: usize, p: usize, out: &mut Outputs) {
+        let peer = self.masters[m].sentinels.remove(p);
+        self.links.release(peer.instance.link, out);
+    }
+
+    /// A Sentinel moved: it moved for all masters. Those under other masters join the new link.
+    fn update_address_elsewhere(
+        &mut self,
+        m: usize,
+        id: HexId,
+        address: &super::address::Address,
+        now: Instant,
+        out: &mut Outputs,
+    ) -> usize {
+        let mut updated = 0;
+        for other in 0..self.masters.len() {
+            let found = self.masters[other].sentinels.iter().position(|peer| peer.instance.name == id.as_str());
+            let Some(p) = found.filter(|_| other != m) else { continue };
+            let link = self.masters[other].sentinels[p].instance.link;
+            let home = self.masters[m].sentinels.iter().find(|peer| peer.instance.name == id.as_str());
+            let home = home.map(|peer| peer.instance.link);
+            if let Some(home) = home.filter(|home| *home != link) {
+                self.links.get_mut(home).users += 1;
+                self.links.release(link, out);
+                let peer = &mut self.masters[other].sentinels[p];
+                peer.instance.link = home;
+                peer.instance.hello_due = now;
+                peer.is_ask_on_wire = false;
+            }
+            self.masters[other].sentinels[p].instance.address = address.clone();
+            self.touch(other);
+            updated += 1;
+        }
+        updated
+    }
+
+    fn compare_configuration(&mut self, m: usize, p: usize, hello: &Hello<'_>, now: Instant, out: &mut Outputs) {
+        let address = self.masters[m].current_address().clone();
+        let is_same = self.is_place(&address, hello.master_host, hello.master_port, out);
+        if hello.config_epoch > self.masters[m].config_epoch {
+            self.masters[m].config_epoch = hello.config_epoch;
+            self.disk.changed();
+            if !is_same {
+                self.follow_configuration(m, p, hello, now, out);
+            }
+        } else if hello.config_epoch < self.masters[m].config_epoch && !is_same {
+            let about = About::Peer(m, p);
+            let told = self.instance(about).hello_sent;
+            if told.is_none_or(|at| now.since(at) >= TELL_SPACING) {
+                self.send_hello(about, now, out);
+            }
+        }
+        self.peer_named(m, p, hello.master_host, hello.master_port, now, out);
+    }
+
+    fn follow_configuration(&mut self, m: usize, p: usize, hello: &Hello<'_>, now: Instant, out: &mut Outputs) {
+        let from = self.masters[m].instance.address.clone();
+        let to = self.names.place(hello.master_host, hello.master_port);
+        self.event(out, now, Level::Warning, "+config-update-from", About::Peer(m, p), "");
+        self.announce_switch(m, &to, now, out);
+        self.call_reconfig_script_between(m, "observer", &from, &to, now);
+        self.change_address(m, to, now, out);
+        self.push_hellos(m, now, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    #[test]
+    fn eight_fields_are_a_hello_and_anything_else_is_not() {
+        let good = format!("10.0.0.5,26379,{ID},7,mymaster,10.0.0.1,6379,5");
+        let hello = read_hello(good.as_bytes()).unwrap();
+        assert_eq!((hello.host, hello.port, hello.epoch, hello.config_epoch), ("10.0.0.5", 26379, 7, 5));
+        assert_eq!((hello.master, hello.master_host, hello.master_port), ("mymaster", "10.0.0.1", 6379));
+        for bad in [
+            String::new(),
+            good.replace(",5", ""),
+            format!("{good},9"),
+            good.replace("26379", "x"),
+            good.replace("26379", "70000"),
+            good.replace(ID, "short"),
+            good.replace("mymaster", ""),
+            good.replace(",7,", ",-7,"),
+            "x".repeat(SENTINEL_HELLO_MAX + 1),
+        ] {
+            assert_eq!(read_hello(bad.as_bytes()), None, "{bad:.100}");
+        }
+        assert_eq!(read_hello(b"\xff\xff,1"), None);
+    }
+}
