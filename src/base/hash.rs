@@ -49,9 +49,14 @@ pub fn crc64(bytes: &[u8]) -> u64 {
     crc_fast::checksum(CrcAlgorithm::Crc64Redis, bytes)
 }
 
+/// SHA-1.
+pub fn sha1(bytes: &[u8]) -> [u8; 20] {
+    sha1::Sha1::digest(bytes).into()
+}
+
 /// SHA-1 as 40 lower-case hexadecimal digits.
 pub fn sha1_hex(bytes: &[u8]) -> String {
-    hex(&sha1::Sha1::digest(bytes))
+    hex(&sha1(bytes))
 }
 
 /// SHA-256 as 64 lower-case hexadecimal digits.
@@ -65,7 +70,8 @@ pub fn secrets_equal(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");

@@ -16,7 +16,6 @@ pub fn call<H: Host>(
     args: &Args<'_>,
     out: &mut Out,
 ) {
-    let started = host.micros();
     let dirty_before = host.engine().keyspace.changes().dirty();
     let db_before = session.db;
     let result = match table.handler(command) {
@@ -61,8 +60,9 @@ pub fn call<H: Host>(
             host.admin(*handler, session, args, reply).map_err(|error| error.to_string())
         }
     };
-    let elapsed = host.micros().saturating_sub(started);
+    let elapsed = host.lap();
     let engine = host.engine();
+    engine.counters.total_commands_processed += 1;
     let outcome = match result {
         Ok(outcome) => {
             engine.command_stats.called(command.id, elapsed);

@@ -155,8 +155,9 @@ pub trait Host: Sized {
         reply: Reply<'_>,
     ) -> CommandResult;
 
-    /// A precise reading of the monotonic clock, in microseconds.
-    fn micros(&mut self) -> u64;
+    /// Microseconds since this was last called: since the previous command ended, or the group of commands began. One
+    /// reading of the clock per command instead of two.
+    fn lap(&mut self) -> u64;
 
     /// Marks another client: a key it watches has changed.
     fn break_watch(&mut self, client: ClientId);
@@ -252,8 +253,13 @@ fn admit(
 }
 
 /// What the ACL says against this command, if anything. The link from our master has no user and may do everything.
-pub fn acl_refusal(_engine: &mut Engine, _session: &Session, _command: &Command, _args: &Args<'_>) -> Option<String> {
-    None
+pub fn acl_refusal(engine: &mut Engine, session: &Session, command: &Command, args: &Args<'_>) -> Option<String> {
+    let user = session.user?;
+    if engine.acl.is_all_powerful(user) {
+        return None;
+    }
+    let denied = engine.acl.check(user, command, args).err()?;
+    Some(denied.text(&engine.acl, user, command, args))
 }
 
 fn describe(engine: &Engine, session: &Session, is_exec: bool) -> Caller {

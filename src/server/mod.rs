@@ -1,2 +1,106 @@
-//! (module under construction)
+//! The data server: everything put together, and the only place that knows all parts.
+//!
+//! [`Server`] is composition and nothing else. The event loop reaches it through `app.rs`: what connections received is
+//! parsed and executed (`turn.rs`), then the turn ends in the order that `before_sleep.rs` lists. Work that recurs is in
+//! `cron.rs`. Commands that see the whole server are in `admin/`, sections of INFO in `info/`, and the shells around the
+//! machines of the floors below in `drivers/`.
+
+pub mod admin;
+mod app;
+mod before_sleep;
+pub mod boot;
+pub mod clients;
+mod cron;
+pub mod dispatch;
 pub mod drivers;
+mod info;
+pub mod pause;
+pub mod shutdown;
+mod turn;
+mod watches;
+
+use std::rc::Rc;
+
+use crate::base::id::{ClientId, HexId};
+use crate::base::time::Instant;
+use crate::exec::Engine;
+use crate::net::Net;
+use crate::session::context::{Pause, Unblock};
+
+use clients::Clients;
+use cron::{Cron, ExpireFigures};
+use dispatch::CommandTable;
+use pause::Pauses;
+use turn::Workspace;
+
+/// The version of Redis whose behaviour clients may expect; what `redis_version` says.
+pub const COMPATIBLE_VERSION: &str = "7.2.6";
+/// Our own.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The server.
+pub struct Server {
+    /// Data, users, channels, settings, figures.
+    pub engine: Engine,
+    /// Who is connected.
+    pub clients: Clients,
+    /// Its commands.
+    pub table: Rc<CommandTable>,
+    /// What is held back.
+    pub pauses: Pauses,
+    /// What was held back when this was last looked at.
+    last_pause: Option<Pause>,
+    /// What the process is.
+    pub identity: Identity,
+    /// Memory of the hot path.
+    workspace: Workspace,
+    /// Clients to be closed at the end of the present command.
+    killed: Vec<ClientId>,
+    /// Clients whose blocking command is to end.
+    unblocked: Vec<(ClientId, Unblock)>,
+    /// Recurring work.
+    cron: Cron,
+    /// Active expiry.
+    expire: ExpireFigures,
+    /// A shutdown that waits for replicas.
+    pending_shutdown: Option<shutdown::Pending>,
+    /// The loop is about to end.
+    pub is_leaving: bool,
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub is_active_expire_on: bool,
+    /// DEBUG PAUSE-CRON.
+    pub is_cron_paused: bool,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
+    pub is_checksum_skipped: bool,
+    /// The clock when the last command ended, in microseconds.
+    lap_us: u64,
+}
+
+/// What the process is, for INFO.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Forty hex digits, new at each start.
+    pub run_id: HexId,
+    /// Process number.
+    pub pid: u32,
+    /// Path of the executable.
+    pub executable: String,
+    /// Path of the config file; empty without one.
+    pub config_file: String,
+    /// Name and release of the operating system.
+    pub os: String,
+    /// Who supervises the process: `no`, `systemd` or `upstart`.
+    pub supervised: &'static str,
+    /// When it started.
+    pub started: Instant,
+    /// Bytes in use before there were data.
+    pub memory_at_start: u64,
+}
+
+/// One turn of the loop: the server, and the network it acts through.
+pub struct Turn<'a> {
+    /// The server.
+    pub server: &'a mut Server,
+    /// The network.
+    pub net: &'a mut Net,
+}

@@ -2,5 +2,7 @@
 //! out what it asks for.
 
 pub mod loading;
+pub mod repl;
 pub mod saves;
+pub mod snapshot;
 pub mod transfer;

@@ -1,0 +1,263 @@
+//! DEBUG: what the upstream tests need to look inside, and to make rare things happen now.
+//!
+//! Refused unless `enable-debug-command` allows it. Subcommands are looked up here and not in the command table, as in
+//! Redis: an unknown one answers with a hint at DEBUG HELP.
+
+use crate::base::hash;
+use crate::base::number;
+use crate::commands::contract::{CommandError, CommandResult, Outcome};
+use crate::data::string::{NewStr, Str, StrView};
+use crate::keyspace::{Access, Event, Expiry};
+use crate::resp::args::Args;
+use crate::resp::reply::Reply;
+use crate::server::Turn;
+use crate::server::admin::AdminHandler;
+use crate::session::Session;
+use crate::spec::{Arity, Flags, Group, Meta, Spec};
+
+/// DEBUG.
+pub const SPEC: Spec<AdminHandler> = Spec {
+    meta: Meta {
+        name: "debug",
+        group: Group::Server,
+        since: "1.0.0",
+        arity: Arity::AtLeast(2),
+        flags: Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE).and(Flags::PROTECTED),
+        summary: "A container for debugging commands.",
+        complexity: "Depends on the subcommand.",
+        ..Meta::NEW
+    },
+    handler: debug,
+};
+
+fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
+    let word = args.get(1).to_ascii_lowercase();
+    match (word.as_slice(), args.len()) {
+        (b"help", 2) => help(&mut reply),
+        (b"set-active-expire", 3) => {
+            turn.server.is_active_expire_on = is_one(args, 2);
+            reply.ok();
+        }
+        (b"pause-cron", 3) => {
+            turn.server.is_cron_paused = is_one(args, 2);
+            reply.ok();
+        }
+        (b"set-skip-checksum-validation", 3) => {
+            turn.server.is_checksum_skipped = is_one(args, 2);
+            reply.ok();
+        }
+        (b"sleep", 3) => {
+            let seconds = number::parse_f64(args.get(2)).ok_or(CommandError::NotFloat)?;
+            sleep(seconds);
+            reply.ok();
+        }
+        (b"object", 3 | 4) => object(turn, session, args.get(2), &mut reply)?,
+        (b"digest", 2) => reply.simple(&dataset_digest(turn)),
+        (b"digest-value", 3..) => {
+            reply.array(args.len() - 2);
+            for key in args.from(2) {
+                reply.simple(&value_digest(turn, session, key));
+            }
+        }
+        (b"populate", 3..=5) => populate(turn, session, args, &mut reply)?,
+        (b"protocol", 3) => protocol(args.get(2), &mut reply)?,
+        (b"stringmatch-len", 4) => {
+            let length = number::parse_u64(args.get(3)).filter(|n| *n <= 1 << 30).ok_or(CommandError::NotInteger)?;
+            let text = vec![b'A'; length as usize];
+            reply.int(i64::from(crate::base::glob::matches(args.get(2), &text)));
+        }
+        (b"segfault" | b"panic", 2) => panic!("DEBUG {} asked for it", args.get(1).escape_ascii()),
+        _ => return Err(unknown(args)),
+    }
+    Ok(Outcome::Done)
+}
+
+/// DEBUG SLEEP: everybody waits, that is the point.
+fn sleep(seconds: f64) {
+    if let Ok(pause) = std::time::Duration::try_from_secs_f64(seconds) {
+        std::thread::sleep(pause);
+    }
+}
+
+fn unknown(args: &Args<'_>) -> CommandError {
+    let word = String::from_utf8_lossy(&args.get(1)[..args.get(1).len().min(128)]).into_owned();
+    CommandError::err(format!("unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP."))
+}
+
+fn is_one(args: &Args<'_>, index: usize) -> bool {
+    number::parse_i64(args.get(index)).is_some_and(|n| n != 0)
+}
+
+fn help(reply: &mut Reply<'_>) {
+    const LINES: &[&str] = &[
+        "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "DIGEST",
+        "    A digest of the whole data set: equal data, equal digest.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    A digest of each key's value and expiry.",
+        "OBJECT <key>",
+        "    What is known about a key's value.",
+        "PAUSE-CRON <0|1>",
+        "    Stop or resume periodic work.",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "    Create <count> string keys that do not exist yet.",
+        "PROTOCOL <type>",
+        "    Answer with an example of a RESP type.",
+        "SET-ACTIVE-EXPIRE <0|1>",
+        "    Stop or resume the active removal of expired keys.",
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        "    Whether checksums of RDB files and RESTORE payloads are ignored.",
+        "SLEEP <seconds>",
+        "    Stop the server for that long. Decimals are allowed.",
+        "STRINGMATCH-LEN <pattern> <length>",
+        "    Match a pattern against <length> letters A.",
+        "HELP",
+        "    Print this help.",
+    ];
+    reply.array(LINES.len());
+    LINES.iter().for_each(|line| reply.simple(line));
+}
+
+fn object(turn: &mut Turn<'_>, session: &Session, key: &[u8], reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    let engine = &mut turn.server.engine;
+    let access = Access { now: engine.now.wall(), expired: engine.expired_rule(session), touch: false };
+    let mut db = engine.keyspace.db(session.db as u32, access);
+    let Some(facts) = db.facts(key) else { return Err(CommandError::NoSuchKey) };
+    reply.simple(&format!(
+        "Value at:0x0 refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        facts.encoding.as_str(), facts.memory, facts.recency, facts.idle_secs
+    ));
+    Ok(())
+}
+
+/// A digest that does not depend on the order of keys: each database's keys are digested alone and combined by XOR.
+fn dataset_digest(turn: &mut Turn<'_>) -> String {
+    let keyspace = &turn.server.engine.keyspace;
+    let mut total = [0u8; 20];
+    let sizes = keyspace.sizes(turn.server.engine.now.wall());
+    for size in &sizes {
+        mix(&mut total, &size.db.to_be_bytes());
+        let mut of_keys = [0u8; 20];
+        keyspace.for_each(size.db, &mut |entry| {
+            let mut digest = [0u8; 20];
+            mix(&mut digest, entry.key());
+            mix_value(&mut digest, entry.value(), entry.expiry().is_some());
+            xor(&mut of_keys, &digest);
+        });
+        xor(&mut total, &of_keys);
+    }
+    hash::hex(&total)
+}
+
+fn value_digest(turn: &mut Turn<'_>, session: &Session, key: &[u8]) -> String {
+    let engine = &mut turn.server.engine;
+    let access = Access { touch: false, ..engine.access(session) };
+    let mut db = engine.keyspace.db(session.db as u32, access);
+    let has_expiry = matches!(db.peek_expiry(key), Some(Some(_)));
+    let mut digest = [0u8; 20];
+    if let Ok(Some(value)) = db.peek::<Str>(key) {
+        mix_value(&mut digest, value, has_expiry);
+    }
+    hash::hex(&digest)
+}
+
+fn mix_value(digest: &mut [u8; 20], value: StrView<'_>, has_expiry: bool) {
+    mix(digest, &0u32.to_be_bytes());
+    let mut digits = itoa::Buffer::new();
+    match value {
+        StrView::Int(number) => mix(digest, digits.format(number).as_bytes()),
+        StrView::Bytes(bytes) => mix(digest, bytes),
+        StrView::Shared(bytes) => mix(digest, bytes),
+    }
+    if has_expiry {
+        xor(digest, &hash::sha1(b"!!expire!!"));
+    }
+}
+
+fn mix(digest: &mut [u8; 20], bytes: &[u8]) {
+    xor(digest, &hash::sha1(bytes));
+    *digest = hash::sha1(digest);
+}
+
+fn xor(digest: &mut [u8; 20], other: &[u8; 20]) {
+    digest.iter_mut().zip(other).for_each(|(a, b)| *a ^= b);
+}
+
+fn populate(turn: &mut Turn<'_>, session: &Session, args: &Args<'_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    let count = number::parse_i64(args.get(2)).filter(|n| *n >= 0).ok_or(CommandError::NotInteger)?;
+    let prefix = if args.len() > 3 { args.get(3) } else { b"key" };
+    let size = match args.len() {
+        5 => number::parse_u64(args.get(4)).filter(|n| *n <= 1 << 29).ok_or(CommandError::NotInteger)? as usize,
+        _ => 0,
+    };
+    let engine = &mut turn.server.engine;
+    let now = engine.now.wall();
+    engine.keyspace.reserve(session.db as u32, count as u64);
+    for number in 0..count {
+        let mut digits = itoa::Buffer::new();
+        let mut key = prefix.to_vec();
+        key.push(b':');
+        key.extend_from_slice(digits.format(number).as_bytes());
+        let mut value = b"value:".to_vec();
+        value.extend_from_slice(digits.format(number).as_bytes());
+        if size > 0 {
+            value.resize(size, 0);
+        }
+        let mut db = engine.keyspace.db(session.db as u32, Access { touch: false, ..Access::master(now) });
+        if !db.contains(&key) {
+            db.put(&key, NewStr::Text(&value), Expiry::Clear, Event::SET);
+        }
+    }
+    reply.ok();
+    Ok(())
+}
+
+fn protocol(kind: &[u8], reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    match kind.to_ascii_lowercase().as_slice() {
+        b"string" => reply.bulk(b"Hello World"),
+        b"integer" => reply.int(12345),
+        b"double" => reply.double(f64::from(3141) / 1000.0),
+        b"null" => reply.null(),
+        b"array" => {
+            reply.array(3);
+            (0..3).for_each(|n| reply.int(n));
+        }
+        b"set" => {
+            reply.set(3);
+            (0..3).for_each(|n| reply.int(n));
+        }
+        b"map" => {
+            reply.map(3);
+            for n in 0..3 {
+                reply.int(n);
+                reply.boolean(n == 1);
+            }
+        }
+        b"attrib" => {
+            if reply.is_resp3() {
+                reply.attribute(1);
+                reply.bulk(b"key-popularity");
+                reply.array(2);
+                reply.bulk(b"key:123");
+                reply.int(90);
+            }
+            reply.bulk(b"Some real reply following the attribute");
+        }
+        b"push" => {
+            reply.push(2);
+            reply.bulk(b"server-cpu-usage");
+            reply.int(42);
+        }
+        b"verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
+        b"true" => reply.boolean(true),
+        b"false" => reply.boolean(false),
+        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
+        _ => {
+            return Err(CommandError::err(
+                "Wrong protocol type name. Please use one of the following: \
+                 string|integer|double|null|array|set|map|attrib|push|verbatim|true|false",
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Commands that see the whole server. One file each, with its declaration.
+
+mod dbsize;
+mod debug;
+mod flush;
+mod info;
+mod monitor;
+mod slowlog;
+mod swapdb;
+mod time;
+
+use crate::commands::contract::CommandResult;
+use crate::resp::args::Args;
+use crate::resp::reply::Reply;
+use crate::server::Turn;
+use crate::session::Session;
+use crate::spec::{Meta, Spec};
+
+/// A command that sees the whole server.
+pub type AdminHandler = for<'t, 'a, 'r> fn(&mut Turn<'t>, &mut Session, &Args<'a>, Reply<'r>) -> CommandResult;
+
+/// All of them.
+pub const TABLE: &[&Spec<AdminHandler>] = &[
+    &dbsize::SPEC,
+    &debug::SPEC,
+    &flush::FLUSHALL,
+    &flush::FLUSHDB,
+    &info::SPEC,
+    &monitor::SPEC,
+    &slowlog::GET,
+    &slowlog::HELP,
+    &slowlog::LEN,
+    &slowlog::RESET,
+    &swapdb::SPEC,
+    &time::SPEC,
+];
+
+/// Commands that only hold subcommands.
+pub const CONTAINERS: &[&Meta] = &[&slowlog::CONTAINER];

@@ -1,0 +1,153 @@
+//! The server as the event loop sees it: what happens when somebody connects, sends, leaves, or time passes.
+
+use std::io;
+use std::net::IpAddr;
+
+use crate::base::time::{Instant, Now};
+use crate::net::{App, Closed, ConnId, ListenerId, Net, Signal, TimerKey};
+use crate::server::shutdown::Progress;
+use crate::server::{Server, Turn};
+use crate::session::limits::is_output_exceeded;
+use crate::session::{Kind, Session};
+
+/// What an outsider is told when the server is open to nobody but this machine.
+const PROTECTED: &str = "DENIED Redis is running in protected mode because protected mode is enabled and no password is \
+    set for the default user. In this mode connections are only accepted from the loopback interface. To connect from \
+    another computer, do one of the following: 1) set a password for the default user; 2) bind to the addresses that \
+    clients may use and switch protected mode off with 'CONFIG SET protected-mode no', if the network in front of this \
+    server lets only friends through; 3) the same in the config file, followed by a restart; 4) start the server with \
+    '--protected-mode no'. Make sure that the server is not reachable from the internet.";
+
+impl App for Server {
+    fn accepted(&mut self, net: &mut Net, conn: ConnId, _: ListenerId) {
+        self.engine.now = net.now();
+        let Some(socket) = net.conn(conn) else { return };
+        let (addr, laddr, is_unix, is_local) =
+            (socket.peer_text(), socket.local_text(), socket.is_unix(), socket.is_local());
+        let config = &self.engine.config;
+        self.engine.counters.total_connections_received += 1;
+        let refusal = if self.clients.len() >= config.clients.maxclients as usize {
+            Some("ERR max number of clients reached")
+        } else if config.network.protected_mode && self.engine.acl.is_default_nopass() && !is_local {
+            Some(PROTECTED)
+        } else {
+            None
+        };
+        if let Some(text) = refusal {
+            self.engine.counters.rejected_connections += 1;
+            if let Some(out) = net.out(conn) {
+                out.append(format!("-{text}\r\n").as_bytes());
+            }
+            net.close_after_flush(conn);
+            return;
+        }
+        let id = self.clients.next_id();
+        let session = Session::new(id, &addr, &laddr, is_unix, &self.engine.acl, self.engine.now.mono);
+        tracing::trace!("Accepted {addr}");
+        self.clients.add(conn, session);
+        self.engine.counters.peak_clients = self.engine.counters.peak_clients.max(self.clients.len() as u64);
+    }
+
+    fn received(&mut self, net: &mut Net, ready: &[ConnId]) {
+        Turn { server: self, net }.serve(ready);
+    }
+
+    fn connected(&mut self, net: &mut Net, conn: ConnId, result: io::Result<()>) {
+        self.engine.now = net.now();
+        Turn { server: self, net }.link_connected(conn, result);
+    }
+
+    fn closed(&mut self, net: &mut Net, conn: ConnId, reason: Closed) {
+        self.engine.now = net.now();
+        let mut turn = Turn { server: self, net };
+        turn.link_closed(conn, &reason);
+        if let Some(session) = turn.server.clients.get(conn).and_then(|client| client.session.as_deref()) {
+            let text = turn.describe(session);
+            match reason {
+                Closed::End => tracing::debug!("Client closed connection {text}"),
+                Closed::ReadFailed(error) => tracing::debug!("Reading from client: {error} {text}"),
+                Closed::WriteFailed(error) => tracing::debug!("Error writing to client: {error} {text}"),
+                Closed::Flushed => {}
+            }
+        }
+        turn.forget(conn);
+    }
+
+    fn congested(&mut self, net: &mut Net, conn: ConnId) {
+        self.engine.now = net.now();
+        Turn { server: self, net }.enforce_output_limit(conn);
+    }
+
+    fn drained(&mut self, net: &mut Net, conn: ConnId) {
+        self.engine.now = net.now();
+        Turn { server: self, net }.link_drained(conn);
+    }
+
+    fn timer(&mut self, _: &mut Net, _: TimerKey) {}
+
+    fn woken(&mut self, net: &mut Net) {
+        self.engine.now = net.now();
+        Turn { server: self, net }.look_into_mailboxes();
+    }
+
+    fn resolved(&mut self, net: &mut Net, tag: u64, result: io::Result<Vec<IpAddr>>) {
+        self.engine.now = net.now();
+        Turn { server: self, net }.link_resolved(tag, result);
+    }
+
+    fn signal(&mut self, net: &mut Net, signal: Signal) {
+        self.engine.now = net.now();
+        let mut turn = Turn { server: self, net };
+        let process = &turn.server.engine.config.process;
+        let wish = match signal {
+            Signal::Terminate => process.shutdown_on_sigterm,
+            Signal::Interrupt => process.shutdown_on_sigint,
+        };
+        match signal {
+            Signal::Terminate => tracing::warn!("Received SIGTERM scheduling shutdown..."),
+            Signal::Interrupt => tracing::warn!("Received SIGINT scheduling shutdown..."),
+        }
+        if turn.server.pending_shutdown.is_some() {
+            // Asked again: no more waiting.
+            let wish = crate::server::shutdown::Wish { now: true, ..wish.into() };
+            turn.abort_shutdown();
+            turn.shut_down(wish);
+            return;
+        }
+        if turn.shut_down(wish.into()) == Progress::Failed {
+            tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
+        }
+    }
+
+    fn accept_failed(&mut self, _: &mut Net, _: ListenerId, error: io::Error) {
+        tracing::warn!("Accepting client connection: {error}");
+    }
+
+    fn before_sleep(&mut self, net: &mut Net, now: Now) -> Option<Instant> {
+        self.engine.now = now;
+        Turn { server: self, net }.end_turn()
+    }
+}
+
+impl Turn<'_> {
+    /// Closes a client whose unsent output is over its limit.
+    pub fn enforce_output_limit(&mut self, conn: ConnId) {
+        let now = self.server.engine.now.mono;
+        let Some(waiting) = self.net.conn(conn).map(|socket| socket.out().len() as u64) else { return };
+        let limits = self.server.engine.config.clients.client_output_buffer_limit;
+        let Some(session) = self.server.clients.get_mut(conn).and_then(|client| client.session.as_deref_mut()) else {
+            return;
+        };
+        if session.kind == Kind::Master {
+            return;
+        }
+        let limit = session.limit_class().of(&limits);
+        if is_output_exceeded(limit, waiting, &mut session.over_soft_limit_since, now) {
+            let session = self.server.clients.get(conn).and_then(|client| client.session.as_deref());
+            let text = session.map(|session| self.describe(session)).unwrap_or_default();
+            tracing::warn!("Client {text} scheduled to be closed ASAP for overcoming of output buffer limits.");
+            self.server.engine.counters.client_output_buffer_limit_disconnections += 1;
+            self.close(conn);
+        }
+    }
+}

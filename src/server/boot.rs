@@ -1,0 +1,185 @@
+//! From settings to a server that listens.
+
+use std::io;
+use std::rc::Rc;
+
+use crate::base::alloc;
+use crate::base::id::HexId;
+use crate::base::rng::Rng;
+use crate::base::time::Now;
+use crate::commands::contract::DataSettings;
+use crate::config::model::Config;
+use crate::config::values::EvictionPolicy;
+use crate::exec::Engine;
+use crate::keyspace::{Keyspace, Recency};
+use crate::net::{ListenOptions, ListenReport, Loop, Net};
+use crate::server::{COMPATIBLE_VERSION, Identity, Server, dispatch};
+use crate::session::{Program, Role};
+use crate::stats::command::CommandStats;
+use crate::stats::slowlog::SlowLog;
+
+impl Server {
+    /// A server with these settings and no data.
+    pub fn new(config: Config, identity: Identity, mut rng: Rng, now: Now) -> Server {
+        let table = dispatch::table();
+        let databases = config.keyspace.databases;
+        let mut engine = Engine {
+            keyspace: Keyspace::new(databases, Rng::seeded(rng.next_u64())),
+            journal: Default::default(),
+            watch: Default::default(),
+            pubsub: Default::default(),
+            acl: Default::default(),
+            settings: DataSettings::default(),
+            facts: Default::default(),
+            program: Program { version: COMPATIBLE_VERSION, role: Role::Master, databases: databases as usize },
+            counters: Default::default(),
+            dirty_since_save: 0,
+            command_stats: CommandStats::new(table.catalog().len()),
+            slowlog: SlowLog::new(config.logging.slowlog_log_slower_than, config.logging.slowlog_max_len as usize),
+            monitors: Vec::new(),
+            rng,
+            now,
+            depth: 0,
+            config,
+        };
+        engine.acl.set_requirepass(&engine.config.security.requirepass);
+        let mut server = Server {
+            engine,
+            clients: Default::default(),
+            table: Rc::new(table),
+            pauses: Default::default(),
+            last_pause: None,
+            identity,
+            workspace: Default::default(),
+            killed: Vec::new(),
+            unblocked: Vec::new(),
+            cron: Default::default(),
+            expire: Default::default(),
+            pending_shutdown: None,
+            is_leaving: false,
+            is_active_expire_on: true,
+            is_cron_paused: false,
+            is_checksum_skipped: false,
+            lap_us: 0,
+        };
+        server.refresh_settings();
+        server.refresh_facts();
+        server
+    }
+
+    /// Brings everything that was derived from the settings up to date.
+    pub fn refresh_settings(&mut self) {
+        let engine = &mut self.engine;
+        let config = &engine.config;
+        let policy = config.memory.maxmemory_policy;
+        let is_lfu = matches!(policy, EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu);
+        engine.settings = DataSettings {
+            string_bytes_max: config.clients.proto_max_bulk_len,
+            databases: config.keyspace.databases as usize,
+            is_user_del_lazy: config.memory.lazyfree_lazy_user_del,
+            is_server_del_lazy: config.memory.lazyfree_lazy_server_del,
+            is_expire_lazy: config.memory.lazyfree_lazy_expire,
+            is_past_expiry_deletion: !engine.facts.is_replica && !engine.facts.is_loading,
+            is_lfu,
+        };
+        engine.keyspace.set_recency(if is_lfu {
+            Recency::Lfu { log_factor: config.memory.lfu_log_factor, decay_minutes: config.memory.lfu_decay_time }
+        } else {
+            Recency::Lru
+        });
+        engine.slowlog.threshold_usec = config.logging.slowlog_log_slower_than;
+        engine.slowlog.set_len_max(config.logging.slowlog_max_len as usize);
+        engine.command_stats.is_tracking = config.logging.latency_tracking;
+        engine.refresh_observers();
+    }
+
+    /// Brings what the gates look at up to date: roles, pauses, replicas, saves.
+    pub fn refresh_facts(&mut self) {
+        let is_write_paused = self.pauses.is_write_paused();
+        let config = &self.engine.config;
+        let facts = &mut self.engine.facts;
+        facts.is_replica_read_only = config.replication.replica_read_only;
+        facts.is_stale_data_served = config.replication.replica_serve_stale_data;
+        facts.is_write_paused = is_write_paused;
+        self.engine.program.role = if facts.is_replica { Role::Replica } else { Role::Master };
+        self.engine.settings.is_past_expiry_deletion = !facts.is_replica && !facts.is_loading;
+    }
+
+    /// Opens the listening sockets. The texts of the report are for the log; `failed` means the server cannot start.
+    pub fn listen(&mut self, net: &mut Net) -> ListenReport {
+        let network = &self.engine.config.network;
+        let options = ListenOptions { backlog: network.tcp_backlog, keepalive: network.tcp_keepalive };
+        let mut report = ListenReport { listeners: Vec::new(), warnings: Vec::new(), failed: false };
+        if network.port != 0 && !network.bind.is_empty() {
+            let addresses: Vec<String> = network.bind.iter().map(ToString::to_string).collect();
+            report = net.listen_tcp(&addresses, network.port, &options);
+        }
+        if !network.unixsocket.as_os_str().is_empty() && !report.failed {
+            let path = network.unixsocket.to_string_lossy().into_owned();
+            match net.listen_unix(&path, network.unixsocketperm, network.tcp_backlog) {
+                Ok(listener) => report.listeners.push(listener),
+                Err(error) => {
+                    report.warnings.push(format!("Failed opening Unix socket: bind: {error}"));
+                    report.failed = true;
+                }
+            }
+        }
+        report
+    }
+
+    /// How often a second recurring work runs: `hz`, more of it with many clients when `dynamic-hz` says so.
+    pub fn effective_hz(&self) -> u32 {
+        let process = &self.engine.config.process;
+        let mut hz = process.hz.clamp(1, 500);
+        if process.dynamic_hz {
+            while self.clients.len() / hz as usize > 200 && hz < 500 {
+                hz = (hz * 2).min(500);
+            }
+        }
+        hz
+    }
+}
+
+impl Identity {
+    /// Of this process, now.
+    pub fn of_this_process(config_file: String, rng: &mut Rng, now: Now) -> Identity {
+        let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        let os = format!(
+            "{} {} {}",
+            text("/proc/sys/kernel/ostype"),
+            text("/proc/sys/kernel/osrelease"),
+            std::env::consts::ARCH
+        );
+        Identity {
+            run_id: HexId::random(rng),
+            pid: std::process::id(),
+            executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
+            config_file,
+            os,
+            supervised: "no",
+            started: now.mono,
+            memory_at_start: alloc::used_memory() as u64,
+        }
+    }
+}
+
+/// Runs the server until it leaves. The process's exit code.
+pub fn run(config: Config, config_file: String) -> io::Result<i32> {
+    let mut rng = Rng::from_os();
+    let mut event_loop = Loop::new()?;
+    event_loop.handle_signals()?;
+    let now = event_loop.net().now();
+    let identity = Identity::of_this_process(config_file, &mut rng, now);
+    let mut server = Server::new(config, identity, rng, now);
+    tracing::info!("Server initialized");
+    let report = server.listen(event_loop.net());
+    report.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+    if report.failed {
+        tracing::warn!("Failed listening on port {} (tcp), aborting.", server.engine.config.network.port);
+        return Ok(1);
+    }
+    tracing::info!("Ready to accept connections tcp");
+    event_loop.run(&mut server)?;
+    tracing::warn!("Redis is now ready to exit, bye bye...");
+    Ok(0)
+}

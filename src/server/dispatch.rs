@@ -1,0 +1,199 @@
+//! The server's command table, and the server as the executor sees it: [`Host`] for [`Turn`].
+
+use crate::base::id::ClientId;
+use crate::base::quote;
+use crate::base::time::Instant;
+use crate::commands;
+use crate::commands::contract::CommandResult;
+use crate::exec::gates::Caller;
+use crate::exec::{Engine, Handler, Host, flow};
+use crate::net::Net;
+use crate::pubsub::Message;
+use crate::resp::args::Args;
+use crate::resp::reply::{Proto, Reply};
+use crate::server::admin::{self, AdminHandler};
+use crate::server::clients::{BlockReason, Clients};
+use crate::server::pause::{Pauses, Reason};
+use crate::server::{Server, Turn};
+use crate::session::context::{Pause, Unblock};
+use crate::session::{Figures, Kind, Peers, Session, handlers};
+use crate::spec::{Command, Flags, Table};
+
+/// The server's command table.
+pub type CommandTable = Table<Handler<AdminHandler>>;
+
+/// Builds it.
+pub fn table() -> CommandTable {
+    let data = commands::TABLES.iter().fold(Table::builder(), |table, family| table.add(family, Handler::Data));
+    let data = commands::CONTAINERS.iter().fold(data, |table, containers| table.add_containers(containers));
+    let session = handlers::FAMILIES.iter().fold(data, |table, family| table.add(family, Handler::Session));
+    session
+        .add_containers(handlers::CONTAINERS)
+        .add(flow::TABLE, Handler::Flow)
+        .add(admin::TABLE, Handler::Admin)
+        .add_containers(admin::CONTAINERS)
+        .retain(|meta| !meta.flags.has(Flags::ONLY_SENTINEL))
+        .build()
+}
+
+impl Host for Turn<'_> {
+    type Admin = AdminHandler;
+
+    fn engine(&mut self) -> &mut Engine {
+        &mut self.server.engine
+    }
+
+    fn with_peers<R>(&mut self, act: impl FnOnce(&mut Engine, &mut dyn Peers) -> R) -> R {
+        let Server { engine, clients, pauses, killed, unblocked, .. } = &mut *self.server;
+        act(engine, &mut Others { clients, pauses, killed, unblocked, net: self.net })
+    }
+
+    fn admin(&mut self, handler: AdminHandler, session: &mut Session, args: &Args<'_>, reply: Reply<'_>) -> CommandResult {
+        handler(self, session, args, reply)
+    }
+
+    fn lap(&mut self) -> u64 {
+        let now = self.net.clock().micros();
+        let elapsed = now.saturating_sub(self.server.lap_us);
+        self.server.lap_us = now;
+        elapsed
+    }
+
+    fn break_watch(&mut self, client: ClientId) {
+        if let Some(session) = self.server.clients.session_mut(client) {
+            session.is_watch_broken = true;
+        }
+    }
+
+    fn feed_monitors(&mut self, session: &Session, args: &Args<'_>) {
+        let us = self.server.engine.now.wall_us;
+        let origin = if session.kind == Kind::Master { "master" } else { &session.addr };
+        let mut line = format!("+{}.{:06} [{} {origin}]", us.div_euclid(1_000_000), us.rem_euclid(1_000_000), session.db);
+        let redacted = redacted_words(args);
+        for (index, word) in args.iter().enumerate() {
+            line.push(' ');
+            match redacted.contains(&index) {
+                true => line.push_str("\"(redacted)\""),
+                false => line.push_str(&quote::quoted(word)),
+            }
+        }
+        line.push_str("\r\n");
+        let line = bytes::Bytes::from(line);
+        for monitor in self.server.engine.monitors.clone() {
+            let conn = self.server.clients.conn_of(monitor);
+            if let Some(out) = conn.and_then(|conn| self.net.out(conn)) {
+                out.append_shared(line.clone());
+            }
+        }
+    }
+
+    fn is_held_back(&mut self, session: &Session, command: &Command, caller: &Caller) -> bool {
+        let Some(what) = self.server.pauses.current() else { return false };
+        if session.kind != Kind::Client && session.kind != Kind::Monitor {
+            return false;
+        }
+        let may_change = command.flags.has(Flags::WRITE.and(Flags::MAY_REPLICATE)) || caller.has_queued_writes;
+        what == Pause::All && !is_exempt_from_pause(command) || may_change
+    }
+}
+
+/// Commands that must work during CLIENT PAUSE ALL, or the pause could not be ended and the server not be stopped.
+fn is_exempt_from_pause(command: &Command) -> bool {
+    matches!(&*command.full_name, "client|unpause" | "client|pause" | "shutdown" | "failover" | "replconf")
+}
+
+/// Which words must not be shown to others: passwords.
+pub fn redacted_words(args: &Args<'_>) -> Vec<usize> {
+    let after = |word: &str, count: usize| -> Vec<usize> {
+        let at = (1..args.len()).filter(|index| args.is(*index, word));
+        at.flat_map(|index| index + 1..(index + 1 + count).min(args.len())).collect()
+    };
+    match args.get(0).to_ascii_lowercase().as_slice() {
+        b"auth" => (1..args.len()).collect(),
+        b"hello" => after("auth", 2),
+        b"config" if args.len() > 3 && args.is(1, "set") => {
+            let secret = |index: &usize| {
+                ["requirepass", "masterauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"]
+                    .iter()
+                    .any(|name| args.is(*index, name))
+            };
+            (2..args.len() - 1).step_by(2).filter(secret).map(|index| index + 1).collect()
+        }
+        b"acl" if args.len() > 2 && args.is(1, "setuser") => (2..args.len()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// All clients but the caller, whose session is out while its command runs.
+struct Others<'a> {
+    clients: &'a mut Clients,
+    pauses: &'a mut Pauses,
+    killed: &'a mut Vec<ClientId>,
+    unblocked: &'a mut Vec<(ClientId, Unblock)>,
+    net: &'a mut Net,
+}
+
+impl Peers for Others<'_> {
+    fn each(&self, visit: &mut dyn FnMut(&Session, &Figures)) {
+        for session in self.clients.sessions() {
+            visit(session, &self.figures(session.id));
+        }
+    }
+
+    fn figures(&self, id: ClientId) -> Figures {
+        let Some(conn) = self.clients.conn_of(id) else { return Figures::default() };
+        let parser = self.clients.get(conn).map_or(0, |client| client.parser.memory());
+        let Some(socket) = self.net.conn(conn) else { return Figures::default() };
+        let (input, out) = (socket.input(), socket.out());
+        let tail = out.len().min(OUTPUT_BUFFER);
+        Figures {
+            fd: i64::from(socket.fd()),
+            qbuf: input.buffered() as u64,
+            qbuf_free: input.memory().saturating_sub(input.buffered()) as u64,
+            argv_mem: parser as u64,
+            rbs: OUTPUT_BUFFER as u64,
+            rbp: tail as u64,
+            obl: tail as u64,
+            oll: out.chunks() as u64,
+            omem: out.memory() as u64,
+            tot_mem: (input.memory() + out.memory() + parser + size_of::<Session>()) as u64,
+            is_reading: true,
+            is_writing: !out.is_empty(),
+        }
+    }
+
+    fn kill(&mut self, id: ClientId) {
+        self.killed.push(id);
+    }
+
+    fn unblock(&mut self, id: ClientId, how: Unblock) -> bool {
+        let is_waiting = self
+            .clients
+            .by_id_mut(id)
+            .and_then(|client| client.blocked)
+            .is_some_and(|blocked| blocked.reason != BlockReason::Shutdown);
+        if is_waiting {
+            self.unblocked.push((id, how));
+        }
+        is_waiting
+    }
+
+    fn deliver(&mut self, to: ClientId, message: &Message<'_>) {
+        let Some(conn) = self.clients.conn_of(to) else { return };
+        let proto = self.clients.get(conn).and_then(|client| client.session.as_ref()).map_or(Proto::Resp2, |s| s.proto);
+        if let Some(out) = self.net.out(conn) {
+            out.append_shared(message.encoded(proto).clone());
+        }
+    }
+
+    fn pause(&mut self, until: Instant, what: Pause) {
+        self.pauses.pause(Reason::Client, what, until);
+    }
+
+    fn unpause(&mut self) {
+        self.pauses.end(Reason::Client);
+    }
+}
+
+/// The part of a client's output that CLIENT LIST shows as its fixed buffer.
+const OUTPUT_BUFFER: usize = 16 * 1024;

@@ -1,0 +1,68 @@
+//! INFO memory: what is used, what the process holds, and where it goes.
+
+use crate::base::alloc;
+use crate::server::Turn;
+use crate::session::Kind;
+use crate::stats::info::{InfoWriter, human_bytes};
+
+/// `# Memory`
+pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
+    let server = &turn.server;
+    let config = &server.engine.config;
+    let used = alloc::observe_peak() as u64;
+    let peak = alloc::peak_memory() as u64;
+    let rss = resident_bytes();
+    let startup = server.identity.memory_at_start;
+    let (mut clients, mut replicas) = (0u64, 0u64);
+    for client in server.clients.iter() {
+        let socket = turn.net.conn(client.conn).map_or(0, |socket| socket.input().memory() + socket.out().memory());
+        let memory = (socket + client.parser.memory()) as u64;
+        match client.session.as_ref().map(|session| session.kind) {
+            Some(Kind::Replica) => replicas += memory,
+            _ => clients += memory,
+        }
+    }
+    let backlog = server.replication_memory();
+    let overhead = startup + clients + replicas + backlog;
+    let dataset = used.saturating_sub(overhead);
+    let total_system = total_system_bytes();
+    let percent = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
+    info.section("Memory")
+        .field("used_memory", used)
+        .field("used_memory_human", human_bytes(used))
+        .field("used_memory_rss", rss)
+        .field("used_memory_rss_human", human_bytes(rss))
+        .field("used_memory_peak", peak)
+        .field("used_memory_peak_human", human_bytes(peak))
+        .field("used_memory_peak_perc", format_args!("{:.2}%", percent(used, peak)))
+        .field("used_memory_overhead", overhead)
+        .field("used_memory_startup", startup)
+        .field("used_memory_dataset", dataset)
+        .field("used_memory_dataset_perc", format_args!("{:.2}%", percent(dataset, used.saturating_sub(startup))))
+        .field("total_system_memory", total_system)
+        .field("total_system_memory_human", human_bytes(total_system))
+        .field("maxmemory", config.memory.maxmemory)
+        .field("maxmemory_human", human_bytes(config.memory.maxmemory))
+        .field("maxmemory_policy", config.memory.maxmemory_policy)
+        .ratio("mem_fragmentation_ratio", if used == 0 { 0.0 } else { rss as f64 / used as f64 })
+        .field("mem_fragmentation_bytes", rss as i64 - used as i64)
+        .field("mem_replication_backlog", backlog)
+        .field("mem_total_replication_buffers", server.replication_memory())
+        .field("mem_clients_slaves", replicas)
+        .field("mem_clients_normal", clients)
+        .field("mem_allocator", "mimalloc")
+        .field("lazyfree_pending_objects", server.engine.keyspace.lazyfree_pending())
+        .field("lazyfreed_objects", server.engine.keyspace.lazyfreed());
+}
+
+/// Pages of this process in memory, in bytes; 0 where /proc does not tell.
+pub fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or_default() * 4096
+}
+
+fn total_system_bytes() -> u64 {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() * 1024
+}

@@ -1,0 +1,52 @@
+//! INFO stats: counters since the start or the last CONFIG RESETSTAT.
+
+use crate::pubsub::Space;
+use crate::server::Turn;
+use crate::stats::info::InfoWriter;
+
+/// `# Stats`
+pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
+    turn.collect_traffic();
+    let server = &turn.server;
+    let engine = &server.engine;
+    let counters = &engine.counters;
+    let keys = engine.keyspace.stats();
+    let syncs = server.sync_figures();
+    info.section("Stats")
+        .field("total_connections_received", counters.total_connections_received)
+        .field("total_commands_processed", counters.total_commands_processed)
+        .field("instantaneous_ops_per_sec", counters.recent.ops_per_sec())
+        .field("total_net_input_bytes", counters.total_net_input_bytes + counters.total_net_repl_input_bytes)
+        .field("total_net_output_bytes", counters.total_net_output_bytes + counters.total_net_repl_output_bytes)
+        .field("total_net_repl_input_bytes", counters.total_net_repl_input_bytes)
+        .field("total_net_repl_output_bytes", counters.total_net_repl_output_bytes)
+        .ratio("instantaneous_input_kbps", counters.recent.input_kbps())
+        .ratio("instantaneous_output_kbps", counters.recent.output_kbps())
+        .ratio("instantaneous_input_repl_kbps", counters.recent.input_repl_kbps())
+        .ratio("instantaneous_output_repl_kbps", counters.recent.output_repl_kbps())
+        .field("rejected_connections", counters.rejected_connections)
+        .field("sync_full", syncs.full)
+        .field("sync_partial_ok", syncs.partial_ok)
+        .field("sync_partial_err", syncs.partial_err)
+        .field("expired_keys", keys.expired)
+        .field("expired_time_cap_reached_count", server.expire.time_cap_reached)
+        .field("expire_cycle_cpu_milliseconds", server.expire.cpu_us / 1000)
+        .field("expire_cycle_max_slice_usec", server.expire.longest_slice_us)
+        .field("evicted_keys", keys.evicted)
+        .field("evicted_clients", counters.evicted_clients)
+        .field("keyspace_hits", keys.hits)
+        .field("keyspace_misses", keys.misses)
+        .field("pubsub_channels", engine.pubsub.active_len(Space::Channel))
+        .field("pubsub_patterns", engine.pubsub.active_len(Space::Pattern))
+        .field("pubsubshard_channels", engine.pubsub.active_len(Space::Shard))
+        .field("unexpected_error_replies", counters.unexpected_error_replies)
+        .field("total_error_replies", counters.total_error_replies)
+        .field("total_reads_processed", counters.total_reads_processed)
+        .field("total_writes_processed", counters.total_writes_processed)
+        .field("eventloop_cycles", counters.eventloop_cycles)
+        .field("eventloop_duration_sum", counters.eventloop_duration_sum)
+        .field("eventloop_duration_cmd_sum", counters.eventloop_duration_cmd_sum)
+        .field("instantaneous_eventloop_cycles_per_sec", counters.recent.cycles_per_sec())
+        .field("client_query_buffer_limit_disconnections", counters.client_query_buffer_limit_disconnections)
+        .field("client_output_buffer_limit_disconnections", counters.client_output_buffer_limit_disconnections);
+}

@@ -1,0 +1,137 @@
+//! Leaving: SHUTDOWN, SIGTERM, SIGINT.
+//!
+//! ```text
+//!  running ── asked ──► waiting for replicas ── in sync, or shutdown-timeout over ──► leaving: save, close, exit 0
+//!     ▲                        │                                                        │
+//!     └──────── ABORT ─────────┘                         save failed, no FORCE ─────────┘ back to running
+//! ```
+//!
+//! While it waits, writes are paused, so that the replicas can reach the master's offset; that the new master after a
+//! planned restart has everything depends on it. NOW skips the wait. A save happens when save points exist, with SAVE
+//! always and with NOSAVE never. When the save fails the server stays up, unless FORCE says that leaving matters more
+//! than the data.
+
+use crate::base::time::Instant;
+use crate::config::values::ShutdownFlags;
+use crate::resp::reply::Reply;
+use crate::server::Turn;
+use crate::server::clients::BlockReason;
+use crate::server::pause::Reason;
+use crate::session::context::Pause;
+
+/// What a shutdown was asked to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Save even without save points.
+    pub save: bool,
+    /// Do not save.
+    pub nosave: bool,
+    /// Do not wait for replicas.
+    pub now: bool,
+    /// Leave even if saving fails.
+    pub force: bool,
+}
+
+impl From<ShutdownFlags> for Wish {
+    fn from(flags: ShutdownFlags) -> Wish {
+        Wish { save: flags.save, nosave: flags.nosave, now: flags.now, force: flags.force }
+    }
+}
+
+/// A shutdown under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Pending {
+    wish: Wish,
+    deadline: Instant,
+}
+
+/// What became of a request to shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The loop ends after this turn.
+    Leaving,
+    /// Replicas have to catch up first.
+    Waiting,
+    /// It failed; the server goes on.
+    Failed,
+}
+
+impl Turn<'_> {
+    /// Begins to shut down.
+    pub fn shut_down(&mut self, wish: Wish) -> Progress {
+        let timeout = u64::from(self.server.engine.config.process.shutdown_timeout);
+        if !wish.now && timeout > 0 && self.server.lagging_replicas() > 0 {
+            let deadline = self.server.engine.now.mono + timeout * 1000;
+            tracing::info!("Waiting for replicas before shutting down.");
+            self.server.pending_shutdown = Some(Pending { wish, deadline });
+            self.server.pauses.pause(Reason::Shutdown, Pause::Write, Instant::from_millis(u64::MAX));
+            self.server.refresh_facts();
+            return Progress::Waiting;
+        }
+        self.leave(wish)
+    }
+
+    /// SHUTDOWN ABORT. False when none was under way.
+    pub fn abort_shutdown(&mut self) -> bool {
+        if self.server.pending_shutdown.is_none() {
+            return false;
+        }
+        tracing::info!("Shutdown manually aborted.");
+        self.end_pending();
+        self.answer_waiting("ERR Errors trying to SHUTDOWN. Check logs.");
+        true
+    }
+
+    /// Looks whether a shutdown that waits can go on. To be called when replicas confirm, and as time passes.
+    pub fn poll_shutdown(&mut self) {
+        let Some(pending) = self.server.pending_shutdown else { return };
+        let lagging = self.server.lagging_replicas();
+        if lagging > 0 && self.server.engine.now.mono < pending.deadline {
+            return;
+        }
+        self.end_pending();
+        self.server.report_lagging_replicas();
+        if self.leave(pending.wish) == Progress::Failed {
+            self.answer_waiting("ERR Errors trying to SHUTDOWN. Check logs.");
+        }
+    }
+
+    fn end_pending(&mut self) {
+        self.server.pending_shutdown = None;
+        self.server.pauses.end(Reason::Shutdown);
+        self.server.refresh_facts();
+    }
+
+    fn answer_waiting(&mut self, text: &str) {
+        for (id, blocked) in self.server.clients.blocked() {
+            if blocked.reason != BlockReason::Shutdown {
+                continue;
+            }
+            let Some(conn) = self.server.clients.conn_of(id) else { continue };
+            let proto = self.server.clients.session_mut(id).map(|session| session.proto).unwrap_or_default();
+            self.server.clients.unblock(id);
+            if let Some(out) = self.net.out(conn) {
+                Reply::new(out, proto).error(text);
+            }
+            self.resume(conn);
+        }
+    }
+
+    /// Saves if it must, and ends the loop.
+    fn leave(&mut self, wish: Wish) -> Progress {
+        let has_save_points = !self.server.engine.config.persistence.save.is_empty();
+        self.server.cancel_background_save();
+        if (has_save_points && !wish.nosave) || wish.save {
+            tracing::info!("Saving the final RDB snapshot before exiting.");
+            if let Err(error) = self.server.save_now() {
+                if !wish.force {
+                    tracing::warn!("Error trying to save the DB, can't exit. {error}");
+                    return Progress::Failed;
+                }
+                tracing::warn!("Error trying to save the DB, but leaving all the same, as FORCE asks. {error}");
+            }
+        }
+        self.server.is_leaving = true;
+        Progress::Leaving
+    }
+}
