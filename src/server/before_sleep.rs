@@ -53,7 +53,9 @@ impl Turn<'_> {
             let Some(blocked) = self.server.clients.unblock(id) else { continue };
             match how {
                 Unblock::Timeout => self.answer_timeout(conn, blocked.reason),
-                Unblock::Error => self.answer(conn, |reply| reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
+                Unblock::Error => {
+                    self.answer(conn, |reply| reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"))
+                }
             }
             self.resume(conn);
         }

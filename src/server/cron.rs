@@ -137,6 +137,10 @@ impl Turn<'_> {
                 tracing::debug!("DB {}: {} keys ({} volatile)", size.db, size.keys, size.expires);
             }
         }
-        tracing::trace!("{} clients connected, {} bytes in use", self.server.clients.len(), crate::base::alloc::used_memory());
+        tracing::trace!(
+            "{} clients connected, {} bytes in use",
+            self.server.clients.len(),
+            crate::base::alloc::used_memory()
+        );
     }
 }

@@ -48,7 +48,13 @@ impl Host for Turn<'_> {
         act(engine, &mut Others { clients, pauses, killed, unblocked, net: self.net })
     }
 
-    fn admin(&mut self, handler: AdminHandler, session: &mut Session, args: &Args<'_>, reply: Reply<'_>) -> CommandResult {
+    fn admin(
+        &mut self,
+        handler: AdminHandler,
+        session: &mut Session,
+        args: &Args<'_>,
+        reply: Reply<'_>,
+    ) -> CommandResult {
         handler(self, session, args, reply)
     }
 
@@ -68,7 +74,8 @@ impl Host for Turn<'_> {
     fn feed_monitors(&mut self, session: &Session, args: &Args<'_>) {
         let us = self.server.engine.now.wall_us;
         let origin = if session.kind == Kind::Master { "master" } else { &session.addr };
-        let mut line = format!("+{}.{:06} [{} {origin}]", us.div_euclid(1_000_000), us.rem_euclid(1_000_000), session.db);
+        let mut line =
+            format!("+{}.{:06} [{} {origin}]", us.div_euclid(1_000_000), us.rem_euclid(1_000_000), session.db);
         let redacted = redacted_words(args);
         for (index, word) in args.iter().enumerate() {
             line.push(' ');

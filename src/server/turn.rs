@@ -22,9 +22,9 @@ use crate::net::ConnId;
 use crate::resp::inbuf::InBuf;
 use crate::resp::parser::{Batch, Parsed, ProtocolError, RequestLimits};
 use crate::resp::reply::Reply;
+use crate::server::Turn;
 use crate::server::clients::Blocked;
 use crate::server::dispatch::CommandTable;
-use crate::server::Turn;
 use crate::session::{Kind, Session};
 
 /// Memory that a group of commands works in, kept from turn to turn.

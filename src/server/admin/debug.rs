@@ -125,7 +125,10 @@ fn object(turn: &mut Turn<'_>, session: &Session, key: &[u8], reply: &mut Reply<
     let Some(facts) = db.facts(key) else { return Err(CommandError::NoSuchKey) };
     reply.simple(&format!(
         "Value at:0x0 refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
-        facts.encoding.as_str(), facts.memory, facts.recency, facts.idle_secs
+        facts.encoding.as_str(),
+        facts.memory,
+        facts.recency,
+        facts.idle_secs
     ));
     Ok(())
 }
@@ -183,7 +186,12 @@ fn xor(digest: &mut [u8; 20], other: &[u8; 20]) {
     digest.iter_mut().zip(other).for_each(|(a, b)| *a ^= b);
 }
 
-fn populate(turn: &mut Turn<'_>, session: &Session, args: &Args<'_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+fn populate(
+    turn: &mut Turn<'_>,
+    session: &Session,
+    args: &Args<'_>,
+    reply: &mut Reply<'_>,
+) -> Result<(), CommandError> {
     let count = number::parse_i64(args.get(2)).filter(|n| *n >= 0).ok_or(CommandError::NotInteger)?;
     let prefix = if args.len() > 3 { args.get(3) } else { b"key" };
     let size = match args.len() {

@@ -76,4 +76,3 @@ fn mode(turn: &Turn<'_>, args: &Args<'_>) -> Result<FlushMode, CommandError> {
     };
     Ok(if is_lazy { FlushMode::Async } else { FlushMode::Sync })
 }
-

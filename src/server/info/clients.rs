@@ -21,6 +21,9 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("blocked_clients", server.clients.blocked)
         .field("pubsub_clients", server.engine.pubsub.clients_len())
         .field("watching_clients", server.engine.watch.clients())
-        .field("clients_in_timeout_table", server.clients.blocked().iter().filter(|(_, b)| b.deadline.is_some()).count())
+        .field(
+            "clients_in_timeout_table",
+            server.clients.blocked().iter().filter(|(_, b)| b.deadline.is_some()).count(),
+        )
         .field("total_watched_keys", server.engine.watch.keys());
 }

@@ -34,7 +34,8 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("io_threads_active", 0);
     let mut listeners = 0;
     if config.network.port != 0 {
-        let binds: String = config.network.bind.iter().map(|address: &BindAddress| format!(",bind={address}")).collect();
+        let binds: String =
+            config.network.bind.iter().map(|address: &BindAddress| format!(",bind={address}")).collect();
         info.line(format_args!("listener{listeners}:name=tcp{binds},port={}", config.network.port));
         listeners += 1;
     }
