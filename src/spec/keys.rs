@@ -318,6 +318,23 @@ mod tests {
     }
 
     #[test]
+    fn a_function_decides_where_options_do_and_where_specs_fail() {
+        const ON_READ: KeysBy = |args| Some(KeyList::from_iter([KeyAt { index: args.len() - 1, access: Access::RO }]));
+        let call = OwnedArgs::of(&[b"x", b"a", b"b"]);
+        let found =
+            |meta: &Meta| keys_of(meta, &call.as_args()).map(|keys| keys.iter().map(|k| k.index).collect::<Vec<_>>());
+        const VARIABLE: &[KeySpec] = &[KeySpec::one(1, Access::RW).variable()];
+        const COUNTED: &[KeySpec] = &[KeySpec::counted(1, Access::RW)];
+        let variable = Meta { keys: VARIABLE, keys_by: Some(ON_READ), ..Meta::NEW };
+        assert_eq!(found(&variable), Ok(vec![2]));
+        let failing = Meta { keys: COUNTED, keys_by: Some(ON_READ), ..Meta::NEW };
+        assert_eq!(found(&failing), Ok(vec![2]));
+        assert_eq!(found(&Meta { keys_by: None, ..failing }), Err(InvalidKeys));
+        let optional = Meta { keys_by: None, flags: Flags::NO_MANDATORY_KEYS, ..failing };
+        assert_eq!(found(&optional), Ok(vec![]));
+    }
+
+    #[test]
     fn old_style_ranges_join_what_is_contiguous() {
         let range = |first, last, step, is_partial| LegacyRange { first, last, step, is_partial };
         let one = |index| KeySpec::one(index, Access::RW);

@@ -17,6 +17,7 @@ use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandle
 use crate::data::string::Str;
 use crate::keyspace::{Event, Expiry};
 use crate::resp::args::{Args, OwnedArgs};
+use crate::spec::keys::{KeyAt, KeyList};
 use crate::spec::{Access, Arg, ArgKind, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
 
 /// The declaration.
@@ -29,6 +30,7 @@ pub const SPEC: Spec<DataHandler> = Spec {
         flags: Flags::WRITE.and(Flags::DENYOOM),
         categories: Category::STRING,
         keys: &[KeySpec::one(1, Access::RW.and(Access::ACCESS).and(Access::UPDATE)).variable()],
+        keys_by: Some(keys),
         summary: "Stores a string at a key, whatever was there before.",
         history: &[
             ("2.6.12", "EX, PX, NX and XX."),
@@ -57,6 +59,13 @@ pub const SPEC: Spec<DataHandler> = Spec {
     },
     handler: set,
 };
+
+/// The key is also read when GET is among the options.
+fn keys(args: &Args<'_>) -> Option<KeyList> {
+    let has_get = (3..args.len()).any(|index| args.is(index, "get"));
+    let access = if has_get { Access::RW.and(Access::ACCESS) } else { Access::OW };
+    Some(KeyList::from_iter([KeyAt { index: 1, access: access.and(Access::UPDATE) }]))
+}
 
 fn set(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if args.len() > 3 {
@@ -328,5 +337,17 @@ mod tests {
         )
         .propagates(&[])
         .notifies(&[]);
+    }
+
+    #[test]
+    fn only_get_makes_the_old_value_an_access() {
+        use crate::resp::args::OwnedArgs;
+        use crate::spec::keys::keys_of;
+        let words = |words: &[&[u8]]| {
+            let keys = keys_of(&super::SPEC.meta, &OwnedArgs::of(words).as_args()).unwrap();
+            keys[0].access.words().collect::<Vec<_>>()
+        };
+        assert_eq!(words(&[b"set", b"k", b"get"]), ["OW", "update"]);
+        assert_eq!(words(&[b"set", b"k", b"v", b"NX", b"GET"]), ["RW", "access", "update"]);
     }
 }
