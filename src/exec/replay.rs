@@ -14,16 +14,18 @@ pub struct Applied {
 }
 
 /// Applies one command. `session` is the master's: its user is "may do everything", its kind says that the rules of
-/// admission do not apply.
+/// admission do not apply. `out` is where its reply goes to be looked at; it is left empty, and kept from call to call so
+/// that nothing is allocated.
 pub fn apply<H: Host>(
     host: &mut H,
     table: &Table<Handler<H::Admin>>,
     session: &mut Session,
     args: &Args<'_>,
+    out: &mut Out,
 ) -> Applied {
-    let mut out = Out::default();
-    execute(host, table, session, args, &mut out);
-    let bytes = out.to_vec();
-    let error = bytes.strip_prefix(b"-").map(|text| String::from_utf8_lossy(text).trim_end().to_owned());
+    execute(host, table, session, args, out);
+    let is_error = out.as_single().is_some_and(|reply| reply.first() == Some(&b'-'));
+    let error = is_error.then(|| String::from_utf8_lossy(&out.to_vec()[1..]).trim_end().to_owned());
+    out.clear();
     Applied { error }
 }

@@ -50,7 +50,7 @@ pub enum Input<'a> {
         /// The database selected after them.
         db: u32,
     },
-    /// Stream bytes were read (not yet executed): the master is alive.
+    /// Stream bytes arrived: the master is alive. So many are here that have not been executed.
     StreamRead(u64),
     /// The master asks for an acknowledgement now.
     AckRequested,

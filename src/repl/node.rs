@@ -413,9 +413,9 @@ mod tests {
         assert_eq!(text(&out), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$3\r\n100\r\n");
         assert_eq!((node.history().identity().id(), node.history().end()), (id, 100));
 
-        told(&mut node, T0, Input::StreamRead(14));
         told(&mut node, T0, Input::Applied { bytes: b"*1\r\n$4\r\nPING\r\n", db: 3 });
-        assert_eq!((node.history().end(), node.link().and_then(Link::read_offset)), (114, Some(114)));
+        told(&mut node, T0, Input::StreamRead(5));
+        assert_eq!((node.history().end(), node.link().and_then(Link::ahead)), (114, Some(5)));
         assert_eq!(node.position(0), Some(Position { id, end: 114, db: 3 }));
         // The link breaks: call at once, ask for the next byte.
         told(&mut node, T0 + 5, Input::LinkClosed("gone"));

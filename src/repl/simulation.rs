@@ -223,7 +223,8 @@ impl World {
             let streaming = self.servers[replica].node.link_up() == Some(true);
             self.servers[replica].link_received.extend(&down);
             if streaming {
-                self.tell(replica, Input::StreamRead(down.len() as u64));
+                let count = self.servers[replica].link_received.len() as u64;
+                self.tell(replica, Input::StreamRead(count));
             } else {
                 let bytes = self.servers[replica].link_received.clone();
                 self.tell(replica, Input::LinkReceived(&bytes));

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::base::alloc;
+use crate::base::files::RealFiles;
 use crate::base::id::HexId;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
@@ -13,6 +15,9 @@ use crate::config::values::EvictionPolicy;
 use crate::exec::Engine;
 use crate::keyspace::{Keyspace, Recency};
 use crate::net::{ListenOptions, ListenReport, Loop, Net};
+use crate::persist::writer::Wake;
+use crate::server::drivers::repl::Replication;
+use crate::server::drivers::saves::Snapshots;
 use crate::server::{COMPATIBLE_VERSION, Identity, Server, dispatch};
 use crate::session::{Program, Role};
 use crate::stats::command::CommandStats;
@@ -20,9 +25,11 @@ use crate::stats::slowlog::SlowLog;
 
 impl Server {
     /// A server with these settings and no data.
-    pub fn new(config: Config, identity: Identity, mut rng: Rng, now: Now) -> Server {
+    pub fn new(config: Config, identity: Identity, mut rng: Rng, now: Now, wake: Wake) -> Server {
         let table = dispatch::table();
         let databases = config.keyspace.databases;
+        let repl = Replication::new(&config, Rng::seeded(rng.next_u64()), now.mono);
+        let snapshots = Snapshots::new(Arc::new(RealFiles), wake, identity.pid, now);
         let mut engine = Engine {
             keyspace: Keyspace::new(databases, Rng::seeded(rng.next_u64())),
             journal: Default::default(),
@@ -53,6 +60,8 @@ impl Server {
             workspace: Default::default(),
             killed: Vec::new(),
             unblocked: Vec::new(),
+            repl,
+            snapshots,
             cron: Default::default(),
             expire: Default::default(),
             pending_shutdown: None,
@@ -64,6 +73,7 @@ impl Server {
         };
         server.refresh_settings();
         server.refresh_facts();
+        server.refresh_replication_facts();
         server
     }
 
@@ -170,7 +180,9 @@ pub fn run(config: Config, config_file: String) -> io::Result<i32> {
     event_loop.handle_signals()?;
     let now = event_loop.net().now();
     let identity = Identity::of_this_process(config_file, &mut rng, now);
-    let mut server = Server::new(config, identity, rng, now);
+    let handle = event_loop.net().wake_handle();
+    let wake: Wake = Arc::new(move || handle.wake());
+    let mut server = Server::new(config, identity, rng, now, wake);
     tracing::info!("Server initialized");
     let report = server.listen(event_loop.net());
     report.warnings.iter().for_each(|text| tracing::warn!("{text}"));

@@ -30,6 +30,8 @@ use crate::session::context::{Pause, Unblock};
 use clients::Clients;
 use cron::{Cron, ExpireFigures};
 use dispatch::CommandTable;
+use drivers::repl::Replication;
+use drivers::saves::Snapshots;
 use pause::Pauses;
 use turn::Workspace;
 
@@ -58,6 +60,10 @@ pub struct Server {
     killed: Vec<ClientId>,
     /// Clients whose blocking command is to end.
     unblocked: Vec<(ClientId, Unblock)>,
+    /// Masters and replicas.
+    pub repl: Replication,
+    /// Saves, and snapshots for replicas.
+    pub snapshots: Snapshots,
     /// Recurring work.
     cron: Cron,
     /// Active expiry.

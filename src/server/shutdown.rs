@@ -123,7 +123,7 @@ impl Turn<'_> {
         self.server.cancel_background_save();
         if (has_save_points && !wish.nosave) || wish.save {
             tracing::info!("Saving the final RDB snapshot before exiting.");
-            if let Err(error) = self.server.save_now() {
+            if let Err(error) = self.save_now() {
                 if !wish.force {
                     tracing::warn!("Error trying to save the DB, can't exit. {error}");
                     return Progress::Failed;

@@ -16,10 +16,13 @@
 use std::rc::Rc;
 
 use crate::base::limits::BATCH_COMMANDS;
+use crate::base::quote;
 use crate::exec::{Verdict, execute};
 use crate::keyspace::Lookup;
 use crate::net::ConnId;
+use crate::resp::args::Args;
 use crate::resp::inbuf::InBuf;
+use crate::resp::out::Out;
 use crate::resp::parser::{Batch, Parsed, ProtocolError, RequestLimits};
 use crate::resp::reply::Reply;
 use crate::server::Turn;
@@ -86,7 +89,10 @@ impl Turn<'_> {
 
     /// Takes requests of one client into the batch.
     fn parse(&mut self, conn: ConnId, work: &mut Workspace) {
-        let Some(client) = self.server.clients.get_mut(conn) else { return };
+        let Some(client) = self.server.clients.get_mut(conn) else {
+            // Not a client (yet): the link to our master before its stream starts.
+            return self.master_received(conn);
+        };
         if client.blocked.is_some() || client.is_held {
             return;
         }
@@ -141,7 +147,15 @@ impl Turn<'_> {
         let mut is_stopped = false;
         for request in &batch.requests()[first..end] {
             let args = batch.args(request, input.storage());
-            let verdict = execute(self, table, &mut session, &args, &mut out);
+            let written = self.server.engine.journal.written();
+            let verdict = if session.kind == Kind::Replica {
+                self.execute_for_replica(table, &mut session, &args, &mut out)
+            } else {
+                execute(self, table, &mut session, &args, &mut out)
+            };
+            if self.server.engine.journal.written() != written {
+                session.written_to = self.server.stream_end();
+            }
             let stop_at = match verdict {
                 Verdict::HeldBack => Some(request.begin),
                 Verdict::Done if self.must_stop(&session, conn) => Some(request.end),
@@ -186,6 +200,39 @@ impl Turn<'_> {
             self.net.close_after_flush(conn);
         }
         !is_stopped && !is_closing && !is_closing_asap && outcome == Ok(Parsed::More)
+    }
+
+    /// Executes a command that a replica sent. Its connection carries the stream: whatever answers would be taken for a
+    /// part of it. So a replica that asks something is cut off.
+    fn execute_for_replica(
+        &mut self,
+        table: &CommandTable,
+        session: &mut Session,
+        args: &Args<'_>,
+        out: &mut Out,
+    ) -> Verdict {
+        let mut answer = Out::new();
+        let verdict = execute(self, table, session, args, &mut answer);
+        if answer.is_empty() || session.marks.is_closing_asap {
+            return verdict;
+        }
+        let text = answer.to_vec();
+        let command = match table.lookup(args) {
+            Ok(command) => command.full_name.to_string(),
+            Err(_) => "<unknown>".to_owned(),
+        };
+        if text.first() == Some(&b'-') {
+            let error = String::from_utf8_lossy(&text[1..]).trim_end().to_owned();
+            tracing::warn!(
+                "== CRITICAL == This master is sending an error to its replica: '{error}' after processing the command \
+                 '{command}'"
+            );
+        }
+        let shown = quote::quoted(&text[..text.len().min(128)]);
+        tracing::warn!("Replica generated a reply to command '{command}', disconnecting it: {shown}");
+        out.clear();
+        session.marks.is_closing_asap = true;
+        Verdict::Done
     }
 
     /// Whether the client may not run its next command now.
@@ -236,6 +283,7 @@ impl Turn<'_> {
     pub fn forget(&mut self, conn: ConnId) {
         let Some(client) = self.server.clients.remove(conn) else { return };
         let Some(mut session) = client.session else { return };
+        self.client_left(session.id, session.kind);
         let engine = &mut self.server.engine;
         engine.pubsub.remove_client(session.id);
         engine.watch.unwatch_all(session.id, &mut session.watched);

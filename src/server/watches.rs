@@ -22,6 +22,16 @@ impl Turn<'_> {
         }
     }
 
+    /// To be called before a snapshot of our master replaces everything.
+    pub fn touch_all_watched(&mut self) {
+        let databases: Vec<usize> = self.server.engine.watch.databases().collect();
+        for db in databases {
+            for client in self.watched_that_exist(db, db) {
+                self.break_watch(client);
+            }
+        }
+    }
+
     /// To be called before two databases are exchanged.
     pub fn touch_watched_before_swap(&mut self, caller: &mut Session, a: usize, b: usize) {
         if a != b {

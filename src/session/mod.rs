@@ -73,6 +73,8 @@ pub struct Session {
     pub over_soft_limit_since: Option<Instant>,
     /// Pushes to itself that came up while a command of its own ran; they follow that command's reply.
     pub pending_pushes: Vec<Bytes>,
+    /// Where the replication stream stood after its last write, for WAIT.
+    pub written_to: u64,
 }
 
 /// What the other end is to us.
@@ -150,6 +152,7 @@ impl Session {
             last_command: None,
             over_soft_limit_since: None,
             pending_pushes: Vec::new(),
+            written_to: 0,
         }
     }
 

@@ -99,8 +99,9 @@ enum State {
         received: u64,
         connected: bool,
     },
+    /// `ahead`: stream bytes that are here and not executed.
     Streaming {
-        read: u64,
+        ahead: u64,
     },
 }
 
@@ -175,6 +176,11 @@ impl Link {
         matches!(self.state, State::Streaming { .. })
     }
 
+    /// Whether more bytes of a snapshot are awaited.
+    pub fn is_receiving(&self) -> bool {
+        matches!(self.state, State::Transfer { .. })
+    }
+
     /// The transfer, while there is one.
     pub fn progress(&self) -> Option<Progress> {
         match &self.state {
@@ -197,10 +203,10 @@ impl Link {
         self.down_since.map(|since| now.since(since) / 1000)
     }
 
-    /// Number of the last stream byte received, executed or not.
-    pub fn read_offset(&self) -> Option<u64> {
+    /// How many stream bytes have been received and not executed, while the stream arrives.
+    pub fn ahead(&self) -> Option<u64> {
         match self.state {
-            State::Streaming { read, .. } => Some(read),
+            State::Streaming { ahead } => Some(ahead),
             _ => None,
         }
     }
@@ -369,10 +375,10 @@ impl Link {
         }
     }
 
-    /// Stream bytes were read from the connection.
-    pub fn stream_read(&mut self, turn: &Turn<'_>, count: u64) {
-        if let State::Streaming { read } = &mut self.state {
-            *read += count;
+    /// Stream bytes arrived; so many are here that have not been executed.
+    pub fn stream_read(&mut self, turn: &Turn<'_>, not_executed: u64) {
+        if let State::Streaming { ahead } = &mut self.state {
+            *ahead = not_executed;
             self.last_io = turn.now;
         }
     }
@@ -524,7 +530,7 @@ impl Link {
         self.failures = 0;
         self.line_since = None;
         self.last_io = turn.now;
-        self.state = State::Streaming { read: turn.history.end() };
+        self.state = State::Streaming { ahead: 0 };
         turn.out.push(Output::StreamStarts { db });
         self.acks.send(turn);
     }

@@ -5,9 +5,14 @@ mod debug;
 mod flush;
 mod info;
 mod monitor;
+mod psync;
+mod replconf;
+mod replicaof;
+mod role;
 mod slowlog;
 mod swapdb;
 mod time;
+mod wait;
 
 use crate::commands::contract::CommandResult;
 use crate::resp::args::Args;
@@ -27,12 +32,19 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
     &flush::FLUSHDB,
     &info::SPEC,
     &monitor::SPEC,
+    &psync::PSYNC,
+    &psync::SYNC,
+    &replconf::SPEC,
+    &replicaof::REPLICAOF,
+    &replicaof::SLAVEOF,
+    &role::SPEC,
     &slowlog::GET,
     &slowlog::HELP,
     &slowlog::LEN,
     &slowlog::RESET,
     &swapdb::SPEC,
     &time::SPEC,
+    &wait::SPEC,
 ];
 
 /// Commands that only hold subcommands.

@@ -1,8 +1,8 @@
 //! Saving and loading: the shell around `persist`.
 
-use std::io;
-
 use crate::base::time::Instant;
+use crate::persist::rdb_file::SaveError;
+use crate::server::drivers::saves::Target;
 use crate::server::{Server, Turn};
 
 impl Server {
@@ -10,20 +10,35 @@ impl Server {
     pub fn after_flushall(&mut self) {}
 
     /// Ends a background save, because something better is about to happen.
-    pub fn cancel_background_save(&mut self) {}
-
-    /// Saves now, while everybody waits.
-    pub fn save_now(&mut self) -> io::Result<()> {
-        Err(io::Error::other("saving is not built yet"))
+    pub fn cancel_background_save(&mut self) {
+        if self.snapshots.target() == Some(Target::File) {
+            self.snapshots.cancel(&mut self.engine);
+        }
     }
 }
 
 impl Turn<'_> {
-    /// What other threads have sent.
+    /// Saves now, while everybody waits.
+    pub fn save_now(&mut self) -> Result<(), SaveError> {
+        let position = self.replication_position();
+        let server = &mut *self.server;
+        server.snapshots.cancel(&mut server.engine);
+        let clock = self.net.clock();
+        let mut pause = |us| std::thread::sleep(std::time::Duration::from_micros(us));
+        server.snapshots.save_now(&mut server.engine, position, &mut || clock.micros(), &mut pause)
+    }
+
+    /// What other threads have sent is looked at when the turn ends.
     pub fn look_into_mailboxes(&mut self) {}
 
     /// The snapshot's part of the end of a turn; when it needs the next.
     pub fn end_turn_of_snapshots(&mut self) -> Instant {
-        Instant::from_millis(u64::MAX)
+        let unsent = self.unsent_to_members();
+        let clock = self.net.clock();
+        let mut happened = Vec::new();
+        let server = &mut *self.server;
+        let next = server.snapshots.turn(&mut server.engine, unsent, &mut || clock.micros(), &mut happened);
+        happened.into_iter().for_each(|event| self.snapshot_happened(event));
+        next.unwrap_or(Instant::from_millis(u64::MAX))
     }
 }

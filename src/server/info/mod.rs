@@ -7,6 +7,7 @@ mod commands;
 mod cpu;
 mod keyspace;
 mod memory;
+mod replication;
 mod server;
 mod stats;
 
@@ -22,6 +23,7 @@ const SECTIONS: &[(&str, bool, Section)] = &[
     ("clients", true, clients::write),
     ("memory", true, memory::write),
     ("stats", true, stats::write),
+    ("replication", true, replication::write),
     ("cpu", true, cpu::write),
     ("commandstats", false, commands::write_commands),
     ("errorstats", true, commands::write_errors),

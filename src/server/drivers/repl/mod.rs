@@ -1,0 +1,422 @@
+//! Replication: the shell around `repl`.
+//!
+//! The machines in [`Node`] decide; here their requests become sockets, files and changes of the data set.
+//!
+//! ```text
+//!   executed commands ──journal──► drain ──► Node: backlog ──feed──► connections of replicas
+//!   connection to our master ──► link.rs: handshake, snapshot, stream ──► executed, then Node: backlog
+//!   snapshots for replicas: send.rs
+//! ```
+//!
+//! One rule keeps the stream and the data together: whatever was executed is in the [`Node`] before the machines hear of
+//! anything else. So the journal is drained first in [`Turn::repl`], and a snapshot's offset is exactly that of its data.
+
+mod link;
+mod send;
+
+use tracing::warn;
+
+use crate::base::id::ClientId;
+use crate::base::rng::Rng;
+use crate::base::time::Instant;
+use crate::config::model::Config;
+use crate::net::ConnId;
+use crate::rdb::header::Facts;
+use crate::repl::backlog::Chunk;
+use crate::repl::master::feed::Room;
+use crate::repl::node::Position;
+use crate::repl::{HostPort, Input, Node, Output, Settings};
+use crate::resp::out::Out;
+use crate::resp::parser::Batch;
+use crate::server::clients::BlockReason;
+use crate::server::{Server, Turn};
+use crate::session::Kind;
+
+use super::transfer::Transfer;
+use send::FileSend;
+
+/// A replica's connection is given more of the stream while less than this waits to be sent.
+const WINDOW: usize = 1024 * 1024;
+
+/// And looked at again when so little is left.
+const WINDOW_LOW: usize = 256 * 1024;
+
+/// Replication state of the server, and what its shell needs beside it.
+pub struct Replication {
+    /// The machines.
+    pub node: Node,
+    /// The connection to our master.
+    link: Option<ConnId>,
+    /// The look-up of our master's name under way, and the port to dial then.
+    look_up: Option<(u64, u16)>,
+    last_tag: u64,
+    /// What the journal had written when it was last drained.
+    drained: u64,
+    /// The master asked for an acknowledgement in what is being executed.
+    pub is_ack_asked: bool,
+    /// Stream bytes of a transaction that is not complete.
+    unapplied: Vec<u8>,
+    batch: Batch,
+    /// Where replies to the master's commands go to be looked at.
+    replies: Out,
+    /// The snapshot that arrives.
+    transfer: Option<Transfer>,
+    /// When the transfer needs its next turn.
+    transfer_next: Option<Instant>,
+    files: Vec<FileSend>,
+    /// Replicas that take part in a snapshot to sockets.
+    members: Vec<ConnId>,
+    /// More of the backlog could be freed.
+    is_trimming: bool,
+}
+
+/// How often replicas were synchronised.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SyncFigures {
+    /// Full resyncs.
+    pub full: u64,
+    /// Partial resyncs.
+    pub partial_ok: u64,
+    /// Requests for one that were refused.
+    pub partial_err: u64,
+}
+
+impl Replication {
+    /// A master without replicas, or a replica that has not connected yet.
+    pub fn new(config: &Config, rng: Rng, now: Instant) -> Replication {
+        let mut node = Node::new(settings(config), rng);
+        if let Some(master) = &config.replication.replicaof {
+            node.start_as_replica(now, HostPort { host: master.host.clone(), port: master.port });
+        }
+        Replication {
+            node,
+            link: None,
+            look_up: None,
+            last_tag: 0,
+            drained: 0,
+            is_ack_asked: false,
+            unapplied: Vec::new(),
+            batch: Batch::new(),
+            replies: Out::new(),
+            transfer: None,
+            transfer_next: None,
+            files: Vec::new(),
+            members: Vec::new(),
+            is_trimming: false,
+        }
+    }
+}
+
+/// What the machines need of the configuration.
+fn settings(config: &Config) -> Settings {
+    let replication = &config.replication;
+    let limit = config.clients.client_output_buffer_limit.replica;
+    let millis = |seconds: u64| seconds.saturating_mul(1000);
+    Settings {
+        timeout_ms: millis(replication.repl_timeout.into()),
+        ping_period_ms: millis(replication.repl_ping_replica_period.into()),
+        backlog_size: replication.repl_backlog_size,
+        backlog_ttl_ms: millis(replication.repl_backlog_ttl),
+        diskless: replication.repl_diskless_sync,
+        diskless_delay_ms: millis(replication.repl_diskless_sync_delay.into()),
+        diskless_max_replicas: replication.repl_diskless_sync_max_replicas,
+        min_replicas: replication.min_replicas_to_write,
+        min_replicas_max_lag: replication.min_replicas_max_lag,
+        output_hard: limit.hard,
+        output_soft: limit.soft,
+        output_soft_ms: millis(limit.soft_seconds.into()),
+        saves: !config.persistence.save.is_empty(),
+        master_user: replication.masteruser.clone(),
+        master_auth: replication.masterauth.clone(),
+        announce_port: match replication.replica_announce_port {
+            0 => config.network.port,
+            port => port,
+        },
+        announce_ip: replication.replica_announce_ip.clone(),
+    }
+}
+
+/// The address in `ip:port` or `[ip]:port`.
+pub fn ip_of(addr: &str) -> &str {
+    let ip = addr.rsplit_once(':').map_or(addr, |(ip, _)| ip);
+    ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip)
+}
+
+impl Server {
+    /// Number of the last stream byte, what waits in the journal included.
+    pub fn stream_end(&self) -> u64 {
+        let waiting = if self.repl.node.is_replica() { 0 } else { self.engine.journal.written() - self.repl.drained };
+        self.repl.node.history().end() + waiting
+    }
+
+    /// Bytes that the backlog and the replicas' buffers occupy.
+    pub fn replication_memory(&self) -> u64 {
+        self.repl.node.history().backlog().map_or(0, |backlog| backlog.memory())
+    }
+
+    /// For INFO stats.
+    pub fn sync_figures(&self) -> SyncFigures {
+        let counters = self.repl.node.master().counters;
+        SyncFigures {
+            full: counters.sync_full,
+            partial_ok: counters.sync_partial_ok,
+            partial_err: counters.sync_partial_err,
+        }
+    }
+
+    /// Replicas that have not confirmed everything.
+    pub fn lagging_replicas(&self) -> usize {
+        let master = self.repl.node.master();
+        if self.repl.node.is_replica() {
+            0
+        } else {
+            master.len() - master.acked_by(self.stream_end()).min(master.len())
+        }
+    }
+
+    /// Logs who lags, before leaving.
+    pub fn report_lagging_replicas(&self) {
+        let now = self.engine.now.mono;
+        let end = self.stream_end();
+        let replicas = self.repl.node.master().replicas();
+        for replica in replicas.iter().filter(|replica| replica.acked() < end) {
+            warn!(
+                "Lagging replica {} reported offset {} behind master, lag={}, state={}.",
+                replica.name(),
+                end - replica.acked(),
+                replica.lag_secs(now),
+                replica.state_name()
+            );
+        }
+        if !replicas.is_empty() {
+            let synced = replicas.len() - self.lagging_replicas();
+            warn!("{synced} of {} replicas are in sync when shutting down.", replicas.len());
+        }
+    }
+
+    /// How many replicas have confirmed this offset.
+    pub fn replicas_at(&self, offset: u64) -> usize {
+        self.repl.node.master().acked_by(offset)
+    }
+
+    /// What the gates must know of replication, and whether the journal is read by anybody.
+    pub fn refresh_replication_facts(&mut self) {
+        let node = &self.repl.node;
+        let facts = &mut self.engine.facts;
+        let role_changed = facts.is_replica != node.is_replica();
+        facts.is_replica = node.is_replica();
+        facts.is_master_link_up = node.link_up() == Some(true);
+        facts.lacks_good_replicas = node.lacks_good_replicas();
+        self.engine.journal.set_on(node.wants_stream());
+        if role_changed {
+            self.refresh_facts();
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Tells the machines what happened, and does what they ask for.
+    pub fn repl(&mut self, input: Input<'_>) {
+        self.drain_journal();
+        let now = self.net.now().mono;
+        let mut out = Vec::new();
+        self.server.repl.node.handle(now, input, &mut out);
+        self.carry_out(out);
+    }
+
+    /// Moves what was executed into the backlog.
+    pub fn drain_journal(&mut self) {
+        let server = &mut *self.server;
+        if server.engine.journal.written() == server.repl.drained {
+            return;
+        }
+        server.repl.drained = server.engine.journal.written();
+        for chunk in server.engine.journal.drain() {
+            server.repl.node.propagate_shared(chunk);
+        }
+    }
+
+    /// The data have been loaded from a file that says this about itself.
+    pub fn restore_replication(&mut self, facts: &Facts) {
+        let now = self.net.now().mono;
+        if let Some(repl) = facts.repl()
+            && let (Ok(end), Ok(db)) = (u64::try_from(repl.offset), u32::try_from(repl.stream_db))
+        {
+            self.server.repl.node.restore(now, Position { id: repl.id, end, db });
+        }
+        self.server.refresh_replication_facts();
+    }
+
+    /// REPLICAOF host port.
+    pub fn follow(&mut self, master: HostPort) {
+        self.server.engine.config.replication.replicaof =
+            Some(crate::config::values::HostPort { host: master.host.clone(), port: master.port });
+        if !self.server.repl.node.is_replica() {
+            self.end_blocking_commands();
+        }
+        self.repl(Input::ReplicaOf(master));
+    }
+
+    /// REPLICAOF NO ONE.
+    pub fn become_master(&mut self) {
+        self.server.engine.config.replication.replicaof = None;
+        self.repl(Input::Promote);
+    }
+
+    /// Settings of replication may have changed.
+    pub fn configure_replication(&mut self) {
+        self.drain_journal();
+        let now = self.net.now().mono;
+        let mut out = Vec::new();
+        let settings = settings(&self.server.engine.config);
+        self.server.repl.node.configure(now, settings, &mut out);
+        self.carry_out(out);
+    }
+
+    /// What waits in a blocking command on a master that becomes a replica would wait for what no longer happens.
+    fn end_blocking_commands(&mut self) {
+        const TEXT: &str =
+            "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+        for (id, blocked) in self.server.clients.blocked() {
+            if blocked.reason == BlockReason::Shutdown {
+                continue;
+            }
+            let Some(conn) = self.server.clients.conn_of(id) else { continue };
+            self.server.clients.unblock(id);
+            self.answer(conn, |reply| reply.error(TEXT));
+            self.net.close_after_flush(conn);
+        }
+    }
+
+    /// A client is gone, whatever it was to us.
+    pub fn client_left(&mut self, id: ClientId, kind: Kind) {
+        match kind {
+            Kind::Master => self.link_lost("connection lost"),
+            _ => self.repl(Input::ClientClosed(id)),
+        }
+    }
+
+    /// Does what the machines ask for, in order.
+    fn carry_out(&mut self, out: Vec<Output>) {
+        for output in out {
+            match output {
+                Output::Connect(master) => self.connect_to_master(&master),
+                Output::Send(bytes) => self.send_to_master(&bytes),
+                Output::Skip(count) => self.skip_from_master(count),
+                Output::TransferStarts(len) => self.transfer_starts(len),
+                Output::Payload(count) => self.transfer_bytes(count),
+                Output::TransferDone => self.transfer_done(),
+                Output::TransferAborted => self.transfer_aborted(),
+                Output::StreamStarts { db } => self.stream_starts(db),
+                Output::CloseLink => self.close_link(),
+                Output::Write(client, bytes) => self.write_to_replica(client, &bytes),
+                Output::Attached(client) => {
+                    if let Some(session) = self.server.clients.session_mut(client) {
+                        session.kind = Kind::Replica;
+                    }
+                }
+                Output::Online(_) => {}
+                Output::StartSnapshot { kind, filter } => self.start_snapshot_for_replicas(kind, filter),
+                Output::JoinSockets(client) => {
+                    if let Some(conn) = self.server.clients.conn_of(client) {
+                        self.server.repl.members.push(conn);
+                    }
+                }
+                Output::SendFile(client) => self.send_file(client),
+                Output::AbortSnapshot => self.abort_snapshot_for_replicas(),
+                Output::CloseReplica { client, after_write } => self.close_replica(client, after_write),
+                Output::Append(bytes) => {
+                    self.drain_journal();
+                    self.server.repl.node.propagate(&bytes);
+                }
+                Output::Reselect => self.server.engine.journal.reselect(),
+                Output::Acknowledged => self.serve_waiting(),
+            }
+        }
+        self.server.refresh_replication_facts();
+    }
+
+    fn write_to_replica(&mut self, client: ClientId, bytes: &[u8]) {
+        if let Some(out) = self.server.clients.conn_of(client).and_then(|conn| self.net.out(conn)) {
+            out.append(bytes);
+        }
+    }
+
+    fn close_replica(&mut self, client: ClientId, after_write: bool) {
+        let Some(conn) = self.server.clients.conn_of(client) else { return };
+        match self.server.clients.session_mut(client) {
+            // Its own command made us close it: it is closed when that is over.
+            None => self.server.killed.push(client),
+            Some(_) if after_write => self.net.close_after_flush(conn),
+            Some(_) => self.close(conn),
+        }
+    }
+
+    /// Answers clients in WAIT whose number of replicas is reached.
+    fn serve_waiting(&mut self) {
+        for (id, blocked) in self.server.clients.blocked() {
+            let BlockReason::Wait { replicas, offset } = blocked.reason else { continue };
+            let acked = self.server.replicas_at(offset);
+            let Some(conn) = self.server.clients.conn_of(id) else { continue };
+            if acked as u64 >= replicas {
+                self.server.clients.unblock(id);
+                self.answer(conn, |reply| reply.int(acked as i64));
+                self.resume(conn);
+            }
+        }
+    }
+
+    /// Replication's part of the end of a turn; when it needs the next.
+    pub fn end_turn_of_replication(&mut self) -> Instant {
+        let now = self.net.now().mono;
+        // A server that still loads its own file has no position yet that it could ask for.
+        let is_starting = self.server.engine.facts.is_loading && self.server.repl.transfer.is_none();
+        let due = |deadline| !is_starting && now >= deadline;
+        if self.server.repl.node.next_deadline().is_some_and(due) {
+            self.repl(Input::Tick);
+        }
+        self.transfer_turn();
+        self.pump_files();
+        self.drain_journal();
+        let mut out = Vec::new();
+        let (clients, net) = (&self.server.clients, &*self.net);
+        let queued = |client| {
+            let conn = clients.conn_of(client).and_then(|conn| net.conn(conn));
+            conn.map_or(0, |conn| conn.out().len() as u64)
+        };
+        self.server.repl.node.end_turn(now, queued, &mut out);
+        if !out.is_empty() {
+            self.carry_out(out);
+        }
+        self.feed_replicas();
+        let repl = &self.server.repl;
+        let trimming = repl.is_trimming.then_some(now);
+        let node = repl.node.next_deadline().filter(|_| !is_starting);
+        [trimming, node, repl.transfer_next].into_iter().flatten().min().unwrap_or(FAR)
+    }
+
+    fn feed_replicas(&mut self) {
+        let (repl, clients, net) = (&mut self.server.repl, &self.server.clients, &mut *self.net);
+        repl.is_trimming = repl.node.feed(|client, chunk| {
+            let Some(conn) = clients.conn_of(client) else { return Room::Full };
+            let Some(out) = net.out(conn) else { return Room::Full };
+            if out.len() >= WINDOW {
+                net.watch_output(conn, WINDOW_LOW);
+                return Room::Full;
+            }
+            match chunk {
+                Chunk::Shared(bytes) => out.append_shared(bytes),
+                Chunk::Fresh(bytes) => out.append(bytes),
+            }
+            Room::Taken
+        });
+    }
+
+    /// A connection's output is short again.
+    pub fn link_drained(&mut self, _: ConnId) {
+        // What has room is found at the end of each turn; being called makes one.
+    }
+}
+
+/// Never.
+const FAR: Instant = Instant::from_millis(u64::MAX);
