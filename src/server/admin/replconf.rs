@@ -37,7 +37,7 @@ pub const SPEC: Spec<AdminHandler> = Spec {
 };
 
 fn replconf(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
-    if args.len() % 2 == 0 {
+    if args.len().is_multiple_of(2) {
         return Err(CommandError::Syntax);
     }
     let mut options = Vec::new();

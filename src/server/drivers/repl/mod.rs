@@ -124,7 +124,7 @@ fn settings(config: &Config) -> Settings {
         min_replicas_max_lag: replication.min_replicas_max_lag,
         output_hard: limit.hard,
         output_soft: limit.soft,
-        output_soft_ms: millis(limit.soft_seconds.into()),
+        output_soft_ms: millis(limit.soft_seconds),
         saves: !config.persistence.save.is_empty(),
         master_user: replication.masteruser.clone(),
         master_auth: replication.masterauth.clone(),
