@@ -109,7 +109,7 @@ pub struct Denied {
 
 impl Denied {
     /// The error reply, with its prefix.
-    pub fn text(&self, acl: &Acl, user: UserId, command: &Command, _args: &Args<'_>) -> String {
+    pub fn text(&self, acl: &Acl, user: UserId, command: &Command) -> String {
         match self.reason {
             Reason::Command => format!("NOPERM {}", acl.command_text(user, command)),
             Reason::Key(_) => "NOPERM No permissions to access a key".into(),

@@ -2,8 +2,9 @@
 
 use crate::commands::contract::{DataCtx, Outcome};
 use crate::exec::{Handler, Host, after, flow, reply};
-use crate::resp::args::Args;
+use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
+use crate::session::redact::redacted;
 use crate::session::{Session, SessionCtx, SessionOutcome};
 use crate::spec::{Command, Flags, Table};
 
@@ -76,12 +77,18 @@ pub fn call<H: Host>(
             None
         }
     };
-    session.last_command = Some(command.id);
-    if !command.flags.has(Flags::SKIP_SLOWLOG) {
-        engine.slowlog.consider(args.iter(), elapsed, engine.now, &session.addr, session.name.as_deref());
-    }
-    if !engine.monitors.is_empty() && !command.flags.has(Flags::SKIP_MONITOR.and(Flags::ADMIN)) {
-        host.feed_monitors(session, args);
+    let is_for_slowlog = engine.slowlog.is_slow(elapsed) && !command.flags.has(Flags::SKIP_SLOWLOG);
+    let is_for_monitors = !engine.monitors.is_empty() && !command.flags.has(Flags::SKIP_MONITOR.and(Flags::ADMIN));
+    if is_for_slowlog || is_for_monitors {
+        // Others must not see passwords.
+        let redacted = redacted(command, args);
+        let shown = redacted.as_ref().map_or(*args, OwnedArgs::as_args);
+        if is_for_slowlog {
+            engine.slowlog.consider(shown.iter(), elapsed, engine.now, &session.addr, session.name.as_deref());
+        }
+        if is_for_monitors {
+            host.feed_monitors(session, &shown);
+        }
     }
     if command.flags.has(Flags::TOUCHES_ARBITRARY_KEYS) && host.engine().depth == 0 {
         // SCAN may meet any number of keys whose time is over; they have nothing to do with each other.

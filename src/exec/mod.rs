@@ -37,7 +37,7 @@ pub mod notify;
 pub mod replay;
 pub mod watch;
 
-use crate::acl::Acl;
+use crate::acl::{self, Acl};
 use crate::base::id::ClientId;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
@@ -52,6 +52,7 @@ use crate::pubsub::PubSub;
 use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
+use crate::session::denial::Scene;
 use crate::session::{Kind, Peers, Program, Session, SessionHandler};
 use crate::spec::{Command, CommandId, Flags, Table};
 use crate::stats::command::CommandStats;
@@ -195,6 +196,7 @@ pub fn execute<H: Host>(
             return Verdict::Done;
         }
     };
+    session.last_command = Some(command.id);
     let verdict = admit_and_run(host, table, session, command, args, out);
     if verdict == Verdict::Done {
         session.command_ended();
@@ -213,7 +215,7 @@ fn admit_and_run<H: Host>(
 ) -> Verdict {
     let is_exec = matches!(table.handler(command), Handler::Flow(flow::Flow::Exec));
     let caller = describe(host.engine(), session, is_exec);
-    if let Err(text) = admit(host.engine(), session, command, args, &caller) {
+    if let Err(text) = admit(host, table, session, command, args, &caller) {
         reject(host, session, Some(command), &text, out);
         return Verdict::Done;
     }
@@ -234,32 +236,49 @@ fn admit_and_run<H: Host>(
 }
 
 /// The gates, in order. The text of the refusal, if any.
-fn admit(
-    engine: &mut Engine,
+fn admit<H: Host>(
+    host: &mut H,
+    table: &Table<Handler<H::Admin>>,
     session: &Session,
     command: &Command,
     args: &Args<'_>,
     caller: &Caller,
 ) -> Result<(), std::borrow::Cow<'static, str>> {
     gates::before_acl(command.meta, caller)?;
-    if let Some(text) = acl_refusal(engine, session, command, args) {
+    if let Some(text) = acl_refusal(host, table, session, command, args) {
         return Err(text.into());
     }
-    match gates::after_acl(command.meta, caller, &engine.facts) {
+    match gates::after_acl(command.meta, caller, &host.engine().facts) {
         Ok(()) => Ok(()),
         Err(Gate::Refused(text)) => Err(text.into()),
         Err(Gate::SubscriberContext) => Err(gates::subscriber_text(&command.full_name).into()),
     }
 }
 
-/// What the ACL says against this command, if anything. The link from our master has no user and may do everything.
-pub fn acl_refusal(engine: &mut Engine, session: &Session, command: &Command, args: &Args<'_>) -> Option<String> {
+/// What the ACL says against this command, if anything; it is then also noted in ACL LOG. The link from our master has no
+/// user and may do everything.
+pub fn acl_refusal<H: Host>(
+    host: &mut H,
+    table: &Table<Handler<H::Admin>>,
+    session: &Session,
+    command: &Command,
+    args: &Args<'_>,
+) -> Option<String> {
     let user = session.user?;
-    if engine.acl.is_all_powerful(user) {
+    let acl = &host.engine().acl;
+    if acl.is_all_powerful(user) {
         return None;
     }
-    let denied = engine.acl.check(user, command, args).err()?;
-    Some(denied.text(&engine.acl, user, command, args))
+    let denied = acl.check(user, command, args).err()?;
+    let text = denied.text(acl, user, command);
+    host.with_peers(|engine, peers| {
+        let is_in_multi = engine.depth > 0 || session.multi.is_some();
+        let context = if is_in_multi { acl::Context::Multi } else { acl::Context::TopLevel };
+        let figures = peers.figures(session.id);
+        let scene = Scene { session, figures: &figures, catalog: table.catalog(), now: &engine.now };
+        scene.note_denied(&mut engine.acl, command, args, &denied, context);
+    });
+    Some(text)
 }
 
 fn describe(engine: &Engine, session: &Session, is_exec: bool) -> Caller {

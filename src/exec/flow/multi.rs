@@ -55,7 +55,7 @@ pub fn exec<H: Host>(
         let command = table.catalog().get(queued.command);
         let args = queued.args.as_args();
         // What a user may do can have been changed by a command of this very queue.
-        let denied = acl_refusal(host.engine(), session, command, &args);
+        let denied = acl_refusal(host, table, session, command, &args);
         match denied {
             Some(text) => reply(session, out).error(&text),
             None => call::call(host, table, session, command, &args, out),
