@@ -37,7 +37,8 @@ fn main() {
     for number in 0..keys {
         let mut value = format!("{:016x}", rng.next_u64()).into_bytes();
         value.resize(len, b'x');
-        keyspace.insert_loaded(0, format!("key:{number:012}").as_bytes(), NewStr::Text(&value), None, 0);
+        let key = format!("key:{number:012}").into_bytes();
+        keyspace.insert_loaded(0, keyspace.hash(&key), &key, NewStr::Text(&value), None, 0);
     }
     report("fill", keys, clock() - started, cpu_ns() - cpu);
 

@@ -334,17 +334,25 @@ impl Keyspace {
         self.dbs.get(index).table.reserve(keys.min(1 << 32) as usize);
     }
 
+    /// Brings what [`Keyspace::insert_loaded`] will touch nearer, for a batch of keys of database `index`.
+    pub fn prefetch_inserts(&self, index: u32, hashes: impl Iterator<Item = u64>) {
+        if let Some(db) = self.dbs.peek(index) {
+            hashes.for_each(|hash| db.table.prefetch_insert(hash));
+        }
+    }
+
     /// Adds a key read from a file: no change is noted, nothing expires, nothing is counted. False, and nothing
-    /// happens, when the key exists already. `recency` comes from `Recency::from_idle` or `from_frequency`.
+    /// happens, when the key exists already. `hash` is [`Keyspace::hash`] of the key; `recency` comes from `Recency::from_idle` or `from_frequency`.
     pub fn insert_loaded(
         &mut self,
         index: u32,
+        hash: u64,
         key: &[u8],
         value: NewStr<'_>,
         expiry: Option<UnixMillis>,
         recency: u32,
     ) -> bool {
-        let hash = self.hash(key);
+        debug_assert_eq!(hash, self.hash(key));
         let db = self.dbs.get(index);
         if db.table.find(hash, key).is_some() {
             return false;

@@ -292,8 +292,9 @@ fn loading_adds_keys_silently_and_refuses_duplicates() {
     ks.changes_mut().observe(true, true);
     ks.reserve(0, 1000);
     let recency = Recency::from_idle(60, NOW);
-    assert!(ks.insert_loaded(0, b"k", NewStr::Text(b"17"), Some(UnixMillis(1)), recency));
-    assert!(!ks.insert_loaded(0, b"k", NewStr::Text(b"18"), None, recency));
+    let hash = ks.hash(b"k");
+    assert!(ks.insert_loaded(0, hash, b"k", NewStr::Text(b"17"), Some(UnixMillis(1)), recency));
+    assert!(!ks.insert_loaded(0, hash, b"k", NewStr::Text(b"18"), None, recency));
     assert_eq!((ks.changes().dirty(), ks.changes().len()), (0, 0));
     let facts = ks.db(0, Access::history(NOW)).facts(b"k").unwrap();
     assert_eq!((facts.encoding, facts.idle_secs), (Encoding::Int, 60));

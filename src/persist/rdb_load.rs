@@ -21,7 +21,7 @@ use tracing::info;
 use crate::base::hash::Crc64;
 use crate::base::time::UnixMillis;
 use crate::data::string::NewStr;
-use crate::keyspace::{Keyspace, Lookup, Recency};
+use crate::keyspace::{Keyspace, Recency};
 use crate::rdb::decode::{DecodeError, Decoder, Event};
 use crate::rdb::encode::KeyFacts;
 use crate::rdb::header::Facts;
@@ -409,11 +409,7 @@ impl Batch {
 
     /// Puts all keys in, up to one that exists already, which is returned.
     fn put_in(&mut self, keyspace: &mut Keyspace, db: u32) -> Option<Vec<u8>> {
-        let mut lookups = [Lookup { db, hash: 0 }; BATCH];
-        for (lookup, pending) in lookups.iter_mut().zip(&self.keys) {
-            lookup.hash = pending.hash;
-        }
-        keyspace.prefetch(&lookups[..self.keys.len()]);
+        keyspace.prefetch_inserts(db, self.keys.iter().map(|pending| pending.hash));
         let mut duplicate = None;
         for pending in self.keys.drain(..) {
             let key = &self.bytes[pending.key];
@@ -422,7 +418,7 @@ impl Batch {
                 PendingValue::Int(number) => NewStr::Int(number),
                 PendingValue::Shared(bytes) => NewStr::Shared(bytes),
             };
-            if !keyspace.insert_loaded(db, key, value, pending.expiry, pending.recency) {
+            if !keyspace.insert_loaded(db, pending.hash, key, value, pending.expiry, pending.recency) {
                 duplicate = Some(key.to_vec());
                 break;
             }

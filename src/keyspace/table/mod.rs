@@ -229,6 +229,12 @@ impl Table {
         self.segment(hash).prefetch_bucket(hash);
     }
 
+    /// For keys about to be added.
+    #[inline]
+    pub fn prefetch_insert(&self, hash: u64) {
+        self.segment(hash).prefetch_insert(hash);
+    }
+
     /// Second wave.
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {

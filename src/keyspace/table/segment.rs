@@ -230,6 +230,13 @@ impl Segment {
         prefetch(self.line(home(hash & 0xffff, self.buckets())).cast());
     }
 
+    /// Asks for what adding a key of `hash` will touch: the header, which counts it, and its home bucket.
+    #[inline]
+    pub fn prefetch_insert(self, hash: u64) {
+        prefetch(self.block().as_ptr());
+        self.prefetch_bucket(hash);
+    }
+
     /// Asks for the entries in the home bucket that `hash` may mean.
     #[inline]
     pub fn prefetch_entry(self, hash: u64) {
