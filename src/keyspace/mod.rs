@@ -334,10 +334,11 @@ impl Keyspace {
         self.dbs.get(index).table.reserve(keys.min(1 << 32) as usize);
     }
 
-    /// Brings what [`Keyspace::insert_loaded`] will touch nearer, for a batch of keys of database `index`.
-    pub fn prefetch_inserts(&self, index: u32, hashes: impl Iterator<Item = u64>) {
+    /// Brings what [`Keyspace::insert_loaded`] will touch nearer. Worth calling a while before, for many keys.
+    #[inline]
+    pub fn prefetch_insert(&self, index: u32, hash: u64) {
         if let Some(db) = self.dbs.peek(index) {
-            hashes.for_each(|hash| db.table.prefetch_insert(hash));
+            db.table.prefetch_insert(hash);
         }
     }
 

@@ -5,8 +5,8 @@
 //!
 //! * A master drops keys whose time is over (`drop_expired`); a replica keeps them, its master says when they go.
 //! * A key twice in one file, or a database beyond those configured, means that the file is not what it claims: an error.
-//! * Keys are put in by batches: their places in the table are far apart, and fetching thirty of them at once takes little
-//!   longer than fetching one.
+//! * Keys are put in by batches: their places in the table are far apart, and while one is on its way from memory many
+//!   others can be. Each is asked for when its key is read, and needed when the batch is full.
 //!
 //! After an error the keyspace holds part of the image; the caller empties it or ends the program.
 //!
@@ -27,7 +27,7 @@ use crate::rdb::encode::KeyFacts;
 use crate::rdb::header::Facts;
 
 /// Keys put in at a time.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 
 /// An item whose beginning is carried over gets at least so many bytes more at a time.
 const CARRY_STEP: usize = 4096;
@@ -298,7 +298,9 @@ impl Target {
                     return Ok(());
                 }
                 let recency = recency_of(keyspace.recency(), facts, self.rules.now);
-                self.batch.push(keyspace.hash(key), key, value, facts.expiry, recency);
+                let hash = keyspace.hash(key);
+                keyspace.prefetch_insert(self.db, hash);
+                self.batch.push(hash, key, value, facts.expiry, recency);
                 if self.batch.len() >= BATCH { self.put_in(keyspace) } else { Ok(()) }
             }
             Event::SelectDb(db) => {
@@ -409,7 +411,6 @@ impl Batch {
 
     /// Puts all keys in, up to one that exists already, which is returned.
     fn put_in(&mut self, keyspace: &mut Keyspace, db: u32) -> Option<Vec<u8>> {
-        keyspace.prefetch_inserts(db, self.keys.iter().map(|pending| pending.hash));
         let mut duplicate = None;
         for pending in self.keys.drain(..) {
             let key = &self.bytes[pending.key];
