@@ -1,7 +1,10 @@
 //! Settings: what can be set, what it is called, and how it reads as text. Knows nothing of what a setting does.
 //!
 //! [`model::Config`] holds the typed values, grouped by subsystem; a field is named exactly as its directive, with `_`
-//! for `-`.
+//! for `-`. `table/` declares every directive once; all else reads those declarations.
 
+pub mod directive;
+pub mod memory_units;
 pub mod model;
+pub mod table;
 pub mod values;

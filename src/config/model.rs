@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::table;
 use crate::config::values::{
     Allowed, AppendFsync, BindAddress, BufferLimits, ClientMemory, DisklessLoad, EndpointType, EventClasses,
     EvictionPolicy, HostPort, LogLevel, OomScoreAdj, PropagationError, PubsubDefault, SanitizePayload, SavePoint,
@@ -333,6 +334,8 @@ impl Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config::blank()
+        let mut config = Config::blank();
+        table::all().for_each(|directive| directive.reset(&mut config));
+        config
     }
 }

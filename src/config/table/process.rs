@@ -1,0 +1,215 @@
+//! The process itself: daemon, directory, signals, timers.
+
+use crate::config::directive::Effect::NotYet;
+use crate::config::directive::{Apply, Directive, Flags, INT_MAX, RUNTIME, START, flag, integer, text, word};
+use crate::config::table::{Group, special};
+use crate::config::values::{OomScoreAdj, Supervised};
+
+/// The process itself.
+pub static GROUP: Group = Group {
+    title: "Process",
+    intro: "The process and its surroundings.",
+    directives: &[
+        Directive {
+            name: "daemonize",
+            kind: flag!(process.daemonize, false),
+            doc: "Go to the background. Standard output is then closed, so set a logfile. Service managers such as \
+                  systemd want `no`.",
+            ..START
+        },
+        Directive {
+            name: "supervised",
+            kind: word!(process.supervised: Supervised::No),
+            doc: "How to tell a service manager that we are ready: `systemd` writes to $NOTIFY_SOCKET, `upstart` stops \
+                  itself with SIGSTOP, `auto` looks at the environment, `no` tells nobody.",
+            ..START
+        },
+        Directive {
+            name: "pidfile",
+            kind: text!(process.pidfile, ""),
+            doc: "File that holds the process id while the server runs. Empty: none, except that a daemon writes \
+                  /var/run/redis.pid. Failing to write it is not fatal.",
+            ..START
+        },
+        Directive {
+            name: "dir",
+            kind: special::DIR,
+            flags: Flags::PROTECTED.and(Flags::DENY_LOADING),
+            apply: Some(Apply::Directory),
+            doc: "The working directory: RDB files are written here, and relative paths in the lines that follow start \
+                  here. The default is the directory the server was started in.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "shutdown-timeout",
+            kind: integer!(Int, process.shutdown_timeout, 10, 0..=INT_MAX),
+            doc: "How many seconds a shutdown waits for replicas that lag, with writes paused, so that they get \
+                  everything. 0: not at all.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "shutdown-on-sigint",
+            kind: special::SHUTDOWN_ON_SIGINT,
+            flags: Flags::MULTI,
+            check: Some(special::shutdown_words_agree),
+            doc: "What SIGINT does: any of `save`, `nosave`, `now` (do not wait for replicas) and `force` (go even if \
+                  saving fails), or `default`: save when save points are configured.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "shutdown-on-sigterm",
+            kind: special::SHUTDOWN_ON_SIGTERM,
+            flags: Flags::MULTI,
+            check: Some(special::shutdown_words_agree),
+            doc: "The same for SIGTERM.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "hz",
+            kind: special::HZ,
+            apply: Some(Apply::Hz),
+            doc: "How often per second background work is looked at: expiry, clients, figures. Values are brought into \
+                  1 to 500. Few servers gain by more than 100.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "dynamic-hz",
+            kind: flag!(process.dynamic_hz, true),
+            apply: Some(Apply::Hz),
+            doc: "Raise hz by itself while there are many clients.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "set-proc-title",
+            kind: flag!(process.set_proc_title, true),
+            effect: NotYet,
+            doc: "Change the title of the process that ps shows.",
+            ..START
+        },
+        Directive {
+            name: "proc-title-template",
+            kind: text!(process.proc_title_template, "{title} {listen-addr} {server-mode}"),
+            check: Some(special::title_template_is_valid),
+            apply: Some(Apply::ProcTitle),
+            effect: NotYet,
+            doc: "What the title says. Variables: {title} {listen-addr} {server-mode} {port} {tls-port} {unixsocket} \
+                  {config-file}.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "always-show-logo",
+            kind: flag!(process.always_show_logo, false),
+            effect: NotYet,
+            doc: "Print the logo also when the log is not a terminal.",
+            ..START
+        },
+        Directive {
+            name: "ignore-warnings",
+            kind: text!(process.ignore_warnings, ""),
+            effect: NotYet,
+            doc: "Names of checks of the host whose failure must not stop the start.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "disable-thp",
+            kind: flag!(process.disable_thp, true),
+            effect: NotYet,
+            doc: "Switch transparent huge pages off for this process.",
+            ..START
+        },
+        Directive {
+            name: "oom-score-adj",
+            kind: word!(process.oom_score_adj: OomScoreAdj::No),
+            apply: Some(Apply::OomScore),
+            effect: NotYet,
+            doc: "Adjust how likely the kernel ends us when memory runs out.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "oom-score-adj-values",
+            kind: special::OOM_SCORE_ADJ_VALUES,
+            flags: Flags::MULTI,
+            apply: Some(Apply::OomScore),
+            effect: NotYet,
+            doc: "The scores of a master, a replica and a saving process, -2000 to 2000.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "server_cpulist",
+            kind: text!(process.server_cpulist, ""),
+            effect: NotYet,
+            doc: "Processors of the main and the I/O threads, such as `0-7:2`.",
+            ..START
+        },
+        Directive {
+            name: "bio_cpulist",
+            kind: text!(process.bio_cpulist, ""),
+            effect: NotYet,
+            doc: "Processors of background threads.",
+            ..START
+        },
+        Directive {
+            name: "aof_rewrite_cpulist",
+            kind: text!(process.aof_rewrite_cpulist, ""),
+            effect: NotYet,
+            doc: "Processors of AOF rewrites.",
+            ..START
+        },
+        Directive {
+            name: "bgsave_cpulist",
+            kind: text!(process.bgsave_cpulist, ""),
+            effect: NotYet,
+            doc: "Processors of background saves.",
+            ..START
+        },
+        Directive {
+            name: "crash-log-enabled",
+            kind: flag!(process.crash_log_enabled, true),
+            apply: Some(Apply::CrashReports),
+            effect: NotYet,
+            doc: "Write a report when the process crashes.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "crash-memcheck-enabled",
+            kind: flag!(process.crash_memcheck_enabled, true),
+            effect: NotYet,
+            doc: "Test the memory after a crash.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "use-exit-on-panic",
+            kind: flag!(process.use_exit_on_panic, false),
+            flags: Flags::HIDDEN,
+            effect: NotYet,
+            doc: "Exit instead of aborting on a failed assertion.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "watchdog-period",
+            kind: integer!(Int, process.watchdog_period, 0, 0..=INT_MAX),
+            flags: Flags::HIDDEN,
+            apply: Some(Apply::CrashReports),
+            effect: NotYet,
+            doc: "Milliseconds after which a stuck server logs where it is. 0: off.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "locale-collate",
+            kind: text!(process.locale_collate, ""),
+            apply: Some(Apply::Locale),
+            effect: NotYet,
+            doc: "Locale that SORT ALPHA compares by. Empty: that of the environment.",
+            ..RUNTIME
+        },
+        Directive {
+            name: "include",
+            kind: special::INCLUDE,
+            doc: "Read another file at this place. Lines that come later win over earlier ones, so an include at the \
+                  top gives defaults and one at the bottom overrides. The name of the file may be a pattern with `*`, \
+                  `?` and `[…]`; a pattern that matches nothing is fine, a missing file is not. Files may include \
+                  each other 16 deep.",
+            ..START
+        },
+    ],
+};
