@@ -104,9 +104,10 @@ impl<'a> Reply<'a> {
         self.error_bytes(text.as_bytes());
     }
 
-    /// An error whose text is not necessarily UTF-8.
+    /// An error whose text is not necessarily UTF-8. Line ends at its end are left out.
     pub fn error_bytes(&mut self, text: &[u8]) {
-        let text = text.trim_ascii_end();
+        let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        let text = &text[..end];
         self.out.write(text.len() + 3, |own| {
             own.push(b'-');
             own.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
