@@ -174,8 +174,15 @@ fn growth(keys: u64) {
 
     let start = Cpu::now();
     ks.reserve(0, keys);
-    for id in 0..keys {
-        ks.insert_loaded(0, &key(id), NewStr::Text(b"0123456789abcdef"), None, 0);
+    let mut id = 0;
+    while id < keys {
+        let batch: [[u8; 16]; 16] = std::array::from_fn(|i| key(id + i as u64));
+        let hashes = batch.map(|k| ks.hash(&k));
+        hashes.iter().for_each(|&hash| ks.prefetch_insert(0, hash));
+        for (k, hash) in batch.iter().zip(hashes) {
+            ks.insert_loaded(0, hash, k, NewStr::Text(b"0123456789abcdef"), None, 0);
+        }
+        id += 16;
     }
     println!("load:   {} ns per key", start.ns() / keys);
     let start = Cpu::now();

@@ -12,6 +12,9 @@ pub const MULTIBULK_MAX_UNAUTHENTICATED: i64 = 10;
 /// Largest argument before authentication.
 pub const BULK_MAX_UNAUTHENTICATED: u64 = 16 * 1024;
 
+/// Largest argument whatever `proto-max-bulk-len` says: lengths of keys are kept in four bytes.
+pub const BULK_MAX: u64 = u32::MAX as u64;
+
 /// Arguments of at least this size are read into a buffer of their own and shared from there on, never copied. Redis's
 /// PROTO_MBULK_BIG_ARG: below it a copy is cheaper than the bookkeeping.
 pub const BIG_ARG: usize = 32 * 1024;

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! `SET user:000000000001 hello` takes 4 + 1 + 1 + 17 + 5 = 28 bytes, hence a block of 32; with an expiry 40. Lengths of
-//! 4 bytes are enough: no string may be longer than 512 MB by default, 4 GB in any case.
+//! 4 bytes are enough for keys: a request's arguments are bounded, by default at 512 MB. Inline values are short anyway.
 //!
 //! Blocks are aligned to 8, fields within are not, so everything but the `Bytes` is read and written bytewise. The
 //! functions here know the layout and nothing else: who owns the block, and where it hangs, is the table's affair.
@@ -109,6 +109,8 @@ pub(super) struct Shape {
 impl Shape {
     /// The shape of an entry to be made.
     pub fn plan(key_len: usize, value: &Value<'_>, has_expiry: bool) -> Shape {
+        // Requests are bounded far below; a length cut short here would break every promise of this file.
+        assert!(u32::try_from(key_len).is_ok(), "a key of {key_len} bytes");
         let (kind, inline_len) = (value.kind(), value.inline_len());
         let mut form = kind;
         if has_expiry {

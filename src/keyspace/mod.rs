@@ -39,6 +39,9 @@ use table::{KeyHasher, Table};
 /// Databases below this number are found by index, those above by search.
 const LOW_DBS: u32 = 256;
 
+/// How far the first wave of prefetching is ahead of the second.
+const WAVE: usize = 16;
+
 /// One database.
 struct Db {
     /// Names the table for ever; SWAPDB moves it to another number.
@@ -244,15 +247,25 @@ impl Keyspace {
     }
 
     /// Brings what these look-ups will touch nearer, all of them at once. Worth calling for two or more.
+    ///
+    /// Two waves, the second following at some distance: the bucket must have come before it can tell which entry to ask
+    /// for, and a core can only wait for a dozen or two lines at a time.
     pub fn prefetch(&self, lookups: &[Lookup]) {
-        for lookup in lookups {
-            if let Some(db) = self.dbs.peek(lookup.db) {
-                db.table.prefetch_bucket(lookup.hash);
+        let table = |lookup: &Lookup| self.dbs.peek(lookup.db).map(|db| &db.table);
+        let (first, _) = lookups.split_at(lookups.len().min(WAVE));
+        for lookup in first {
+            if let Some(table) = table(lookup) {
+                table.prefetch_bucket(lookup.hash);
             }
         }
-        for lookup in lookups {
-            if let Some(db) = self.dbs.peek(lookup.db) {
-                db.table.prefetch_entry(lookup.hash);
+        for (at, lookup) in lookups.iter().enumerate() {
+            if let Some(later) = lookups.get(at + WAVE)
+                && let Some(table) = table(later)
+            {
+                table.prefetch_bucket(later.hash);
+            }
+            if let Some(table) = table(lookup) {
+                table.prefetch_entry(lookup.hash);
             }
         }
     }

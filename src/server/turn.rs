@@ -15,7 +15,7 @@
 
 use std::rc::Rc;
 
-use crate::base::limits::BATCH_COMMANDS;
+use crate::base::limits::{BATCH_COMMANDS, BULK_MAX};
 use crate::base::quote;
 use crate::exec::{Verdict, execute};
 use crate::keyspace::Lookup;
@@ -104,7 +104,7 @@ impl Turn<'_> {
         let engine = &self.server.engine;
         let limits = RequestLimits {
             authenticated: !session.must_authenticate(&engine.acl),
-            bulk_max: engine.config.clients.proto_max_bulk_len,
+            bulk_max: engine.config.clients.proto_max_bulk_len.min(BULK_MAX),
             from_master: false,
         };
         let Some(mut input) = self.net.take_input(conn) else { return };

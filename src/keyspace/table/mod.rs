@@ -318,10 +318,8 @@ impl Table {
             };
             (block, shared)
         };
-        let segment = self.directory[loc.word];
-        segment.set_slot(loc.at, Slot::new(block, slot.tag(), marks));
-        self.outside = self.outside + usize::from(marks & OUTSIDE != 0) - usize::from(slot.has(OUTSIDE));
-        self.count_expiry(segment, old_expiry, expiry);
+        self.update_slot(loc, slot, Slot::new(block, slot.tag(), marks));
+        self.count_expiry(self.directory[loc.word], old_expiry, expiry);
         shared
     }
 
@@ -360,11 +358,17 @@ impl Table {
                 self.arena.free(slot.block(), shape.size());
             }
         }
-        let segment = self.directory[loc.word];
-        let marks = marks(new, expiry);
-        segment.set_slot(loc.at, Slot::new(block, slot.tag(), marks));
-        self.outside = self.outside + usize::from(marks & OUTSIDE != 0) - usize::from(slot.has(OUTSIDE));
-        self.count_expiry(segment, old_expiry, expiry);
+        self.update_slot(loc, slot, Slot::new(block, slot.tag(), marks(new, expiry)));
+        self.count_expiry(self.directory[loc.word], old_expiry, expiry);
+    }
+
+    /// The entry at `loc` has moved, or has other marks. Usually neither, and then the bucket's cache line stays clean.
+    #[inline]
+    fn update_slot(&mut self, loc: Loc, old: Slot, new: Slot) {
+        if new != old {
+            self.directory[loc.word].set_slot(loc.at, new);
+            self.outside = self.outside + usize::from(new.has(OUTSIDE)) - usize::from(old.has(OUTSIDE));
+        }
     }
 
     /// Gives `f` the value's bytes, at least `min_len` of them, to alter.

@@ -27,9 +27,8 @@ const MERGE_MAX: u32 = 160;
 const DIRECTORY_FREE: usize = 64;
 const KEYS_PER_WORD: usize = 16;
 
-/// A table made for an announced number of keys is given at most this many keys per segment, in segments of few buckets.
+/// A table made for an announced number of keys is given at most this many keys per segment.
 const RESERVED_KEYS: usize = 360;
-const RESERVED_BUCKETS: usize = 8;
 /// Announcements beyond this are not believed: they come from files.
 const RESERVE_MAX: usize = 8 << 20;
 
@@ -204,12 +203,12 @@ impl Table {
         if self.len > 0 || self.depth() > 0 || depth == 0 {
             return;
         }
+        let buckets = fitting((keys.min(RESERVE_MAX) >> depth) as u32);
         let old = self.directory[0];
         let version = old.header().version;
         self.free_segment(old);
         self.shift = 63 - depth;
-        self.directory =
-            (0..1 << depth).map(|_| self.make_segment(RESERVED_BUCKETS, depth, version, i64::MAX)).collect();
+        self.directory = (0..1 << depth).map(|_| self.make_segment(buckets, depth, version, i64::MAX)).collect();
     }
 }
 
