@@ -39,6 +39,9 @@ use table::{KeyHasher, Table};
 /// Databases below this number are found by index, those above by search.
 const LOW_DBS: u32 = 256;
 
+/// Keys for which files may have room made before they bring them: announcements may lie.
+const RESERVE_MAX: u64 = 8 << 20;
+
 /// How far the first wave of prefetching is ahead of the second.
 const WAVE: usize = 16;
 
@@ -181,6 +184,8 @@ pub struct Keyspace {
     lazy: LazyFree,
     /// The database at which active expiry goes on.
     expire_at_db: u32,
+    /// Announced keys that will still be believed.
+    reserve_left: u64,
 }
 
 impl Keyspace {
@@ -196,6 +201,7 @@ impl Keyspace {
             cut: None,
             lazy: LazyFree::default(),
             expire_at_db: 0,
+            reserve_left: RESERVE_MAX,
         }
     }
 
@@ -327,6 +333,7 @@ impl Keyspace {
 
     /// Removes every key; as [`Keyspace::flush_db`].
     pub fn flush_all(&mut self, mode: FlushMode) -> usize {
+        self.reserve_left = RESERVE_MAX;
         let indexes: Vec<u32> = self.dbs.iter().map(|(index, _)| index).collect();
         indexes.into_iter().map(|index| self.flush_db(index, mode)).sum()
     }
@@ -341,10 +348,12 @@ impl Keyspace {
         self.changes.add_dirty(1);
     }
 
-    /// Makes room for about `keys` keys in database `index`, which a file announced. A hint: it is bounded, and wrong
-    /// hints cost little.
+    /// Makes room for about `keys` keys in database `index`, which a file announced. A hint: all of them together are
+    /// believed up to [`RESERVE_MAX`] keys, some 80 MB, until the next flush of everything.
     pub fn reserve(&mut self, index: u32, keys: u64) {
-        self.dbs.get(index).table.reserve(keys.min(1 << 32) as usize);
+        let keys = keys.min(self.reserve_left);
+        self.reserve_left -= keys;
+        self.dbs.get(index).table.reserve(keys as usize);
     }
 
     /// Brings what [`Keyspace::insert_loaded`] will touch nearer. Worth calling a while before, for many keys.

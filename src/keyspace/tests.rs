@@ -301,6 +301,15 @@ fn loading_adds_keys_silently_and_refuses_duplicates() {
 }
 
 #[test]
+fn a_lying_announcement_costs_a_bounded_amount() {
+    let mut ks = keyspace();
+    (0..100).for_each(|index| ks.reserve(index, u64::MAX));
+    assert!(ks.index_memory() < 100 << 20);
+    ks.flush_all(FlushMode::Sync);
+    assert!(ks.index_memory() < 1 << 20);
+}
+
+#[test]
 fn looking_counts_as_use_unless_told_not_to() {
     let mut ks = keyspace();
     set(&mut master(&mut ks), b"k", b"v");

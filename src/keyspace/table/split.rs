@@ -29,8 +29,6 @@ const KEYS_PER_WORD: usize = 16;
 
 /// A table made for an announced number of keys is given at most this many keys per segment.
 const RESERVED_KEYS: usize = 360;
-/// Announcements beyond this are not believed: they come from files.
-const RESERVE_MAX: usize = 8 << 20;
 
 /// How many keys fit: one bucket in eight stays empty, so that searches end soon.
 fn capacity(buckets: usize) -> u32 {
@@ -197,13 +195,14 @@ impl Table {
         true
     }
 
-    /// Makes room for about `keys` keys in a table that has none yet, so that they come in without splits.
+    /// Makes room for about `keys` keys in a table that has none yet, so that they come in without splits. The caller
+    /// bounds their number.
     pub fn reserve(&mut self, keys: usize) {
-        let depth = keys.min(RESERVE_MAX).div_ceil(RESERVED_KEYS).next_power_of_two().ilog2();
+        let depth = keys.div_ceil(RESERVED_KEYS).next_power_of_two().ilog2();
         if self.len > 0 || self.depth() > 0 || depth == 0 {
             return;
         }
-        let buckets = fitting((keys.min(RESERVE_MAX) >> depth) as u32);
+        let buckets = fitting((keys >> depth) as u32);
         let old = self.directory[0];
         let version = old.header().version;
         self.free_segment(old);
