@@ -173,6 +173,13 @@ impl ChangeLog {
         self.dirty = self.dirty.wrapping_add(changes);
     }
 
+    /// Takes back what was counted and noted since `dirty` was read: what happened changed nothing after all, as when the
+    /// data are emptied and loaded again.
+    pub fn take_back(&mut self, dirty: u64) {
+        self.clear();
+        self.dirty = dirty;
+    }
+
     /// Whether nothing was noted since the last [`ChangeLog::clear`].
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()

@@ -21,7 +21,7 @@ use tracing::info;
 use crate::base::hash::Crc64;
 use crate::base::time::UnixMillis;
 use crate::data::string::NewStr;
-use crate::keyspace::{Keyspace, Recency};
+use crate::keyspace::{Access, Event as KeyEvent, Keyspace, Recency};
 use crate::rdb::decode::{DecodeError, Decoder, Event};
 use crate::rdb::encode::KeyFacts;
 use crate::rdb::header::Facts;
@@ -42,6 +42,8 @@ pub struct Rules {
     pub verify_checksum: bool,
     /// Leave out keys whose time is over.
     pub drop_expired: bool,
+    /// A key that is there already is replaced instead of being an error: a file merged into existing data.
+    pub replace: bool,
     /// The wall clock when loading began.
     pub now: UnixMillis,
 }
@@ -326,7 +328,8 @@ impl Target {
 
     fn put_in(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadError> {
         let (db, keys) = (self.db, self.batch.len() as u64);
-        let duplicate = self.batch.put_in(keyspace, db);
+        let replace = self.rules.replace.then_some(self.rules.now);
+        let duplicate = self.batch.put_in(keyspace, db, replace);
         self.loaded.keys += keys;
         match duplicate {
             None => Ok(()),
@@ -409,11 +412,14 @@ impl Batch {
         self.keys.push(Pending { hash, key, value, expiry, recency });
     }
 
-    /// Puts all keys in, up to one that exists already, which is returned.
-    fn put_in(&mut self, keyspace: &mut Keyspace, db: u32) -> Option<Vec<u8>> {
+    /// Puts all keys in, up to one that exists already, which is returned unless it is to be replaced.
+    fn put_in(&mut self, keyspace: &mut Keyspace, db: u32, replace: Option<UnixMillis>) -> Option<Vec<u8>> {
         let mut duplicate = None;
         for pending in self.keys.drain(..) {
             let key = &self.bytes[pending.key];
+            if let Some(now) = replace {
+                keyspace.db(db, Access::history(now)).remove(key, KeyEvent::DEL);
+            }
             let value = match pending.value {
                 PendingValue::Text(range) => NewStr::Text(&self.bytes[range]),
                 PendingValue::Int(number) => NewStr::Int(number),
@@ -434,12 +440,11 @@ mod tests {
     use super::*;
     use crate::base::rng::Rng;
     use crate::data::string::{Str, StrView};
-    use crate::keyspace::Access;
     use crate::rdb::encode::Chunk;
     use crate::rdb::pack::Packer;
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
-    const RULES: Rules = Rules { verify_checksum: true, drop_expired: true, now: NOW };
+    const RULES: Rules = Rules { verify_checksum: true, drop_expired: true, replace: false, now: NOW };
 
     fn image(write: impl FnOnce(&mut Chunk)) -> Vec<u8> {
         let mut chunk = Chunk::new(0, true);
@@ -591,6 +596,9 @@ mod tests {
         });
         let error = load(&twice, 1000, RULES).2.unwrap_err().to_string();
         assert!(error.starts_with("RDB has duplicated key 'k\\n' in DB 2, found before offset"), "{error}");
+        let (mut keyspace, loader, fed) = load(&twice, 1000, Rules { replace: true, ..RULES });
+        assert_eq!((fed, loader.loaded().keys), (Ok(Fed::Done), 2));
+        assert_eq!(value(&mut keyspace, 2, b"k\n").unwrap(), b"2");
         let error = load(&image(|chunk| chunk.select_db(16)), 1000, RULES).2.unwrap_err().to_string();
         assert!(error.contains("more than 16 databases"), "{error}");
     }

@@ -4,7 +4,7 @@
 //!  1. clients whose waiting is over are answered     (their replies leave with this turn)
 //!  2. recurring work that is due
 //!  3. the journal goes to the backlog and the replicas
-//!  4. a slice of a running snapshot
+//!  4. a slice of a running snapshot, or of loading
 //!  5. the loop sends everybody's output
 //! ```
 //!
@@ -32,6 +32,7 @@ impl Turn<'_> {
         self.poll_shutdown();
         next = next.min(self.end_turn_of_replication());
         next = next.min(self.end_turn_of_snapshots());
+        next = next.min(self.end_turn_of_loading());
         if self.server.expire.is_behind {
             next = now;
         }

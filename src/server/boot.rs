@@ -62,6 +62,8 @@ impl Server {
             unblocked: Vec::new(),
             repl,
             snapshots,
+            loading: None,
+            exit_code: 0,
             cron: Default::default(),
             expire: Default::default(),
             pending_shutdown: None,
@@ -111,6 +113,8 @@ impl Server {
         facts.is_replica_read_only = config.replication.replica_read_only;
         facts.is_stale_data_served = config.replication.replica_serve_stale_data;
         facts.is_write_paused = is_write_paused;
+        self.snapshots.refresh_gate(&mut self.engine);
+        let facts = &self.engine.facts;
         self.engine.program.role = if facts.is_replica { Role::Replica } else { Role::Master };
         self.engine.settings.is_past_expiry_deletion = !facts.is_replica && !facts.is_loading;
     }
@@ -190,8 +194,14 @@ pub fn run(config: Config, config_file: String) -> io::Result<i32> {
         tracing::warn!("Failed listening on port {} (tcp), aborting.", server.engine.config.network.port);
         return Ok(1);
     }
-    tracing::info!("Ready to accept connections tcp");
+    match server.begin_loading() {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("Ready to accept connections tcp"),
+        Err(_) => return Ok(1),
+    }
     event_loop.run(&mut server)?;
-    tracing::warn!("Redis is now ready to exit, bye bye...");
-    Ok(0)
+    if server.exit_code == 0 {
+        tracing::warn!("Redis is now ready to exit, bye bye...");
+    }
+    Ok(server.exit_code)
 }

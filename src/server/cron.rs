@@ -50,6 +50,7 @@ impl Turn<'_> {
         self.expire_slice();
         if now >= self.server.cron.next_sample {
             self.server.cron.next_sample = now + 100;
+            self.cron_of_snapshots();
             self.collect_traffic();
             self.server.engine.counters.sample(now);
             crate::base::alloc::observe_peak();

@@ -31,6 +31,7 @@ use clients::Clients;
 use cron::{Cron, ExpireFigures};
 use dispatch::CommandTable;
 use drivers::repl::Replication;
+use drivers::loading::Loading;
 use drivers::saves::Snapshots;
 use pause::Pauses;
 use turn::Workspace;
@@ -62,6 +63,10 @@ pub struct Server {
     unblocked: Vec<(ClientId, Unblock)>,
     /// Masters and replicas.
     pub repl: Replication,
+    /// The RDB file being loaded at the start.
+    loading: Option<Loading>,
+    /// What the process will tell who started it.
+    exit_code: i32,
     /// Saves, and snapshots for replicas.
     pub snapshots: Snapshots,
     /// Recurring work.

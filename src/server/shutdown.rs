@@ -119,9 +119,12 @@ impl Turn<'_> {
 
     /// Saves if it must, and ends the loop.
     fn leave(&mut self, wish: Wish) -> Progress {
-        let has_save_points = !self.server.engine.config.persistence.save.is_empty();
+        let engine = &self.server.engine;
+        let has_save_points = !engine.config.persistence.save.is_empty();
+        // While loading, the file holds more than the memory: it must stay as it is.
+        let may_save = !engine.facts.is_loading;
         self.server.cancel_background_save();
-        if (has_save_points && !wish.nosave) || wish.save {
+        if may_save && ((has_save_points && !wish.nosave) || wish.save) {
             tracing::info!("Saving the final RDB snapshot before exiting.");
             if let Err(error) = self.save_now() {
                 if !wish.force {

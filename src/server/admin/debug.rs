@@ -60,6 +60,7 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
             }
         }
         (b"populate", 3..=5) => populate(turn, session, args, &mut reply)?,
+        (b"reload", 2..) => reload(turn, args, &mut reply)?,
         (b"protocol", 3) => protocol(args.get(2), &mut reply)?,
         (b"stringmatch-len", 4) => {
             let length = number::parse_u64(args.get(3)).filter(|n| *n <= 1 << 30).ok_or(CommandError::NotInteger)?;
@@ -103,6 +104,8 @@ fn help(reply: &mut Reply<'_>) {
         "    Create <count> string keys that do not exist yet.",
         "PROTOCOL <type>",
         "    Answer with an example of a RESP type.",
+        "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
+        "    Save the data set, empty it and load it again; without some of that if asked.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Stop or resume the active removal of expired keys.",
         "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
@@ -216,6 +219,21 @@ fn populate(
             db.put(&key, NewStr::Text(&value), Expiry::Clear, Event::SET);
         }
     }
+    reply.ok();
+    Ok(())
+}
+
+fn reload(turn: &mut Turn<'_>, args: &Args<'_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    let (mut is_saved, mut is_flushed, mut is_merged) = (true, true, false);
+    for word in args.from(2) {
+        match word.to_ascii_lowercase().as_slice() {
+            b"nosave" => is_saved = false,
+            b"noflush" => is_flushed = false,
+            b"merge" => is_merged = true,
+            _ => return Err(CommandError::err("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")),
+        }
+    }
+    turn.debug_reload(is_saved, is_flushed, is_merged).map_err(CommandError::text)?;
     reply.ok();
     Ok(())
 }

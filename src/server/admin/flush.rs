@@ -55,7 +55,7 @@ fn flushall(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
     let engine = &mut turn.server.engine;
     engine.keyspace.flush_all(mode);
     reply.ok();
-    turn.server.after_flushall();
+    turn.after_flushall();
     Ok(Outcome::Forced)
 }
 

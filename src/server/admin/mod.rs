@@ -1,14 +1,17 @@
 //! Commands that see the whole server. One file each, with its declaration.
 
+mod bgsave;
 mod dbsize;
 mod debug;
 mod flush;
 mod info;
+mod lastsave;
 mod monitor;
 mod psync;
 mod replconf;
 mod replicaof;
 mod role;
+mod save;
 mod slowlog;
 mod swapdb;
 mod time;
@@ -26,11 +29,13 @@ pub type AdminHandler = for<'t, 'a, 'r> fn(&mut Turn<'t>, &mut Session, &Args<'a
 
 /// All of them.
 pub const TABLE: &[&Spec<AdminHandler>] = &[
+    &bgsave::SPEC,
     &dbsize::SPEC,
     &debug::SPEC,
     &flush::FLUSHALL,
     &flush::FLUSHDB,
     &info::SPEC,
+    &lastsave::SPEC,
     &monitor::SPEC,
     &psync::PSYNC,
     &psync::SYNC,
@@ -38,6 +43,7 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
     &replicaof::REPLICAOF,
     &replicaof::SLAVEOF,
     &role::SPEC,
+    &save::SPEC,
     &slowlog::GET,
     &slowlog::HELP,
     &slowlog::LEN,

@@ -54,8 +54,8 @@ impl Loading {
     pub fn begin(engine: &mut Engine, snapshots: &Snapshots, drop_expired: bool) -> Result<Option<Loading>, io::Error> {
         let (files, wake) = snapshots.disk();
         let now = engine.now;
+        let rules = rules(engine, drop_expired, true);
         let persistence = &engine.config.persistence;
-        let rules = Rules { verify_checksum: persistence.rdbchecksum, drop_expired, now: now.wall() };
         let path = rdb_path(&engine.config);
         match FileLoad::open(&*files, &path, rules, persistence.key_load_delay, now.mono_us, wake) {
             Ok(load) => {
@@ -108,16 +108,20 @@ impl Loading {
     }
 }
 
-/// Loads the RDB file at once, blocking: DEBUG RELOAD. The keyspace must be empty. The error text is for the client.
-pub fn load_now(engine: &mut Engine, snapshots: &mut Snapshots, drop_expired: bool) -> Result<Loaded, String> {
+/// Loads the RDB file at once, blocking, for DEBUG RELOAD. The error text is for the log.
+pub fn load_now(engine: &mut Engine, snapshots: &mut Snapshots, rules: Rules) -> Result<Loaded, String> {
     let (files, wake) = snapshots.disk();
     let path = rdb_path(&engine.config);
-    let persistence = &engine.config.persistence;
-    let rules = Rules { verify_checksum: persistence.rdbchecksum, drop_expired, now: engine.now.wall() };
     let load = FileLoad::open(&*files, &path, rules, 0, 0, wake).map_err(|error| error.to_string())?;
     let loaded = load.run(&mut engine.keyspace).map_err(|error| error.to_string())?;
     note_loaded(snapshots, loaded);
     Ok(loaded)
+}
+
+/// The rules for loading a file under the present settings.
+pub fn rules(engine: &Engine, drop_expired: bool, verify_checksum: bool) -> Rules {
+    let verify_checksum = verify_checksum && engine.config.persistence.rdbchecksum;
+    Rules { verify_checksum, drop_expired, replace: false, now: engine.now.wall() }
 }
 
 pub(super) fn note_loaded(snapshots: &mut Snapshots, loaded: Loaded) {

@@ -299,6 +299,11 @@ impl Snapshots {
         self.untold.push(Happened::Ended { target: running.target, ok: false });
     }
 
+    /// Ends that were not told yet. To be asked before a new snapshot begins, or its beginning would be told first.
+    pub fn untold(&mut self) -> Vec<Happened> {
+        std::mem::take(&mut self.untold)
+    }
+
     /// Saves to the file before it returns: SAVE, SHUTDOWN. Panics when a snapshot is running. `pause` sleeps for so many
     /// microseconds (`rdb-key-save-delay`).
     pub fn save_now(
@@ -345,9 +350,9 @@ impl Snapshots {
         }
     }
 
-    /// Called about ten times a second: begins a save when a save point or BGSAVE SCHEDULE asks for one. `repl` is where
-    /// the replication stream stands. True when one began.
-    pub fn cron(&mut self, engine: &mut Engine, repl: Option<ReplFacts>) -> bool {
+    /// Whether a save to the file should begin now, because of a save point or BGSAVE SCHEDULE. To be asked about ten
+    /// times a second.
+    pub fn is_due(&self, engine: &Engine) -> bool {
         if self.running.is_some() || engine.facts.is_loading {
             return false;
         }
@@ -362,12 +367,12 @@ impl Snapshots {
                 dirty >= point.changes && i64::try_from(point.seconds).is_ok_and(|seconds| since > seconds)
             });
         match due {
-            Some(point) => info!("{} changes in {} seconds. Saving...", point.changes, point.seconds),
-            None if self.is_scheduled => {}
-            None => return false,
+            Some(point) => {
+                info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+                true
+            }
+            None => self.is_scheduled,
         }
-        self.begin(engine, Target::File, repl);
-        true
     }
 
     /// Sets the gate that refuses writes after a failed save. To be called when the settings changed, too.

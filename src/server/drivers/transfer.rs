@@ -77,6 +77,7 @@ impl Transfer {
         let rules = Rules {
             verify_checksum: engine.config.persistence.rdbchecksum,
             drop_expired: false,
+            replace: false,
             now: engine.now.wall(),
         };
         (Transfer { state: State::Parsing(Box::new(Loader::new(rules))) }, Advance::Replaces)

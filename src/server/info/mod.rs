@@ -7,6 +7,7 @@ mod commands;
 mod cpu;
 mod keyspace;
 mod memory;
+mod persistence;
 mod replication;
 mod server;
 mod stats;
@@ -22,6 +23,7 @@ const SECTIONS: &[(&str, bool, Section)] = &[
     ("server", true, server::write),
     ("clients", true, clients::write),
     ("memory", true, memory::write),
+    ("persistence", true, persistence::write),
     ("stats", true, stats::write),
     ("replication", true, replication::write),
     ("cpu", true, cpu::write),

@@ -60,7 +60,7 @@ pub struct Replication {
     /// Where replies to the master's commands go to be looked at.
     replies: Out,
     /// The snapshot that arrives.
-    transfer: Option<Transfer>,
+    pub(super) transfer: Option<Transfer>,
     /// When the transfer needs its next turn.
     transfer_next: Option<Instant>,
     files: Vec<FileSend>,

@@ -38,6 +38,9 @@ impl Turn<'_> {
 
     /// Begins a snapshot, whoever wants it. None may be running.
     pub fn begin_snapshot(&mut self, target: Target) {
+        for event in self.server.snapshots.untold() {
+            self.snapshot_happened(event);
+        }
         let position = self.replication_position();
         let server = &mut *self.server;
         server.snapshots.begin(&mut server.engine, target, position);
