@@ -146,8 +146,7 @@ mod tests {
     use crate::persist::rdb_file::{Footer, Plan, RdbFile};
     use crate::rdb::encode::{Chunk, KeyFacts};
 
-    const RULES: Rules =
-        Rules { verify_checksum: true, drop_expired: true, replace: false, now: UnixMillis(0) };
+    const RULES: Rules = Rules { verify_checksum: true, drop_expired: true, replace: false, now: UnixMillis(0) };
 
     fn file_with(keys: u32) -> MemoryFiles {
         let files = MemoryFiles::new();

@@ -13,9 +13,9 @@ use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use crate::server::Turn;
 use crate::server::admin::AdminHandler;
+use crate::server::drivers::saves::Target;
 use crate::session::Session;
 use crate::spec::{Arg, Arity, Flags, Group, Meta, Spec};
-use crate::server::drivers::saves::Target;
 
 /// BGSAVE.
 pub const SPEC: Spec<AdminHandler> = Spec {
