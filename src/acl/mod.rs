@@ -88,6 +88,8 @@ pub enum SetError {
     },
     /// A name that could not be written to a file.
     BadName,
+    /// A configuration that defines a user twice.
+    Duplicate,
 }
 
 impl std::fmt::Display for SetError {
@@ -95,6 +97,7 @@ impl std::fmt::Display for SetError {
         match self {
             SetError::Rule { word, error } => write!(f, "Error in ACL SETUSER modifier '{word}': {error}"),
             SetError::Unmatched { word } => write!(f, "Unmatched parenthesis in acl selector starting at '{word}'."),
+            SetError::Duplicate => f.write_str("Duplicate user found. A user can only be defined once in config files"),
             SetError::BadName => f.write_str("Usernames can't contain spaces or null characters"),
         }
     }
@@ -230,6 +233,20 @@ impl Acl {
             }
         }
         Ok(id)
+    }
+
+    /// Takes in the `user` lines of a configuration, each the name and its rules. They say all there is about a user, so
+    /// that the default user, too, starts from nothing. The error tells which line.
+    pub fn configure(&mut self, lines: &[Vec<Vec<u8>>], catalog: &Catalog) -> Result<(), (usize, SetError)> {
+        for (number, line) in lines.iter().enumerate() {
+            let Some((name, rules)) = line.split_first() else { continue };
+            if lines[..number].iter().any(|earlier| earlier.first() == Some(name)) {
+                return Err((number, SetError::Duplicate));
+            }
+            let rules: Vec<Vec<u8>> = [&[b"reset".to_vec()], rules].concat();
+            self.set_user(name, &rules, catalog).map_err(|error| (number, error))?;
+        }
+        Ok(())
     }
 
     /// Deletes a user. The default user stays; asking for it is the caller's mistake and answered with `None` too.

@@ -241,3 +241,20 @@ fn a_deleted_user_may_nothing_and_its_number_is_not_given_again() {
     world.set("on").unwrap();
     assert_ne!(world.acl.id(b"u"), Some(id));
 }
+
+#[test]
+fn configured_users_start_from_nothing_and_come_once() {
+    let table = table();
+    let words = |line: &str| line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+    let mut acl = Acl::new();
+    let lines = [words("default on >secret ~* +@all"), words("u on nopass +get")];
+    acl.configure(&lines, table.catalog()).unwrap();
+    assert!(!acl.is_default_open());
+    assert!(acl.lines()[0].starts_with(b"user default on sanitize-payload #"));
+    assert!(acl.lines()[0].ends_with(b" ~* resetchannels +@all"));
+    assert_eq!(acl.lines()[1], b"user u on nopass sanitize-payload resetchannels -@all +get");
+    let twice = [words("a on"), words("b on"), words("a off")];
+    assert_eq!(Acl::new().configure(&twice, table.catalog()), Err((2, SetError::Duplicate)));
+    let wrong = [words("a on"), words("b +nosuch")];
+    assert!(matches!(Acl::new().configure(&wrong, table.catalog()), Err((1, SetError::Rule { .. }))));
+}
