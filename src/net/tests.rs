@@ -198,6 +198,7 @@ const READ: usize = crate::base::limits::READ_CHUNK;
 #[test]
 fn a_reply_larger_than_the_socket_waits_for_its_reader() {
     let mut world = World::new();
+    world.app.wants_turn = true;
     let mut client = world.client();
     let id = world.app.conns[0];
     let chunk = Bytes::from(vec![b'v'; 1 << 20]);
@@ -210,7 +211,6 @@ fn a_reply_larger_than_the_socket_waits_for_its_reader() {
     world.until_told("congested");
     let (mut total, mut buffer) = (0, vec![0; 1 << 20]);
     client.set_nonblocking(true).unwrap();
-    world.app.wants_turn = true;
     world.until("all bytes", |_| {
         match client.read(&mut buffer) {
             Ok(count) => total += count,
@@ -225,12 +225,12 @@ fn a_reply_larger_than_the_socket_waits_for_its_reader() {
 #[test]
 fn output_that_drained_is_told_once() {
     let mut world = World::new();
+    world.app.wants_turn = true;
     let _client = world.client();
     let id = world.app.conns[0];
     world.net().out(id).unwrap().append(b"hello");
     world.net().watch_output(id, 3);
     world.until_told("drained 0");
-    world.app.wants_turn = true;
     world.turn();
     world.net().out(id).unwrap().append(b"hello");
     world.turn();
@@ -242,11 +242,11 @@ fn output_that_drained_is_told_once() {
 #[test]
 fn a_paused_connection_is_not_read_until_it_is_resumed() {
     let mut world = World::new();
+    world.app.wants_turn = true;
     let mut client = world.client();
     let id = world.app.conns[0];
     world.net().pause_reading(id);
     client.write_all(b"hello").unwrap();
-    world.app.wants_turn = true;
     (0..5).for_each(|_| world.turn());
     assert_eq!(world.app.received, 0);
     world.net().resume_reading(id);
@@ -256,12 +256,12 @@ fn a_paused_connection_is_not_read_until_it_is_resumed() {
 #[test]
 fn bytes_left_in_the_input_are_announced_on_request() {
     let mut world = World::new();
+    world.app.wants_turn = true;
     let mut client = world.client();
     let id = world.app.conns[0];
     world.app.keep_input = true;
     client.write_all(b"hello").unwrap();
     world.until("the bytes", |world| world.app.received == 5);
-    world.app.wants_turn = true;
     world.turn();
     assert_eq!(world.app.received, 5);
     world.app.keep_input = false;
@@ -297,12 +297,12 @@ fn a_refused_client_reads_why() {
 #[test]
 fn closing_now_tells_nobody() {
     let mut world = World::new();
+    world.app.wants_turn = true;
     let mut client = world.client();
     let id = world.app.conns[0];
     world.net().out(id).unwrap().append(b"lost");
     world.net().close(id);
     assert!(world.net().out(id).is_none() && world.net().take_input(id).is_none());
-    world.app.wants_turn = true;
     world.turn();
     assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
     assert!(world.app.log.is_empty());
@@ -439,6 +439,7 @@ fn many_clients_in_one_turn() {
 #[test]
 fn one_that_sends_without_pause_does_not_stop_the_others() {
     let mut world = World::new();
+    world.app.wants_turn = true;
     let address = world.listen();
     let mut fast = TcpStream::connect(address).unwrap();
     let mut slow = TcpStream::connect(address).unwrap();
@@ -448,7 +449,6 @@ fn one_that_sends_without_pause_does_not_stop_the_others() {
     while fast.write(&flood).is_ok() {}
     slow.write_all(b"hello").unwrap();
     let before = world.app.received;
-    world.app.wants_turn = true;
     world.turn();
     let slow_id = world.app.conns[1];
     assert_eq!(world.net().conn(slow_id).unwrap().bytes_in(), 5);
