@@ -20,6 +20,20 @@ pub enum Value {
     Null,
     /// `*count`, then so many values.
     Array(Vec<Value>),
+    /// `%count`, then so many pairs (RESP3).
+    Map(Vec<(Value, Value)>),
+    /// `~count`, then so many values (RESP3).
+    Set(Vec<Value>),
+    /// `>count`, then so many values: a message that answers no request (RESP3).
+    Push(Vec<Value>),
+    /// `#t` or `#f` (RESP3).
+    Bool(bool),
+    /// `,number`, as its text (RESP3).
+    Double(Bytes),
+    /// `(digits` (RESP3).
+    BigNumber(Bytes),
+    /// `=length`, then a format of three characters, a colon and the text (RESP3).
+    Verbatim([u8; 3], Bytes),
 }
 
 impl Value {
@@ -33,11 +47,12 @@ impl Value {
         Value::Simple(Bytes::from_static(b"OK"))
     }
 
-    /// The text of a simple string, an error or a bulk string.
+    /// The text of a value that is text: a simple string, an error, a bulk or verbatim string, a double, a big number.
     pub fn text(&self) -> Option<&[u8]> {
         match self {
-            Value::Simple(text) | Value::Error(text) | Value::Bulk(text) => Some(text),
-            Value::Int(_) | Value::Null | Value::Array(_) => None,
+            Value::Simple(text) | Value::Error(text) | Value::Bulk(text) | Value::Verbatim(_, text) => Some(text),
+            Value::Double(text) | Value::BigNumber(text) => Some(text),
+            _ => None,
         }
     }
 
@@ -46,10 +61,10 @@ impl Value {
         matches!(self, Value::Error(_))
     }
 
-    /// The elements of an array.
+    /// The elements of an array, a set or a push message.
     pub fn items(&self) -> Option<&[Value]> {
         match self {
-            Value::Array(items) => Some(items),
+            Value::Array(items) | Value::Set(items) | Value::Push(items) => Some(items),
             _ => None,
         }
     }
