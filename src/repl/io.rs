@@ -210,6 +210,8 @@ pub enum Output {
         /// Let its queue drain first.
         after_write: bool,
     },
+    /// This replica lags further behind than its output limit allows; it is closed next.
+    OverLimit(ClientId),
     /// Append this command to the stream, without SELECT and without counting it as a write.
     Append(Vec<u8>),
     /// The next command in the stream must be preceded by SELECT.

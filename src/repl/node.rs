@@ -667,7 +667,8 @@ mod tests {
         node.end_turn(T0, |_| 0, &mut out);
         assert!(out.is_empty());
         node.end_turn(T0, |_| 1, &mut out);
-        assert_eq!(out, [Output::CloseReplica { client: ClientId(1), after_write: false }]);
+        let close = Output::CloseReplica { client: ClientId(1), after_write: false };
+        assert_eq!(out, [Output::OverLimit(ClientId(1)), close]);
         // What only it needed may go.
         node.propagate(&[b'x'; 64 * 1024]);
         node.feed(|_, _| panic!("it is being closed"));
@@ -685,7 +686,7 @@ mod tests {
         node.end_turn(T0 + 1000, |_| 0, &mut out);
         assert!(out.is_empty());
         node.end_turn(T0 + 1001, |_| 0, &mut out);
-        assert_eq!(out, [Output::CloseReplica { client: ClientId(1), after_write: false }]);
+        assert_eq!(out[0], Output::OverLimit(ClientId(1)));
     }
 
     #[test]

@@ -147,7 +147,11 @@ impl World {
                     }
                 }
                 Output::Write(client, bytes) => self.write(client.0, &bytes),
-                Output::Attached(_) | Output::Online(_) | Output::Acknowledged | Output::Reselect => {}
+                Output::Attached(_)
+                | Output::Online(_)
+                | Output::OverLimit(_)
+                | Output::Acknowledged
+                | Output::Reselect => {}
                 Output::StartSnapshot { kind, .. } => {
                     if self.faults && self.rng.percent(10) {
                         self.tell(at, Input::SnapshotRefused);

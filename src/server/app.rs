@@ -138,7 +138,8 @@ impl Turn<'_> {
         let Some(session) = self.server.clients.get_mut(conn).and_then(|client| client.session.as_deref_mut()) else {
             return;
         };
-        if session.kind == Kind::Master {
+        // How far a replica may lag is the business of replication.
+        if matches!(session.kind, Kind::Master | Kind::Replica) {
             return;
         }
         let limit = session.limit_class().of(&limits);

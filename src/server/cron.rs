@@ -92,6 +92,7 @@ impl Turn<'_> {
 
     /// Adds what the network counted since the last call to the counters, apart for replication links.
     pub fn collect_traffic(&mut self) {
+        self.collect_replication_traffic();
         let stats = self.net.stats();
         let counters = &mut self.server.engine.counters;
         counters.total_net_input_bytes = stats.bytes_in.saturating_sub(counters.total_net_repl_input_bytes);

@@ -13,6 +13,7 @@
 
 use crate::base::time::Instant;
 use crate::config::values::ShutdownFlags;
+use crate::repl::Input;
 use crate::resp::reply::Reply;
 use crate::server::Turn;
 use crate::server::clients::BlockReason;
@@ -66,6 +67,7 @@ impl Turn<'_> {
             self.server.pending_shutdown = Some(Pending { wish, deadline });
             self.server.pauses.pause(Reason::Shutdown, Pause::Write, Instant::from_millis(u64::MAX));
             self.server.refresh_facts();
+            self.repl(Input::AckWanted);
             return Progress::Waiting;
         }
         self.leave(wish)

@@ -5,12 +5,11 @@
 //! is what `client-output-buffer-limit replica` limits. As in Redis a limit below `repl-backlog-size` counts as that
 //! size: a partial resync may legitimately need as much.
 
-use tracing::warn;
-
 use crate::base::id::ClientId;
 use crate::repl::Turn;
 use crate::repl::backlog::Chunk;
 use crate::repl::history::History;
+use crate::repl::io::Output;
 use crate::repl::master::{Master, Replica, State, close};
 
 /// What a connection says to bytes it is offered.
@@ -66,10 +65,7 @@ impl Master {
                 turn.now.since(since) > settings.output_soft_ms
             };
             if pending >= hard || too_long {
-                warn!(
-                    "Client replica {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                    replica.name()
-                );
+                turn.out.push(Output::OverLimit(replica.client));
                 close(replica, turn.out, false);
             }
         }

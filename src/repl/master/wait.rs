@@ -23,6 +23,11 @@ impl Master {
         self.replicas.iter().filter(|replica| replica.is_online() && replica.fsynced >= offset).count()
     }
 
+    /// Replicas that follow the stream, or will, and have not executed everything up to `offset`.
+    pub fn lagging(&self, offset: u64) -> usize {
+        self.replicas.iter().filter(|replica| !replica.intro.rdb_only && replica.acked < offset).count()
+    }
+
     /// Whether writes must be refused for want of good replicas.
     pub fn lacks_good(&self, settings: &Settings) -> bool {
         counts_good(settings) && self.good < settings.min_replicas as usize

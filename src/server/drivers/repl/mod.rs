@@ -14,6 +14,8 @@
 mod link;
 mod send;
 
+use std::collections::HashMap;
+
 use tracing::warn;
 
 use crate::base::id::ClientId;
@@ -68,6 +70,8 @@ pub struct Replication {
     members: Vec<ConnId>,
     /// More of the backlog could be freed.
     is_trimming: bool,
+    /// What each replication link had received and sent when that was last added to the counters.
+    traffic: HashMap<ConnId, (u64, u64)>,
 }
 
 /// How often replicas were synchronised.
@@ -103,6 +107,7 @@ impl Replication {
             files: Vec::new(),
             members: Vec::new(),
             is_trimming: false,
+            traffic: HashMap::new(),
         }
     }
 }
@@ -166,12 +171,7 @@ impl Server {
 
     /// Replicas that have not confirmed everything.
     pub fn lagging_replicas(&self) -> usize {
-        let master = self.repl.node.master();
-        if self.repl.node.is_replica() {
-            0
-        } else {
-            master.len() - master.acked_by(self.stream_end()).min(master.len())
-        }
+        if self.repl.node.is_replica() { 0 } else { self.repl.node.master().lagging(self.stream_end()) }
     }
 
     /// Logs who lags, before leaving.
@@ -325,6 +325,7 @@ impl Turn<'_> {
                 Output::SendFile(client) => self.send_file(client),
                 Output::AbortSnapshot => self.abort_snapshot_for_replicas(),
                 Output::CloseReplica { client, after_write } => self.close_replica(client, after_write),
+                Output::OverLimit(client) => self.log_over_limit(client),
                 Output::Append(bytes) => {
                     self.drain_journal();
                     self.server.repl.node.propagate(&bytes);
@@ -340,6 +341,30 @@ impl Turn<'_> {
         if let Some(out) = self.server.clients.conn_of(client).and_then(|conn| self.net.out(conn)) {
             out.append(bytes);
         }
+    }
+
+    fn log_over_limit(&mut self, client: ClientId) {
+        let Some(conn) = self.server.clients.conn_of(client) else { return };
+        let session = self.server.clients.get(conn).and_then(|client| client.session.as_deref());
+        let text = session.map(|session| self.describe(session)).unwrap_or_default();
+        warn!("Client {text} scheduled to be closed ASAP for overcoming of output buffer limits.");
+        self.server.engine.counters.client_output_buffer_limit_disconnections += 1;
+    }
+
+    /// Adds what went over replication links since this was last asked to the counters.
+    pub fn collect_replication_traffic(&mut self) {
+        let (server, net) = (&mut *self.server, &*self.net);
+        let replicas = server.repl.node.master().replicas().iter();
+        let conns = replicas.filter_map(|replica| server.clients.conn_of(replica.client()));
+        let mut seen = HashMap::new();
+        for (conn, socket) in conns.chain(server.repl.link).filter_map(|conn| Some((conn, net.conn(conn)?))) {
+            let before = server.repl.traffic.get(&conn).copied().unwrap_or_default();
+            let now = (socket.bytes_in(), socket.bytes_out());
+            server.engine.counters.total_net_repl_input_bytes += now.0 - before.0;
+            server.engine.counters.total_net_repl_output_bytes += now.1 - before.1;
+            seen.insert(conn, now);
+        }
+        server.repl.traffic = seen;
     }
 
     fn close_replica(&mut self, client: ClientId, after_write: bool) {
