@@ -3,6 +3,7 @@
 //! [`model::Config`] holds the typed values, grouped by subsystem; a field is named exactly as its directive, with `_`
 //! for `-`. `table/` declares every directive once; all else reads those declarations.
 
+pub mod access;
 pub mod directive;
 pub mod memory_units;
 pub mod model;
