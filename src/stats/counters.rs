@@ -35,8 +35,6 @@ pub struct Counters {
     pub client_output_buffer_limit_disconnections: u64,
     /// Clients closed because their input grew too large.
     pub client_query_buffer_limit_disconnections: u64,
-    /// Error replies.
-    pub total_error_replies: u64,
     /// Error replies to our master or to a replay, which nobody expects.
     pub unexpected_error_replies: u64,
     /// Turns of the event loop.

@@ -40,7 +40,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("pubsub_patterns", engine.pubsub.active_len(Space::Pattern))
         .field("pubsubshard_channels", engine.pubsub.active_len(Space::Shard))
         .field("unexpected_error_replies", counters.unexpected_error_replies)
-        .field("total_error_replies", counters.total_error_replies)
+        .field("total_error_replies", engine.command_stats.total_errors)
         .field("total_reads_processed", counters.total_reads_processed)
         .field("total_writes_processed", counters.total_writes_processed)
         .field("eventloop_cycles", counters.eventloop_cycles)
@@ -48,5 +48,9 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("eventloop_duration_cmd_sum", counters.eventloop_duration_cmd_sum)
         .field("instantaneous_eventloop_cycles_per_sec", counters.recent.cycles_per_sec())
         .field("client_query_buffer_limit_disconnections", counters.client_query_buffer_limit_disconnections)
-        .field("client_output_buffer_limit_disconnections", counters.client_output_buffer_limit_disconnections);
+        .field("client_output_buffer_limit_disconnections", counters.client_output_buffer_limit_disconnections)
+        .field("acl_access_denied_auth", engine.acl.denials.auth)
+        .field("acl_access_denied_cmd", engine.acl.denials.command)
+        .field("acl_access_denied_key", engine.acl.denials.key)
+        .field("acl_access_denied_channel", engine.acl.denials.channel);
 }
