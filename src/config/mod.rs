@@ -4,7 +4,9 @@
 //! for `-`. `table/` declares every directive once; all else reads those declarations.
 
 pub mod access;
+pub mod cli;
 pub mod directive;
+pub mod file;
 pub mod memory_units;
 pub mod model;
 pub mod table;

@@ -1,0 +1,222 @@
+//! The command line, as `redis-server` has it.
+//!
+//! ```text
+//!  rredis-server [FILE] [-] [--name value …] [--sentinel]
+//! ```
+//!
+//! A first word that does not begin with a dash is the config file; `-` reads more settings from standard input. The
+//! rest becomes lines of a config file, so that the grammar and the errors are the same: `--slaveof host 6379
+//! --requirepass x` is two lines. What follows `--name` is its value even when it begins with dashes; further words up to
+//! the next one with dashes are more values. `--save` without a value means `save ""`. Words of our own, which come
+//! alone: `--version`, `--help`, `--check-config FILE`.
+
+use clap::{Arg, ArgAction, Command};
+
+use crate::base::quote;
+use crate::config::file::Mode;
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Launch {
+    /// Print this and leave with success.
+    Print(String),
+    /// Print this to standard error and leave with failure.
+    Refuse(String),
+    /// Validate a config file and leave.
+    Check {
+        /// Which program would read it.
+        mode: Mode,
+        /// The file.
+        file: String,
+    },
+    /// Run.
+    Run {
+        /// Which program.
+        mode: Mode,
+        /// The config file, if any.
+        file: Option<String>,
+        /// Whether to read standard input after the file.
+        reads_stdin: bool,
+        /// The options as lines of a config file.
+        lines: String,
+    },
+}
+
+/// Reads the command line; `words` without the program's name.
+pub fn parse(program: &str, words: &[String]) -> Launch {
+    let base = program.rsplit('/').next().unwrap_or(program);
+    if base.contains("check-rdb") || base.contains("check-aof") {
+        return Launch::Refuse(format!("{base}: this tool is not part of rredis yet."));
+    }
+    let is_sentinel = base.contains("redis-sentinel") || words.iter().any(|word| word == "--sentinel");
+    let mode = if is_sentinel { Mode::Sentinel } else { Mode::Server };
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "--sentinel").collect();
+    match words.first().copied() {
+        Some("-v" | "--version") => return Launch::Print(version()),
+        Some("-h" | "--help") => return Launch::Print(command(base).render_long_help().to_string()),
+        Some("--check-config") => {
+            return match words.as_slice() {
+                [_, file] => Launch::Check { mode, file: (*file).to_owned() },
+                _ => Launch::Refuse(format!("usage: {base} --check-config FILE [--sentinel]")),
+            };
+        }
+        Some("--test-memory" | "--check-system") => {
+            return Launch::Refuse(format!("{base}: {} is not part of rredis.", words[0]));
+        }
+        _ => {}
+    }
+    let mut rest = words.as_slice();
+    let mut file = None;
+    let mut reads_stdin = false;
+    if let [first, after @ ..] = rest
+        && !first.starts_with('-')
+    {
+        file = Some((*first).to_owned());
+        rest = after;
+    }
+    if let [first, after @ ..] = rest
+        && *first == "-"
+    {
+        reads_stdin = true;
+        rest = after;
+    }
+    if let [before @ .., last] = rest
+        && *last == "-"
+        && !reads_stdin
+    {
+        reads_stdin = true;
+        rest = before;
+    }
+    match lines_of(rest) {
+        Ok(lines) => Launch::Run { mode, file, reads_stdin, lines },
+        Err(word) => Launch::Refuse(format!(
+            "{base}: '{word}' is neither an option nor the value of one. Try {base} --help."
+        )),
+    }
+}
+
+/// Options as lines of a config file.
+fn lines_of(words: &[&str]) -> Result<String, String> {
+    let mut lines = String::new();
+    let mut index = 0;
+    while index < words.len() {
+        let option = words[index].strip_prefix("--").filter(|name| !name.is_empty()).ok_or(words[index])?;
+        index += 1;
+        // "--port 6380" in one word: name and values apart.
+        let mut parts = option.split(' ').filter(|part| !part.is_empty());
+        let name = parts.next().unwrap_or_default();
+        let mut values: Vec<&str> = parts.collect();
+        let takes_next = values.is_empty()
+            && index < words.len()
+            && !(name.eq_ignore_ascii_case("save") && words[index].starts_with("--"));
+        if takes_next {
+            values.push(words[index]);
+            index += 1;
+        }
+        while index < words.len() && !words[index].starts_with("--") {
+            values.push(words[index]);
+            index += 1;
+        }
+        if values.is_empty() && name.eq_ignore_ascii_case("save") {
+            values.push("");
+        }
+        lines.push_str(name);
+        for value in values {
+            lines.push(' ');
+            lines.push_str(&quote::quoted(value.as_bytes()));
+        }
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+fn version() -> String {
+    format!(
+        "rredis server v={} compatible with Redis {} bits={} build={}",
+        env!("CARGO_PKG_VERSION"),
+        "7.2.6",
+        usize::BITS,
+        if cfg!(debug_assertions) { "debug" } else { "release" }
+    )
+}
+
+/// Our own options, for the help text. Everything else on the command line is a directive and read by the grammar of
+/// config files.
+fn command(name: &str) -> Command {
+    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
+    Command::new("rredis-server")
+        .bin_name(name.to_owned())
+        .about("A Redis-compatible server, and with --sentinel a Sentinel that monitors and fails over.")
+        .override_usage(format!(
+            "{name} [FILE] [-] [--DIRECTIVE VALUE …]\n       {name} FILE --sentinel\n       {name} --check-config FILE [--sentinel]"
+        ))
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .arg(Arg::new("FILE").help("The config file; '-' reads settings from standard input"))
+        .arg(
+            Arg::new("directives")
+                .help("Any directive of the config file, as --name value …; wins over the file")
+                .value_name("--DIRECTIVE VALUE")
+                .num_args(0..)
+                .allow_hyphen_values(true)
+                .trailing_var_arg(true),
+        )
+        .arg(flag("sentinel", "Run as Sentinel; also chosen by calling the program rredis-sentinel"))
+        .arg(Arg::new("check-config").long("check-config").value_name("FILE").help("Validate a config file and leave"))
+        .arg(flag("version", "Print the version and leave").short('v'))
+        .arg(flag("help", "Print this and leave").short('h'))
+        .after_help(
+            "Examples:\n  rredis-server redis.conf\n  rredis-server --port 6380 --slaveof 127.0.0.1 6379 --requirepass x\n  \
+             rredis-server sentinel.conf --sentinel\n  echo 'port 7000' | rredis-server -",
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(words: &[&str]) -> Launch {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        parse("/usr/bin/rredis-server", &words)
+    }
+
+    fn lines(words: &[&str]) -> String {
+        match run(words) {
+            Launch::Run { lines, .. } => lines,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_become_lines() {
+        assert_eq!(
+            lines(&["--slaveof", "host", "6379", "--requirepass", "x", "--port", "6380"]),
+            "slaveof \"host\" \"6379\"\nrequirepass \"x\"\nport \"6380\"\n"
+        );
+        assert_eq!(lines(&["--port 6380"]), "port \"6380\"\n");
+        assert_eq!(lines(&["--save", "--port", "1"]), "save \"\"\nport \"1\"\n");
+        assert_eq!(lines(&["--save"]), "save \"\"\n");
+        assert_eq!(lines(&["--requirepass", "--odd", "--port", "1"]), "requirepass \"--odd\"\nport \"1\"\n");
+        assert_eq!(lines(&["--bind", "127.0.0.1", "-::1"]), "bind \"127.0.0.1\" \"-::1\"\n");
+    }
+
+    #[test]
+    fn files_standard_input_and_mode() {
+        let Launch::Run { mode, file, reads_stdin, lines } = run(&["a.conf", "-", "--port", "1", "--sentinel"]) else {
+            panic!()
+        };
+        assert_eq!((mode, file.as_deref(), reads_stdin, lines.as_str()), (Mode::Sentinel, Some("a.conf"), true, "port \"1\"\n"));
+        assert!(matches!(parse("rredis-sentinel", &["x".into()]), Launch::Run { mode: Mode::Sentinel, .. }));
+        assert!(matches!(run(&["--port", "1", "-"]), Launch::Run { reads_stdin: true, .. }));
+    }
+
+    #[test]
+    fn words_of_our_own_come_alone() {
+        assert!(matches!(run(&["--version"]), Launch::Print(text) if text.contains("v=")));
+        assert!(matches!(run(&["-h"]), Launch::Print(text) if text.contains("--check-config")));
+        assert_eq!(run(&["--check-config", "f", "--sentinel"]), Launch::Check { mode: Mode::Sentinel, file: "f".into() });
+        assert!(matches!(run(&["--check-config"]), Launch::Refuse(_)));
+        assert!(matches!(run(&["a.conf", "b.conf"]), Launch::Refuse(text) if text.contains("'b.conf'")));
+        assert!(matches!(parse("redis-check-rdb", &[]), Launch::Refuse(_)));
+    }
+}
