@@ -89,9 +89,9 @@ pub fn parse(program: &str, words: &[String]) -> Launch {
     }
     match lines_of(rest) {
         Ok(lines) => Launch::Run { mode, file, reads_stdin, lines },
-        Err(word) => Launch::Refuse(format!(
-            "{base}: '{word}' is neither an option nor the value of one. Try {base} --help."
-        )),
+        Err(word) => {
+            Launch::Refuse(format!("{base}: '{word}' is neither an option nor the value of one. Try {base} --help."))
+        }
     }
 }
 
@@ -205,7 +205,10 @@ mod tests {
         let Launch::Run { mode, file, reads_stdin, lines } = run(&["a.conf", "-", "--port", "1", "--sentinel"]) else {
             panic!()
         };
-        assert_eq!((mode, file.as_deref(), reads_stdin, lines.as_str()), (Mode::Sentinel, Some("a.conf"), true, "port \"1\"\n"));
+        assert_eq!(
+            (mode, file.as_deref(), reads_stdin, lines.as_str()),
+            (Mode::Sentinel, Some("a.conf"), true, "port \"1\"\n")
+        );
         assert!(matches!(parse("rredis-sentinel", &["x".into()]), Launch::Run { mode: Mode::Sentinel, .. }));
         assert!(matches!(run(&["--port", "1", "-"]), Launch::Run { reads_stdin: true, .. }));
     }
@@ -214,7 +217,10 @@ mod tests {
     fn words_of_our_own_come_alone() {
         assert!(matches!(run(&["--version"]), Launch::Print(text) if text.contains("v=")));
         assert!(matches!(run(&["-h"]), Launch::Print(text) if text.contains("--check-config")));
-        assert_eq!(run(&["--check-config", "f", "--sentinel"]), Launch::Check { mode: Mode::Sentinel, file: "f".into() });
+        assert_eq!(
+            run(&["--check-config", "f", "--sentinel"]),
+            Launch::Check { mode: Mode::Sentinel, file: "f".into() }
+        );
         assert!(matches!(run(&["--check-config"]), Launch::Refuse(_)));
         assert!(matches!(run(&["a.conf", "b.conf"]), Launch::Refuse(text) if text.contains("'b.conf'")));
         assert!(matches!(parse("redis-check-rdb", &[]), Launch::Refuse(_)));

@@ -116,13 +116,8 @@ impl<'a> Loader<'a> {
             config.network.protected_mode = false;
             config.persistence.save.clear();
         }
-        let loaded = Loaded {
-            config,
-            sentinel: Vec::new(),
-            users: Vec::new(),
-            renames: Vec::new(),
-            not_in_effect: Vec::new(),
-        };
+        let loaded =
+            Loaded { config, sentinel: Vec::new(), users: Vec::new(), renames: Vec::new(), not_in_effect: Vec::new() };
         Loader { files, mode, loaded, seen: HashSet::new() }
     }
 
@@ -380,7 +375,11 @@ mod tests {
         assert_eq!((error.file.as_str(), error.number, error.text.as_str()), ("test.conf", 3, "port  x"));
         assert_eq!(error.reason, "argument couldn't be parsed into an integer");
         let shown = error.to_string();
-        assert!(shown.contains("*** FATAL CONFIG FILE ERROR") && shown.contains("at line 3") && shown.contains(">>> 'port  x'"));
+        assert!(
+            shown.contains("*** FATAL CONFIG FILE ERROR")
+                && shown.contains("at line 3")
+                && shown.contains(">>> 'port  x'")
+        );
     }
 
     #[test]
