@@ -325,6 +325,7 @@ impl Sentinel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sentinel::core::io::Input;
     use crate::sentinel::core::tests::{Bench, names};
 
     fn id(digit: u8) -> HexId {
@@ -371,6 +372,40 @@ mod tests {
         assert_eq!(vote(&mut bench, 5, b'b'), (None, 0));
         bench.repair_disk();
         assert_eq!(vote(&mut bench, 5, b'b'), (Some(id(b'a')), 5));
+    }
+
+    #[test]
+    fn a_vote_leaves_only_after_the_disk_has_it() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.hold_disk();
+        bench.give(Input::Asked {
+            slot: ReplySlot(1),
+            question: DownQuestion { host: "10.0.0.1".into(), port: 6379, epoch: 1, candidate: id(b'a').to_string() },
+        });
+        bench.run(20);
+        assert!(bench.replies.is_empty());
+        bench.let_disk_finish();
+        let reply = CommandReply::Down { down: false, leader: Some(id(b'a')), leader_epoch: 1 };
+        assert_eq!(bench.replies, [(ReplySlot(1), reply)]);
+    }
+
+    #[test]
+    fn nobody_is_asked_for_a_vote_before_the_disk_has_our_candidacy() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.add_replica("10.0.1.1", "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\n");
+        for (digit, ip) in [("a", "10.0.0.7"), ("b", "10.0.0.8")] {
+            bench.hello(&format!("{ip},26379,{},0,mymaster,10.0.0.1,6379,0", digit.repeat(40)));
+            bench.answer_down_with(&format!("{ip}:26379"));
+        }
+        bench.run_answering(1500);
+        bench.hold_disk();
+        bench.silence("10.0.0.1:6379");
+        bench.run(1500);
+        let asks = |bench: &Bench| bench.sent.iter().filter(|command| command.ends_with(&"5".repeat(40))).count();
+        assert!(names(&bench.events).contains(&"+try-failover"), "{:?}", names(&bench.events));
+        assert_eq!(asks(&bench), 0);
+        bench.let_disk_finish();
+        assert_eq!(asks(&bench), 2);
     }
 
     #[test]

@@ -329,12 +329,13 @@ impl Sentinel {
         }
         self.event(out, now, Level::Warning, "+failover-state-reconf-slaves", About::Master(m), "");
         self.call_reconfig_script(m, "leader", r, now);
-        self.push_hellos(m, now, out);
         if handover == (Handover::Over { was_paused: true }) {
+            // Before the hellos: one of them would wait for the end of the pause, and everything behind it.
             let address = self.masters[m].replicas[r].instance.address.clone();
             self.send_slaveof(About::Master(m), Some(&address), Tag::Ignored, now, out);
             self.release_paused_master(m, out);
         }
+        self.push_hellos(m, now, out);
     }
 
     /// Whether all replicas that can be reached have followed, and what to do if the time for that is over.
@@ -396,8 +397,11 @@ impl Sentinel {
 
     /// Whether writes to this master stand still on our request.
     pub(super) fn is_handing_over(&self, m: usize) -> bool {
-        let handover = self.masters[m].failover.as_ref().map(|failover| failover.handover);
-        matches!(handover, Some(Handover::Pausing { .. } | Handover::Paused { .. }))
+        self.masters[m].failover.as_ref().is_some_and(|failover| match failover.handover {
+            Handover::None => false,
+            Handover::Pausing { .. } | Handover::Paused { .. } => true,
+            Handover::Over { was_paused } => was_paused && failover.installed().is_none(),
+        })
     }
 
     fn pause_ms(&self, m: usize) -> u64 {

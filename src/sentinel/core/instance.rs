@@ -235,6 +235,8 @@ pub struct Master {
     pub id: MasterId,
     /// Grows with each reset and address change.
     pub era: u32,
+    /// When that was last.
+    pub era_since: Instant,
     pub instance: Instance,
     pub observed: Observed,
     pub settings: MasterSettings,
@@ -270,6 +272,7 @@ impl Master {
         Master {
             id,
             era: 0,
+            era_since: now,
             instance,
             observed: Observed::new(Role::Master, now),
             settings,

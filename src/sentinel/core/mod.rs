@@ -428,6 +428,7 @@ impl Sentinel {
         self.links.release(old, out);
         let master = &mut self.masters[m];
         master.era += 1;
+        master.era_since = now;
         master.observed = Observed::new(Role::Master, now);
         master.instance.run_id = None;
         master.instance.is_down = false;

@@ -30,8 +30,10 @@ pub const HELLO_CHANNEL: &[u8] = b"__sentinel__:hello";
 
 /// Closest spacing of PINGs, in milliseconds.
 const PING_SPACING_MIN: u64 = 10;
-/// INFO period of a replica whose master is in trouble.
+/// INFO period of a replica whose master is in trouble, and of a master that is new to us: its replicas are just arriving.
 const INFO_IN_TROUBLE: u64 = 1000;
+/// How long a master is new.
+const NEW_FOR: u64 = 10_000;
 /// INFO period of a server whose configuration contradicts ours.
 const INFO_IN_CONFLICT: u64 = 500;
 /// Bounds of the spacing of INFO while an effect is awaited: half the time waited so far, within these.
@@ -39,6 +41,8 @@ const POLL_MIN: u64 = 10;
 const POLL_MAX: u64 = 100;
 /// Commands without an answer per link and user, beyond which nothing periodic is sent.
 const PENDING_MAX: u32 = 100;
+/// Shortest time between connection attempts to a process that is known to be down: quick enough to notice its return.
+const RETRY_WHEN_DOWN: u64 = 250;
 /// A hello that the server refused is repeated after this time.
 const HELLO_RETRY: u64 = 100;
 /// Silence of the subscribed connection, in publish periods, after which it is replaced.
@@ -249,7 +253,8 @@ impl Sentinel {
         // Right away after a good connection; an attempt that failed is not worth repeating within the ping interval. The
         // same holds for a connection that ended as soon as it was made.
         let was_young = connection.is_some_and(|connection| now.since(connection.since) < self.ping_interval(about));
-        let retry = if was_established && !was_young { now } else { now + self.ping_interval(about) };
+        let patience = if self.instance(about).is_down { RETRY_WHEN_DOWN } else { 0 };
+        let retry = if was_established && !was_young { now } else { now + self.ping_interval(about).max(patience) };
         match kind {
             LinkKind::Command => {
                 self.forget_command(id);
@@ -373,7 +378,9 @@ impl Sentinel {
         let master = &self.masters[about.master()];
         match about {
             About::Peer(..) => period,
-            About::Master(_) if master.observed.role != Role::Master => period.min(INFO_IN_TROUBLE),
+            About::Master(_) if master.observed.role != Role::Master || now.since(master.era_since) < NEW_FOR => {
+                period.min(INFO_IN_TROUBLE)
+            }
             About::Master(_) => period,
             About::Replica(_, r) => {
                 let replica = &master.replicas[r];

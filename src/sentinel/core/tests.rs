@@ -28,6 +28,11 @@ pub struct Bench {
     ping: Option<Value>,
     is_answering: bool,
     disk_works: bool,
+    /// Tickets the disk has not come to yet, while it is held.
+    held_tickets: Option<Vec<Ticket>>,
+    silent: Vec<String>,
+    /// Sentinels that see the master down and vote for whoever asks.
+    agreeing: Vec<String>,
 }
 
 /// Names of events, in order.
@@ -57,6 +62,9 @@ impl Bench {
             ping: Some(Value::Simple("PONG".into())),
             is_answering: true,
             disk_works: true,
+            held_tickets: None,
+            silent: Vec::new(),
+            agreeing: Vec::new(),
         };
         bench.perform(out.drain().collect());
         bench
@@ -151,6 +159,27 @@ impl Bench {
         self.disk_works = true;
     }
 
+    /// The disk takes its time until `let_disk_finish`.
+    pub fn hold_disk(&mut self) {
+        self.held_tickets = Some(Vec::new());
+    }
+
+    pub fn let_disk_finish(&mut self) {
+        for ticket in self.held_tickets.take().unwrap_or_default() {
+            self.give(Input::Persisted { ticket });
+        }
+    }
+
+    /// The server at this address answers nothing any more.
+    pub fn silence(&mut self, address: &str) {
+        self.silent.push(address.to_owned());
+    }
+
+    /// The Sentinel at this address says that the master is down, and votes for whoever asks.
+    pub fn answer_down_with(&mut self, address: &str) {
+        self.agreeing.push(address.to_owned());
+    }
+
     pub fn answer_ping_with(&mut self, value: Value) {
         self.ping = Some(value);
     }
@@ -212,6 +241,9 @@ impl Bench {
                     self.sent.push(words.join(" "));
                     self.answer(conn, &words, tag);
                 }
+                Output::Persist(ticket) if self.held_tickets.is_some() => {
+                    self.held_tickets.as_mut().expect("just seen").push(ticket);
+                }
                 Output::Persist(ticket) if self.disk_works => self.give(Input::Persisted { ticket }),
                 Output::Persist(ticket) => self.give(Input::PersistFailed { ticket }),
                 Output::Reply { slot, reply } => self.replies.push((slot, reply)),
@@ -228,15 +260,20 @@ impl Bench {
 
     fn answer(&mut self, conn: ConnId, words: &[String], tag: Tag) {
         let Some(server) = self.servers.iter().find(|server| server.conn == conn) else { return };
-        if !self.is_answering {
+        if !self.is_answering || self.silent.contains(&server.address) {
             return;
         }
+        let agrees = self.agreeing.contains(&server.address);
         let info = self.infos.iter().find(|(address, _)| *address == server.address);
         let value = match words[0].as_str() {
             "PING" => self.ping.clone(),
             "INFO" => info.map(|(_, text)| Value::bulk(text)),
             "PUBLISH" => Some(Value::Int(1)),
             "SUBSCRIBE" => Some(Value::Array(Vec::new())),
+            "SENTINEL" if agrees => {
+                let epoch = if words[5] == "*" { 0 } else { words[4].parse().expect("an epoch") };
+                Some(Value::Array(vec![Value::Int(1), Value::bulk(&words[5]), Value::Int(epoch)]))
+            }
             _ => Some(Value::ok()),
         };
         let is_pubsub = server.kind == LinkKind::PubSub;

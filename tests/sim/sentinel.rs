@@ -1,0 +1,316 @@
+//! Sentinels in simulated clusters: how fast, how right, and what random faults cannot break.
+
+use rredis::base::rng::Rng;
+use rredis::sentinel::core::io::{Command, CommandReply};
+
+use crate::network::Process;
+use crate::world::{MASTER, Shape, World};
+
+/// Long enough for everybody to know everybody, and for a Sentinel to trust its configuration.
+const SETTLE: u64 = 10_000;
+
+fn settled(seed: u64, shape: Shape) -> World {
+    let mut world = World::new(seed, shape);
+    world.run(SETTLE);
+    if let Some(why) = world.disagreement() {
+        world.fail(&format!("before any fault: {why}"));
+    }
+    if !has_found_everybody(&world) {
+        world.fail("not everybody is known");
+    }
+    world
+}
+
+fn has_found_everybody(world: &World) -> bool {
+    world.nodes.iter().all(|node| {
+        let master = node.core.as_ref().and_then(|core| core.master(MASTER)).expect("it is watched");
+        (master.replicas.len(), master.sentinels.len()) == (world.shape.servers - 1, world.shape.sentinels - 1)
+    })
+}
+
+fn all_switched(world: &World, from: usize) -> bool {
+    let mut running = (0..world.nodes.len()).filter(|&index| world.nodes[index].life.is_running);
+    running.all(|index| world.master_of(index).is_some_and(|master| master != from))
+}
+
+/// First and last `+switch-master` since a moment, over the Sentinels that run.
+fn switches(world: &World, since: u64) -> (u64, u64) {
+    let running = (0..world.nodes.len()).filter(|&index| world.nodes[index].life.is_running);
+    let times: Vec<u64> = running.filter_map(|index| world.first_event(index, "+switch-master", since)).collect();
+    (*times.iter().min().expect("somebody switched"), *times.iter().max().expect("somebody switched"))
+}
+
+#[test]
+fn a_killed_master_is_replaced_a_few_milliseconds_after_down_after() {
+    for seed in 0..30 {
+        for down_after in [300, 1000] {
+            let mut world = settled(seed, Shape { down_after, ..Shape::default() });
+            let fault = world.now;
+            world.kill(Process::Server(0));
+            world.run_until_holds(down_after * 2, "a new master", |world| all_switched(world, 0));
+            world.run(200);
+            let (first, last) = switches(&world, fault);
+            if first - fault > down_after + down_after / 10 + 120 || last - first > 60 {
+                world.fail(&format!("too slow: first after {}, last after {}", first - fault, last - fault));
+            }
+            world.run(5000);
+            let extra = world.checks.promotions_since(fault);
+            if extra != 1 {
+                world.fail(&format!("{extra} failovers for one fault"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_silent_master_is_replaced_within_a_tenth_of_down_after_more() {
+    for seed in 0..30 {
+        for down_after in [300, 1000] {
+            let mut world = settled(seed, Shape { down_after, ..Shape::default() });
+            let fault = world.now;
+            world.stop(Process::Server(0));
+            world.run_until_holds(down_after * 2, "a new master", |world| all_switched(world, 0));
+            world.run(200);
+            let (first, last) = switches(&world, fault);
+            if first - fault > down_after + down_after / 5 + 120 || last - first > 60 {
+                world.fail(&format!("too slow: first after {}, last after {}", first - fault, last - fault));
+            }
+            world.run(down_after * 3);
+            world.resume(Process::Server(0));
+            let took =
+                world.run_until_holds(500, "the old master is a replica", |world| world.disagreement().is_none());
+            world.note(format!("demoted after {took}"));
+            world.run(5000);
+            if world.checks.promotions_since(fault) != 1 {
+                world.fail("more than one failover for one fault");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_leaders_and_observers_events_come_in_the_order_redis_has_them() {
+    let mut world = settled(7, Shape::default());
+    let fault = world.now;
+    world.kill(Process::Server(0));
+    world.run(3000);
+    let leader = (0..3).find(|&index| world.first_event(index, "+elected-leader", fault).is_some()).expect("a leader");
+    let events = |index: usize| -> Vec<&str> {
+        let all = world.nodes[index].events.iter().filter(|(at, _)| *at >= fault);
+        let shown =
+            all.filter(|(_, event)| !event.name.ends_with("reconnection") && !event.payload.starts_with("sentinel "));
+        shown.map(|(_, event)| event.name).collect()
+    };
+    let of_leader = [
+        "+sdown",
+        "+odown",
+        "+new-epoch",
+        "+try-failover",
+        "+vote-for-leader",
+        "+elected-leader",
+        "+failover-state-select-slave",
+        "+selected-slave",
+        "+failover-state-send-slaveof-noone",
+        "+failover-state-wait-promotion",
+        "-role-change",
+        "+promoted-slave",
+        "+failover-state-reconf-slaves",
+        "+slave-reconf-sent",
+        "+slave-reconf-inprog",
+        "+slave-reconf-done",
+        "+failover-end",
+        "+switch-master",
+        "+slave",
+        "+slave",
+    ];
+    assert_eq!(events(leader)[..of_leader.len()], of_leader);
+    let observer = (leader + 1) % 3;
+    let of_observer: Vec<&str> = events(observer).into_iter().filter(|name| *name != "-role-change").collect();
+    let ordered = ["+new-epoch", "+vote-for-leader", "+switch-master", "+slave", "+slave"];
+    let mut rest = of_observer.iter();
+    assert!(ordered.iter().all(|name| rest.any(|seen| seen == name)), "{of_observer:?}");
+    let switch = world.nodes[observer].events.iter().find(|(at, event)| *at >= fault && event.name == "+switch-master");
+    let payload = &switch.expect("it switched").1.payload;
+    assert!(payload.starts_with("mymaster 10.0.0.1 6379 10.0.0."), "{payload}");
+}
+
+#[test]
+fn a_machine_that_loses_power_with_master_and_sentinel_costs_no_more() {
+    for seed in 0..30 {
+        let mut world = settled(seed, Shape::default());
+        let fault = world.now;
+        world.power_off(0);
+        world.run_until_holds(2000, "a new master", |world| all_switched(world, 0));
+        let took = world.now - fault;
+        // Two of three are left, and both must agree: even a split vote is repeated quickly.
+        if took > 1800 {
+            world.fail(&format!("took {took}"));
+        }
+        world.run(10_000);
+        world.power_on(0);
+        world.run_until_holds(2000, "agreement", |world| world.disagreement().is_none());
+        world.run(5000);
+        if world.checks.promotions_since(fault) != 1 {
+            world.fail("more than one failover for one fault");
+        }
+    }
+}
+
+#[test]
+fn a_partitioned_master_is_a_replica_soon_after_the_partition_heals() {
+    for seed in 0..30 {
+        let mut world = settled(seed, Shape::default());
+        let fault = world.now;
+        world.cut_off(&[0]);
+        world.run_until_holds(2000, "the majority has a new master", |world| {
+            (1..3).all(|index| world.master_of(index).is_some_and(|master| master != 0))
+        });
+        world.run(15_000);
+        world.heal_network();
+        world.run_until_holds(2000, "agreement", |world| world.disagreement().is_none());
+        world.run(5000);
+        if world.checks.promotions_since(fault) != 1 {
+            world.fail("more than one failover for one fault");
+        }
+    }
+}
+
+#[test]
+fn a_restarted_old_master_is_demoted_within_half_a_second() {
+    for seed in 0..30 {
+        let mut world = settled(seed, Shape::default());
+        world.kill(Process::Server(0));
+        world.run(15_000);
+        let start = world.now;
+        world.start(Process::Server(0));
+        world.run_until_holds(1000, "the old master is a replica", |world| !world.servers[0].2.is_master());
+        if world.now - start > 500 {
+            world.fail(&format!("took {}", world.now - start));
+        }
+    }
+}
+
+#[test]
+fn a_failover_by_hand_loses_no_write_and_demotes_the_old_master_at_once() {
+    for seed in 0..30 {
+        let mut world = settled(seed, Shape::default());
+        let start = world.now;
+        let reply = world.command(seed as usize % 3, Command::Failover { name: MASTER.into() });
+        assert_eq!(reply, Some(CommandReply::Ok));
+        world.run_until_holds(500, "a new master", |world| all_switched(world, 0));
+        world.run_until_holds(500, "agreement", |world| world.disagreement().is_none());
+        let master = world.master_of(0).expect("a master");
+        let history = &world.servers[master].2.history;
+        if let Some(lost) = world.acknowledged.iter().find(|(write, _)| !history.contains(write)) {
+            world.fail(&format!("lost {lost:?}"));
+        }
+        world.run(10_000);
+        if world.checks.promotions_since(start) != 1 {
+            world.fail("more than one failover");
+        }
+    }
+}
+
+#[test]
+fn without_a_majority_nobody_is_promoted_and_with_one_again_somebody_is_at_once() {
+    for seed in 0..20 {
+        let mut world = settled(seed, Shape { quorum: 1, ..Shape::default() });
+        world.kill(Process::Sentinel(1));
+        world.kill(Process::Sentinel(2));
+        world.run(3000);
+        let fault = world.now;
+        world.kill(Process::Server(0));
+        world.run(30_000);
+        if world.checks.promotions_since(fault) != 0 {
+            world.fail("a failover without a majority");
+        }
+        if world.count_events(0, "+try-failover", fault) > 4 {
+            world.fail("hopeless candidacies one after the other");
+        }
+        world.start(Process::Sentinel(1));
+        world.start(Process::Sentinel(2));
+        world.run_until_holds(4000, "a new master", |world| all_switched(world, 0));
+    }
+}
+
+#[test]
+fn a_replica_that_was_away_follows_the_new_master_soon_after_it_is_back() {
+    for seed in 0..20 {
+        let mut world = settled(seed, Shape { servers: 4, ..Shape::default() });
+        world.kill(Process::Server(3));
+        world.run(3000);
+        world.kill(Process::Server(0));
+        world.run(5000);
+        world.start(Process::Server(3));
+        world.run_until_holds(2000, "the replica follows the new master", |world| world.disagreement().is_none());
+    }
+}
+
+#[test]
+fn a_replica_that_refuses_is_not_tried_for_ever() {
+    let mut world = settled(3, Shape::default());
+    world.servers[1].2.refuses_promotion = true;
+    world.servers[1].2.priority = 1;
+    // Its INFO is read each ten seconds.
+    world.run(11_000);
+    world.kill(Process::Server(0));
+    world.run_until_holds(4000, "the other replica", |world| all_switched(world, 0));
+    assert_eq!(world.master_of(0), Some(2));
+}
+
+/// Random faults, then peace: agreement in the end, and the checks of `checks.rs` all the way.
+fn chaos(seed: u64) {
+    let mut rng = Rng::seeded(seed ^ 0x5eed);
+    let sentinels = [3, 3, 3, 5][rng.below(4) as usize];
+    let shape = Shape {
+        servers: rng.between(2, 4) as usize,
+        sentinels,
+        quorum: if rng.percent(70) { sentinels as u32 / 2 + 1 } else { rng.between(1, 3) as u32 },
+        down_after: [500, 1000, 3000][rng.below(3) as usize],
+        failover_timeout: [3000, 10_000, 60_000][rng.below(3) as usize],
+        parallel_syncs: rng.between(1, 3) as u32,
+        latency: [(0, 1), (0, 1), (1, 20), (20, 60)][rng.below(4) as usize],
+        disk: [(0, 1), (2, 10), (10, 150)][rng.below(3) as usize],
+        is_shared_host: rng.percent(60),
+        crash_at_persist: [0, 0, 5, 20][rng.below(4) as usize],
+    };
+    let mut world = World::new(seed, shape);
+    world.run_until_holds(20_000, "everybody is known", has_found_everybody);
+    world.run(rng.between(0, 6000));
+    let count = rng.between(2, 8);
+    world.draw_faults(&mut rng, count, 15_000);
+    world.run(25_000);
+    world.heal();
+    // TILT lasts half a minute, a hold-off as long as twice the failover timeout.
+    let start = world.now;
+    let limit = 200_000;
+    loop {
+        let why = world.disagreement();
+        match why {
+            None => break,
+            Some(why) if world.now - start > limit => world.fail(&format!("no agreement: {why}")),
+            Some(_) => world.run(250),
+        }
+    }
+    // And it stays so.
+    let promotions = world.checks.promotions.len();
+    world.run(3000);
+    if world.checks.promotions.len() != promotions {
+        world.fail("a failover although nothing is wrong");
+    }
+}
+
+fn seeds(default: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match (number("SEED"), number("SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, count) => 0..count.unwrap_or(default),
+    }
+}
+
+#[test]
+fn whatever_happens_no_vote_is_taken_back_no_epoch_has_two_leaders_and_peace_brings_agreement() {
+    for seed in seeds(200) {
+        chaos(seed);
+    }
+}
