@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::pace;
-use super::rdb_load::{Fed, LoadError, Loaded, Loader, Rules};
+use super::rdb_load::{Fed, Gone, LoadError, Loaded, Loader, Rules};
 use super::rdb_source::{Next, Source};
 use super::writer::Wake;
 use crate::base::files::Files;
@@ -122,6 +122,11 @@ impl FileLoad {
     /// Bytes read so far.
     pub fn loaded_bytes(&self) -> u64 {
         self.loader.offset()
+    }
+
+    /// The keys left out, of which replicas must hear.
+    pub fn take_gone(&mut self) -> Gone {
+        self.loader.take_gone()
     }
 
     /// What was loaded, and what the file says about itself.

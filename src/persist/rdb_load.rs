@@ -156,7 +156,12 @@ struct Target {
     loaded: Loaded,
     db: u32,
     batch: Batch,
+    gone: Gone,
 }
+
+/// Keys left out because their time was over, by database: noted when the file says where a replication stream stood.
+/// Replicas that go on from there still have these keys.
+pub type Gone = Vec<(u32, Vec<u8>)>;
 
 impl Loader {
     /// Before the first byte.
@@ -172,6 +177,7 @@ impl Loader {
                 loaded: Loaded::default(),
                 db: 0,
                 batch: Batch::default(),
+                gone: Gone::new(),
             },
         }
     }
@@ -285,6 +291,11 @@ impl Loader {
         self.target.loaded
     }
 
+    /// The keys left out, of which replicas must hear.
+    pub fn take_gone(&mut self) -> Gone {
+        std::mem::take(&mut self.target.gone)
+    }
+
     /// What the image says about itself.
     pub fn facts(&self) -> &Facts {
         &self.target.facts
@@ -297,6 +308,9 @@ impl Target {
             Event::Key { key, value, facts } => {
                 if self.rules.drop_expired && facts.expiry.is_some_and(|at| at < self.rules.now) {
                     self.loaded.expired += 1;
+                    if self.facts.repl().is_some() {
+                        self.gone.push((self.db, key.to_vec()));
+                    }
                     return Ok(());
                 }
                 let recency = recency_of(keyspace.recency(), facts, self.rules.now);
@@ -497,6 +511,27 @@ mod tests {
     fn value(keyspace: &mut Keyspace, db: u32, key: &[u8]) -> Option<Vec<u8>> {
         let mut db = keyspace.db(db, Access::history(NOW));
         db.read::<Str>(key).unwrap().map(|view| view.to_vec())
+    }
+
+    #[test]
+    fn keys_left_out_are_noted_when_a_stream_goes_on_from_the_file() {
+        let file = |has_position: bool| {
+            image(|chunk| {
+                if has_position {
+                    chunk.aux("repl-stream-db", b"0");
+                    chunk.aux("repl-id", &[b'a'; 40]);
+                    chunk.aux("repl-offset", b"77");
+                }
+                chunk.select_db(3);
+                let past = KeyFacts { expiry: Some(UnixMillis(NOW.0 - 1)), ..KeyFacts::default() };
+                chunk.key(b"gone", StrView::Int(1), past);
+                chunk.key(b"stays", StrView::Int(1), KeyFacts::default());
+            })
+        };
+        let (_, mut loader, _) = load(&file(true), 10, RULES);
+        assert_eq!(loader.take_gone(), [(3, b"gone".to_vec())]);
+        let (_, mut loader, _) = load(&file(false), 10, RULES);
+        assert!(loader.take_gone().is_empty() && loader.loaded().expired == 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tracing::{error, info};
 use crate::base::time::{Instant, Now};
 use crate::exec::Engine;
 use crate::persist::file_load::{FileLoad, LoadProgress};
-use crate::persist::rdb_load::{Loaded, Rules};
+use crate::persist::rdb_load::{Gone, Loaded, Rules};
 use crate::rdb::header::Facts;
 
 use super::saves::{Snapshots, rdb_path};
@@ -88,6 +88,11 @@ impl Loading {
                 Turned::Failed
             }
         }
+    }
+
+    /// The keys left out, of which replicas must hear.
+    pub fn take_gone(&mut self) -> Gone {
+        self.load.take_gone()
     }
 
     /// Figures as of `now`.

@@ -92,9 +92,9 @@ impl Turn<'_> {
         match loading.turn(&mut server.engine, &mut server.snapshots, &mut || clock.micros()) {
             Turned::Loading(next) => return next.unwrap_or(FAR),
             Turned::Loaded(facts) => {
-                server.loading = None;
+                let gone = server.loading.take().map(|mut loading| loading.take_gone()).unwrap_or_default();
                 server.refresh_facts();
-                self.restore_replication(&facts);
+                self.restore_replication(&facts, &gone);
                 info!("Ready to accept connections tcp");
             }
             Turned::Failed => {

@@ -23,11 +23,13 @@ use crate::base::rng::Rng;
 use crate::base::time::Instant;
 use crate::config::model::Config;
 use crate::net::ConnId;
+use crate::persist::rdb_load::Gone;
 use crate::rdb::header::Facts;
 use crate::repl::backlog::Chunk;
 use crate::repl::master::feed::Room;
 use crate::repl::node::Position;
 use crate::repl::{HostPort, Input, Node, Output, Settings};
+use crate::resp::args::OwnedArgs;
 use crate::resp::out::Out;
 use crate::resp::parser::Batch;
 use crate::server::clients::BlockReason;
@@ -236,15 +238,25 @@ impl Turn<'_> {
         }
     }
 
-    /// The data have been loaded from a file that says this about itself.
-    pub fn restore_replication(&mut self, facts: &Facts) {
+    /// The data have been loaded from a file that says this about itself. `gone` was in the file but is not in the data:
+    /// a replica that goes on from the file's position is told first of all.
+    pub fn restore_replication(&mut self, facts: &Facts, gone: &Gone) {
         let now = self.net.now().mono;
+        let end_max = i64::MAX as u64 / 2;
         if let Some(repl) = facts.repl()
             && let (Ok(end), Ok(db)) = (u64::try_from(repl.offset), u32::try_from(repl.stream_db))
+            && end <= end_max
         {
             self.server.repl.node.restore(now, Position { id: repl.id, end, db });
         }
         self.server.refresh_replication_facts();
+        let engine = &mut self.server.engine;
+        let word: &[u8] = if engine.config.memory.lazyfree_lazy_expire { b"UNLINK" } else { b"DEL" };
+        engine.journal.bare_unit();
+        for (db, key) in gone {
+            engine.journal.append(*db as usize, &OwnedArgs::of(&[word, key]).as_args());
+        }
+        engine.journal.close_unit();
     }
 
     /// REPLICAOF host port.
