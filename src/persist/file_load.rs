@@ -232,9 +232,9 @@ mod tests {
         let size = files.size(Path::new("dump.rdb")).unwrap().unwrap();
         files.append(Path::new("dump.rdb")).unwrap().set_size(size - 9).unwrap();
         let error = open(&files, 0).unwrap().run(&mut Keyspace::new(16, Rng::seeded(1))).unwrap_err();
-        assert_eq!(error.to_string(), format!("unexpected end at offset {}", size - 9));
+        assert_eq!(error.to_string(), format!("unexpected end: what begins at offset {} is not complete", size - 9));
         files.create(Path::new("dump.rdb")).unwrap();
         let error = open(&files, 0).unwrap().run(&mut Keyspace::new(16, Rng::seeded(1))).unwrap_err();
-        assert_eq!(error.to_string(), "unexpected end at offset 0");
+        assert_eq!(error.to_string(), "unexpected end: what begins at offset 0 is not complete");
     }
 }

@@ -139,7 +139,9 @@ impl fmt::Display for DecodeError {
                 write!(f, "a string of {len} bytes at offset {} is longer than any can be", self.offset)
             }
             DecodeErrorKind::Compression => write!(f, "corrupt compressed string at offset {}", self.offset),
-            DecodeErrorKind::Truncated => write!(f, "unexpected end at offset {}", self.offset),
+            DecodeErrorKind::Truncated => {
+                write!(f, "unexpected end: what begins at offset {} is not complete", self.offset)
+            }
         }
     }
 }

@@ -163,7 +163,10 @@ fn a_promised_gigabyte_that_does_not_come_is_not_allocated() {
     let State::LargeValue(growing) = &decoder.state else { panic!("the value is large") };
     assert!(growing.bytes.capacity() <= LARGE as usize);
     assert!(input.is_empty());
-    assert_eq!(decoder.truncated().to_string(), format!("unexpected end at offset {}", bytes.len()));
+    assert_eq!(
+        decoder.truncated().to_string(),
+        format!("unexpected end: what begins at offset {} is not complete", bytes.len())
+    );
 }
 
 #[test]
@@ -174,7 +177,7 @@ fn signatures_and_versions_are_checked() {
     assert_eq!(error(b"REDIS0013"), "Can't handle RDB format version 13");
     assert_eq!(error(b"REDIS0000"), "Can't handle RDB format version 0");
     assert_eq!(error(b"VALKEY012"), "Can't handle RDB format version 12");
-    assert_eq!(error(b"REDI"), "unexpected end at offset 0");
+    assert_eq!(error(b"REDI"), "unexpected end: what begins at offset 0 is not complete");
     assert_eq!(read(b"VALKEY080\xff\0\0\0\0\0\0\0\0", 3).unwrap().len(), 1);
 }
 

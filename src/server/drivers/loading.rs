@@ -79,7 +79,7 @@ impl Loading {
             Ok(LoadProgress::Done(loaded)) => {
                 engine.facts.is_loading = false;
                 note_loaded(snapshots, loaded);
-                let seconds = (clock() - self.started.mono_us) as f64 / 1e6;
+                let seconds = clock().saturating_sub(self.started.mono_us) as f64 / 1e6;
                 info!("DB loaded from disk: {seconds:.3} seconds");
                 Turned::Loaded(Box::new(self.load.loader().facts().clone()))
             }

@@ -6,3 +6,6 @@ pub mod repl;
 pub mod saves;
 pub mod snapshot;
 pub mod transfer;
+
+#[cfg(test)]
+mod tests;
