@@ -163,7 +163,7 @@ pub trait Host: Sized {
     /// Marks another client: a key it watches has changed.
     fn break_watch(&mut self, client: ClientId);
 
-    /// Shows a command to the clients that called MONITOR.
+    /// Shows a command, passwords already hidden, to the clients that called MONITOR.
     fn feed_monitors(&mut self, session: &Session, args: &Args<'_>);
 
     /// Whether the present CLIENT PAUSE (or a failover) holds this command back.

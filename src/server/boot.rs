@@ -11,7 +11,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::commands::contract::DataSettings;
 use crate::config::model::Config;
-use crate::config::values::EvictionPolicy;
+use crate::config::values::{EvictionPolicy, PubsubDefault};
 use crate::exec::Engine;
 use crate::keyspace::{Keyspace, Recency};
 use crate::net::{ListenOptions, ListenReport, Loop, Net};
@@ -101,6 +101,8 @@ impl Server {
         });
         engine.slowlog.threshold_usec = config.logging.slowlog_log_slower_than;
         engine.slowlog.set_len_max(config.logging.slowlog_max_len as usize);
+        engine.acl.is_pubsub_open = config.security.acl_pubsub_default == PubsubDefault::Allchannels;
+        engine.acl.log.set_len_max(config.security.acllog_max_len as usize);
         engine.command_stats.is_tracking = config.logging.latency_tracking;
         engine.refresh_observers();
     }

@@ -76,13 +76,9 @@ impl Host for Turn<'_> {
         let origin = if session.kind == Kind::Master { "master" } else { &session.addr };
         let mut line =
             format!("+{}.{:06} [{} {origin}]", us.div_euclid(1_000_000), us.rem_euclid(1_000_000), session.db);
-        let redacted = redacted_words(args);
-        for (index, word) in args.iter().enumerate() {
+        for word in args.iter() {
             line.push(' ');
-            match redacted.contains(&index) {
-                true => line.push_str("\"(redacted)\""),
-                false => line.push_str(&quote::quoted(word)),
-            }
+            line.push_str(&quote::quoted(word));
         }
         line.push_str("\r\n");
         let line = bytes::Bytes::from(line);
@@ -107,28 +103,6 @@ impl Host for Turn<'_> {
 /// Commands that must work during CLIENT PAUSE ALL, or the pause could not be ended and the server not be stopped.
 fn is_exempt_from_pause(command: &Command) -> bool {
     matches!(&*command.full_name, "client|unpause" | "client|pause" | "shutdown" | "failover" | "replconf")
-}
-
-/// Which words must not be shown to others: passwords.
-pub fn redacted_words(args: &Args<'_>) -> Vec<usize> {
-    let after = |word: &str, count: usize| -> Vec<usize> {
-        let at = (1..args.len()).filter(|index| args.is(*index, word));
-        at.flat_map(|index| index + 1..(index + 1 + count).min(args.len())).collect()
-    };
-    match args.get(0).to_ascii_lowercase().as_slice() {
-        b"auth" => (1..args.len()).collect(),
-        b"hello" => after("auth", 2),
-        b"config" if args.len() > 3 && args.is(1, "set") => {
-            let secret = |index: &usize| {
-                ["requirepass", "masterauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"]
-                    .iter()
-                    .any(|name| args.is(*index, name))
-            };
-            (2..args.len() - 1).step_by(2).filter(secret).map(|index| index + 1).collect()
-        }
-        b"acl" if args.len() > 2 && args.is(1, "setuser") => (2..args.len()).collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// All clients but the caller, whose session is out while its command runs.

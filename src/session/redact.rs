@@ -4,6 +4,10 @@ use crate::resp::args::{Args, OwnedArgs};
 use crate::spec::Command;
 use crate::spec::options::is;
 
+/// Directives whose values are secrets.
+const SECRET_SETTINGS: [&str; 5] =
+    ["requirepass", "masterauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"];
+
 /// The same words with secrets replaced, or `None` when there are none.
 pub fn redacted(command: &Command, args: &Args<'_>) -> Option<OwnedArgs> {
     let secret = secret_words(&command.full_name, args);
@@ -24,7 +28,7 @@ fn secret_words(name: &str, args: &Args<'_>) -> Vec<usize> {
         "hello" | "migrate" => after_options(args),
         "config|set" => (2..args.len().saturating_sub(1))
             .step_by(2)
-            .filter(|index| ["requirepass", "masterauth", "masteruser"].iter().any(|name| args.is(*index, name)))
+            .filter(|index| SECRET_SETTINGS.iter().any(|name| args.is(*index, name)))
             .map(|index| index + 1)
             .collect(),
         _ => Vec::new(),
