@@ -66,3 +66,7 @@ pub const SENTINEL_HELLO_MAX: usize = 4096;
 
 /// Longest INFO text looked at, and kept for INFO-CACHE. A master with a thousand replicas stays below 200 KB.
 pub const SENTINEL_INFO_MAX: usize = 1024 * 1024;
+
+/// Longest string that a command of our master or of the AOF may make, where `proto-max-bulk-len` is smaller: the master
+/// may have been allowed more than we are. An offset beyond it is damage.
+pub const HISTORY_STRING_MAX: u64 = 4 * 1024 * 1024 * 1024;

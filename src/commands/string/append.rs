@@ -35,7 +35,7 @@ fn append(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         ctx.reply.int(tail.len() as i64);
         return Ok(Outcome::Done);
     };
-    check_length(ctx.settings, present as u64, tail.len())?;
+    check_length(ctx, present as u64, tail.len())?;
     let length = ctx.db.append(key, tail, Event::APPEND)?;
     ctx.reply.int(length as i64);
     Ok(Outcome::Done)

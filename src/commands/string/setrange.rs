@@ -38,7 +38,7 @@ fn setrange(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         ctx.reply.int(present as i64);
         return Ok(Outcome::Done);
     }
-    check_length(ctx.settings, offset, patch.len())?;
+    check_length(ctx, offset, patch.len())?;
     let start = offset as usize;
     let end = start + patch.len();
     ctx.db.edit_bytes(key, end, Event::SETRANGE, |text| text[start..end].copy_from_slice(patch))?;

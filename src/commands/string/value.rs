@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 
+use crate::base::limits::HISTORY_STRING_MAX;
 use crate::base::number::{LongDouble, format_i64};
-use crate::commands::contract::{CommandError, DataSettings};
+use crate::commands::contract::{CommandError, DataCtx};
 use crate::data::string::{NewStr, StrView};
+use crate::keyspace::ExpiredKeys;
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 
@@ -27,10 +29,14 @@ pub fn value_of<'a>(args: &Args<'a>, index: usize) -> NewStr<'a> {
     }
 }
 
-/// Refuses a string of `start + added` bytes when that is more than strings may have.
-pub fn check_length(settings: &DataSettings, start: u64, added: usize) -> Result<(), CommandError> {
+/// Refuses a string of `start + added` bytes when that is more than strings may have. What our master or the AOF says has
+/// been allowed elsewhere.
+pub fn check_length(ctx: &DataCtx<'_>, start: u64, added: usize) -> Result<(), CommandError> {
+    let is_history = ctx.db.access().expired == ExpiredKeys::Ignore;
+    let allowed = ctx.settings.string_bytes_max;
+    let most = if is_history { allowed.max(HISTORY_STRING_MAX) } else { allowed };
     match start.checked_add(added as u64) {
-        Some(total) if total <= settings.string_bytes_max => Ok(()),
+        Some(total) if total <= most => Ok(()),
         _ => Err(CommandError::StringTooLong),
     }
 }
