@@ -5,6 +5,8 @@ use std::fmt;
 macro_rules! bit_set {
     ($(#[$doc:meta])* $name:ident: $repr:ty { $($(#[$bit_doc:meta])* $bit:ident = $shift:expr, $word:expr;)* }) => {
         $(#[$doc])*
+        ///
+        /// Sets are joined with `and` and asked with `has`.
         #[derive(Clone, Copy, PartialEq, Eq, Default)]
         pub struct $name($repr);
 

@@ -97,6 +97,7 @@ pub struct World {
 }
 
 impl World {
+    /// A fresh world: nobody else is connected, no password is set.
     pub fn new() -> World {
         let acl = Acl::new();
         let builder = FAMILIES.iter().fold(Table::builder(), |table, family| table.add(family, |handler| handler));
