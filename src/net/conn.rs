@@ -153,6 +153,8 @@ pub struct Conn {
     pub(super) is_ended: bool,
     /// The connection is in the list of those to read.
     pub(super) is_read_queued: bool,
+    /// The connection is in the list of those to announce.
+    pub(super) is_announced: bool,
     pub(super) is_paused: bool,
     /// The connection is in the list of those to flush.
     pub(super) is_dirty: bool,
@@ -176,6 +178,7 @@ impl Conn {
             is_readable: false,
             is_ended: false,
             is_read_queued: false,
+            is_announced: false,
             is_paused: false,
             is_dirty: false,
             is_blocked: false,

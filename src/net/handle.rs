@@ -328,15 +328,21 @@ impl Net {
     /// Reads again. What is already in the input is announced once more, in this turn or the next.
     pub fn resume_reading(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
-        conn.is_paused = false;
-        self.announce(id);
+        let was_paused = std::mem::replace(&mut conn.is_paused, false);
+        if was_paused || conn.input.buffered() > 0 {
+            self.announce(id);
+        }
         self.queue_read(id);
     }
 
-    /// Has `received` called for this connection, in this turn or the next, although nothing new arrived: for bytes that
-    /// were left in the input on purpose.
+    /// Has `received` called for this connection, in this turn or the next, although nothing new arrived: for what was left
+    /// in the input on purpose.
     pub fn announce(&mut self, id: ConnId) {
-        if self.conns.get(id).is_some_and(|conn| conn.input.buffered() > 0) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && !conn.is_announced
+            && conn.state == State::Open
+        {
+            conn.is_announced = true;
             self.to_announce.push(id);
         }
     }

@@ -222,7 +222,12 @@ impl Loop {
     fn read<A: App>(&mut self, app: &mut A) {
         let announce = std::mem::take(&mut self.net.to_announce);
         for ids in announce.chunks(GROUP_MAX) {
-            self.group.extend(ids.iter().copied().filter(|id| self.net.is_open(*id)));
+            for &id in ids {
+                if let Some(conn) = self.net.conns.get_mut(id) {
+                    conn.is_announced = false;
+                    self.group.push(id);
+                }
+            }
             self.hand_over(app);
         }
         for _ in 0..READS_PER_TURN {

@@ -30,6 +30,11 @@ impl ArgRef {
         ArgRef { offset: ArgRef::BIG, len: index }
     }
 
+    /// Whether it is a large argument.
+    pub(super) const fn is_big(&self) -> bool {
+        self.offset == ArgRef::BIG
+    }
+
     /// The same argument after the request's buffer moved `by` bytes up in a larger one, and its large arguments `big`
     /// places down in a longer list.
     pub(super) const fn moved(self, by: u32, big: u32) -> ArgRef {

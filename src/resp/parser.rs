@@ -16,7 +16,7 @@
 //!
 //! Large arguments come in apart (see `inbuf.rs`) and cannot be put back into the stream. Therefore a request with a large
 //! argument is always alone in what one call of [`Parser::parse`] finds: all others can be rewound, which a client needs
-//! that blocks or is paused in the middle of a pipeline.
+//! that blocks in the middle of a pipeline, and the one that is held back as a whole is kept whole.
 //!
 //! Deliberately as lenient as Redis: the line end behind a bulk string is skipped, not checked; `*0`, `*-5` and empty lines
 //! are skipped; and a zero byte hides what follows it from the search for a line end, so that binary garbage is refused
@@ -238,7 +238,7 @@ impl Parser {
     }
 
     /// Takes requests back: `input` was parsed, but of what was found nothing behind position `end` (the `end` of a
-    /// request, or the `begin` of one) is going to be executed.
+    /// request) is going to be executed.
     pub fn rewind(&mut self, input: &mut InBuf, end: u32) {
         let end = end as usize;
         if end < input.position() {
@@ -249,6 +249,24 @@ impl Parser {
             );
             input.rewind(end);
         }
+    }
+
+    /// Takes back a request of `batch` that was not executed, and all behind it: the next call finds it again. Its large
+    /// arguments are kept here until then, as they are no longer in the stream.
+    pub fn put_back(&mut self, input: &mut InBuf, batch: &Batch, request: &Request) {
+        self.rewind(input, request.begin);
+        let items = &batch.items[request.first as usize..][..request.count as usize];
+        if !items.iter().any(ArgRef::is_big) {
+            return;
+        }
+        let mut partial = Partial::new(0, (request.end - request.begin) as usize);
+        for (item, word) in items.iter().zip(0..) {
+            match batch.args(request, input.storage()).shared(word) {
+                Some(bytes) => partial.push_big(bytes.clone()),
+                None => partial.items.push(item.seen_from(request.begin)),
+            }
+        }
+        self.partial = Some(Box::new(partial));
     }
 
     /// Bytes of memory held for an incomplete request.
@@ -305,9 +323,8 @@ impl Parser {
                             return Ok(Parsed::More);
                         }
                         stop => {
-                            let items = batch.items.drain(first..).map(|item| item.seen_from(start as u32)).collect();
-                            let mut partial =
-                                Partial { missing, cursor: 0, length: None, is_apart: false, items, big: Vec::new() };
+                            let mut partial = Partial::new(missing, 0);
+                            partial.items.extend(batch.items.drain(first..).map(|item| item.seen_from(start as u32)));
                             partial.stopped(stop, start);
                             self.partial = Some(Box::new(partial));
                             continue;
@@ -367,6 +384,10 @@ impl RequestLimits {
 }
 
 impl Partial {
+    fn new(missing: u32, cursor: usize) -> Partial {
+        Partial { missing, cursor, length: None, is_apart: false, items: Vec::new(), big: Vec::new() }
+    }
+
     /// Goes on from where the last attempt stopped; the position behind the request when it is complete.
     fn resume(
         &mut self,

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::base::time::{Instant, Now};
-use crate::net::{App, Closed, ConnId, ListenerId, Net, Signal, TimerKey};
+use crate::net::{App, Closed, ConnId, ListenerId, Net, Signal, TimerKey, error_text};
 use crate::server::shutdown::Progress;
 use crate::server::{Server, Turn};
 use crate::session::limits::is_output_exceeded;
@@ -65,8 +65,8 @@ impl App for Server {
             let text = turn.describe(session);
             match reason {
                 Closed::End => tracing::debug!("Client closed connection {text}"),
-                Closed::ReadFailed(error) => tracing::debug!("Reading from client: {error} {text}"),
-                Closed::WriteFailed(error) => tracing::debug!("Error writing to client: {error} {text}"),
+                Closed::ReadFailed(error) => tracing::debug!("Reading from client: {} {text}", error_text(&error)),
+                Closed::WriteFailed(error) => tracing::debug!("Error writing to client: {} {text}", error_text(&error)),
                 Closed::Flushed => {}
             }
         }
@@ -120,7 +120,7 @@ impl App for Server {
     }
 
     fn accept_failed(&mut self, _: &mut Net, _: ListenerId, error: io::Error) {
-        tracing::warn!("Accepting client connection: {error}");
+        tracing::warn!("Accepting client connection: accept: {}", error_text(&error));
     }
 
     fn before_sleep(&mut self, net: &mut Net, now: Now) -> Option<Instant> {

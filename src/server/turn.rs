@@ -94,7 +94,7 @@ impl Turn<'_> {
             return self.master_received(conn);
         };
         if client.blocked.is_some() || client.is_held {
-            return;
+            return self.enforce_query_limit(conn);
         }
         let Some(session) = &client.session else { return };
         if session.kind == Kind::Master {
@@ -156,19 +156,20 @@ impl Turn<'_> {
             if self.server.engine.journal.written() != written {
                 session.written_to = self.server.stream_end();
             }
-            let stop_at = match verdict {
-                Verdict::HeldBack => Some(request.begin),
-                Verdict::Done if self.must_stop(&session, conn) => Some(request.end),
-                Verdict::Done => None,
-            };
+            let is_held = verdict == Verdict::HeldBack;
+            let must_stop = is_held || self.must_stop(&session, conn);
             if !self.server.killed.is_empty() {
                 self.close_killed(&mut session);
             }
-            if let Some(position) = stop_at {
+            if must_stop {
                 is_stopped = true;
                 if let Some(client) = self.server.clients.get_mut(conn) {
-                    client.is_held = verdict == Verdict::HeldBack;
-                    client.parser.rewind(&mut input, position);
+                    client.is_held = is_held;
+                    if is_held {
+                        client.parser.put_back(&mut input, batch, request);
+                    } else {
+                        client.parser.rewind(&mut input, request.end);
+                    }
                 }
                 break;
             }
@@ -177,16 +178,11 @@ impl Turn<'_> {
             && !is_stopped
         {
             self.log_protocol_error(&session, error);
-            out.append(&error.to_bytes());
+            self.server.engine.command_stats.error("ERR");
+            Reply::new(&mut out, session.proto).error_bytes(&[b"ERR ", &error.to_bytes()[..]].concat());
             session.marks.is_closing_after_reply = true;
         }
-        let limit = self.server.engine.config.clients.client_query_buffer_limit;
-        let is_too_long = input.buffered() as u64 > limit;
-        if is_too_long {
-            let text = self.describe(&session);
-            tracing::warn!("Closing client that reached max query buffer length: {text}");
-            self.server.engine.counters.client_query_buffer_limit_disconnections += 1;
-        }
+        let is_too_long = self.is_query_too_long(&session, &input);
         let is_closing = session.marks.is_closing_after_reply;
         let is_closing_asap = session.marks.is_closing_asap || is_too_long;
         if let Some(client) = self.server.clients.get_mut(conn) {
@@ -194,12 +190,35 @@ impl Turn<'_> {
         }
         self.net.put_out(conn, out);
         self.net.put_input(conn, input);
+        if is_too_long {
+            self.server.engine.counters.client_query_buffer_limit_disconnections += 1;
+        }
         if is_closing_asap {
             self.close(conn);
         } else if is_closing {
             self.net.close_after_flush(conn);
         }
         !is_stopped && !is_closing && !is_closing_asap && outcome == Ok(Parsed::More)
+    }
+
+    /// Closes a client that does not execute for now, but has sent more than may wait.
+    fn enforce_query_limit(&mut self, conn: ConnId) {
+        let session = self.server.clients.get(conn).and_then(|client| client.session.as_deref());
+        let (Some(session), Some(socket)) = (session, self.net.conn(conn)) else { return };
+        if self.is_query_too_long(session, socket.input()) {
+            self.server.engine.counters.client_query_buffer_limit_disconnections += 1;
+            self.close(conn);
+        }
+    }
+
+    /// Whether what a client sent and we did not execute is over the limit; then the log says so.
+    fn is_query_too_long(&self, session: &Session, input: &InBuf) -> bool {
+        let is_too_long = input.buffered() as u64 > self.server.engine.config.clients.client_query_buffer_limit;
+        if is_too_long {
+            let text = self.describe(session);
+            tracing::warn!("Closing client that reached max query buffer length: {text}");
+        }
+        is_too_long
     }
 
     /// Executes a command that a replica sent. Its connection carries the stream: whatever answers would be taken for a

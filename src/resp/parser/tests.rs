@@ -163,6 +163,49 @@ fn requests_can_be_taken_back() {
 }
 
 #[test]
+fn a_request_that_is_held_back_is_found_again_with_its_large_arguments() {
+    let request = vec![b"MSET".to_vec(), vec![b'k'; BIG_ARG], vec![b'v'; 50_000], b"k2".to_vec(), b"v2".to_vec()];
+    let mut stream = b"*0\r\n\r\n".to_vec();
+    encode(&request, &mut stream);
+    encode(&words(&["PING"]), &mut stream);
+    for cut in [20, 10_000, BIG_ARG + 60, stream.len()] {
+        let (mut parser, mut input, mut batch) = (Parser::new(), InBuf::new(), Batch::new());
+        let mut held = 0;
+        let (head, tail) = stream.split_at(cut);
+        let mut found = Vec::new();
+        for piece in [head, tail, b"*1\r\n$4\r\nPONG\r\n"] {
+            input.extend(piece);
+            loop {
+                batch.clear();
+                let parsed = parser.parse(&mut input, &OPEN, 64, 0, &mut batch).unwrap();
+                if let Some(first) = batch.requests().first().copied()
+                    && held < 2
+                {
+                    held += 1;
+                    parser.put_back(&mut input, &batch, &first);
+                    break;
+                }
+                for request in batch.requests() {
+                    let args = batch.args(request, input.storage());
+                    found.push(args.iter().map(<[u8]>::to_vec).collect::<Words>());
+                }
+                if parsed == Parsed::All {
+                    break;
+                }
+            }
+        }
+        while found.len() < 3 {
+            batch.clear();
+            parser.parse(&mut input, &OPEN, 64, 0, &mut batch).unwrap();
+            let requests = batch.requests().iter();
+            found
+                .extend(requests.map(|r| batch.args(r, input.storage()).iter().map(<[u8]>::to_vec).collect::<Words>()));
+        }
+        assert!(found == [request.clone(), words(&["PING"]), words(&["PONG"])], "cut at {cut}");
+    }
+}
+
+#[test]
 fn broken_requests_get_redis_own_words() {
     let cases: &[(&[u8], &str, &str)] = &[
         (b"*3000000000\r\n", "invalid multibulk length", "invalid mbulk count"),
