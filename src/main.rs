@@ -1,31 +1,88 @@
-//! Chooses the program: server or Sentinel.
+//! Chooses the program: the data server or the Sentinel, by name or by `--sentinel`.
 
-use rredis::config::model::Config;
-use rredis::config::values::BindAddress;
-use rredis::server;
+use std::process::ExitCode;
 
-fn main() {
-    let mut config = Config::default();
-    config.network.bind = vec![BindAddress { host: "127.0.0.1".into(), is_optional: false }];
-    config.clients.maxclients = 10_000;
-    config.clients.proto_max_bulk_len = 512 * 1024 * 1024;
-    config.clients.client_query_buffer_limit = 1024 * 1024 * 1024;
-    config.keyspace.databases = 16;
-    config.process.hz = 10;
-    config.network.tcp_backlog = 511;
-    config.logging.slowlog_log_slower_than = 10_000;
-    config.logging.slowlog_max_len = 128;
-    let mut args = std::env::args().skip(1);
-    while let Some(word) = args.next() {
-        if word == "--port" {
-            config.network.port = args.next().and_then(|port| port.parse().ok()).unwrap_or(6379);
+use rredis::base::files::RealFiles;
+use rredis::base::process;
+use rredis::config::cli::{self, Launch};
+use rredis::config::file::{Loaded, Loader, Mode};
+use rredis::{sentinel, server};
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let program = words.next().unwrap_or_default();
+    let words: Vec<String> = words.collect();
+    match cli::parse(&program, &words) {
+        Launch::Print(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
         }
+        Launch::Refuse(text) => fail(&text),
+        Launch::Check { mode, file } => match check(mode, &file) {
+            Ok(()) => {
+                println!("{file}: the configuration is valid");
+                ExitCode::SUCCESS
+            }
+            Err(text) => fail(&text),
+        },
+        Launch::Run { mode, file, reads_stdin, lines } => match load(mode, file.as_deref(), reads_stdin, &lines) {
+            Ok((loaded, file, stdin)) => run(mode, loaded, file, stdin),
+            Err(text) => fail(&text),
+        },
     }
-    match server::boot::run(config, String::new()) {
-        Ok(code) => std::process::exit(code),
-        Err(error) => {
-            eprintln!("{error}");
-            std::process::exit(1);
-        }
+}
+
+fn fail(text: &str) -> ExitCode {
+    eprintln!("{}", text.trim_end());
+    ExitCode::FAILURE
+}
+
+/// The settings, the absolute path of the config file (empty without one), and what was read from standard input.
+fn load(
+    mode: Mode,
+    file: Option<&str>,
+    reads_stdin: bool,
+    lines: &str,
+) -> Result<(Loaded, String, Vec<u8>), String> {
+    let mut loader = Loader::new(&RealFiles, mode);
+    let path = file.map(process::absolute);
+    if let Some(path) = &path {
+        loader.file(path).map_err(|error| error.to_string())?;
+    }
+    let mut stdin = Vec::new();
+    if reads_stdin {
+        stdin = process::read_stdin().map_err(|error| format!("can't read standard input: {error}"))?;
+        loader.text("standard input", &stdin).map_err(|error| error.to_string())?;
+    }
+    loader.text("command line", lines.as_bytes()).map_err(|error| error.to_string())?;
+    let loaded = loader.finish().map_err(|error| error.to_string())?;
+    Ok((loaded, path.map(|path| path.display().to_string()).unwrap_or_default(), stdin))
+}
+
+fn check(mode: Mode, file: &str) -> Result<(), String> {
+    let (loaded, ..) = load(mode, Some(file), false, "")?;
+    match mode {
+        Mode::Server => server::boot::check(&loaded),
+        Mode::Sentinel => sentinel::shell::check(&loaded),
+    }
+}
+
+fn run(mode: Mode, loaded: Loaded, config_file: String, stdin: Vec<u8>) -> ExitCode {
+    if loaded.config.process.daemonize && !process::is_daemon() {
+        return match process::daemonize(&stdin) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&format!("can't start the daemon: {error}")),
+        };
+    }
+    if process::is_daemon() {
+        process::leave_terminal();
+    }
+    let result = match mode {
+        Mode::Server => server::boot::run(loaded, config_file),
+        Mode::Sentinel => sentinel::shell::run(loaded, config_file),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code as u8),
+        Err(text) => fail(&text),
     }
 }

@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use crate::base::time::UnixMillis;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
@@ -212,6 +213,16 @@ fn offset_at(unix_s: i64) -> i64 {
     kind.map_or(0, |kind| i64::from(kind.ut_offset()))
 }
 
+/// A moment as C's `ctime` shows it, without the line end: `Fri Nov  5 14:03:07 2026`.
+pub fn ctime_text(at: UnixMillis) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let local = LocalDate { unix_ms: at.0, offset_s: offset_at(at.as_secs()) }.to_string();
+    let days = (at.as_secs() + offset_at(at.as_secs())).div_euclid(86_400);
+    let parts: Vec<&str> = local.split([' ', '.']).collect();
+    let day = parts[0].trim_start_matches('0');
+    format!("{} {} {day:>2} {} {}", DAYS[days.rem_euclid(7) as usize], parts[1], parts[3], parts[2])
+}
+
 fn format_line(pid: u32, role: char, date: LocalDate, importance: Threshold, text: &str) -> String {
     let mark = match importance {
         Threshold::Debug => '.',
@@ -322,6 +333,13 @@ mod tests {
 
     fn at(unix_ms: i64, offset_s: i64) -> String {
         LocalDate { unix_ms, offset_s }.to_string()
+    }
+
+    #[test]
+    fn ctime_pads_the_day_and_names_it() {
+        let text = ctime_text(UnixMillis(0));
+        assert!(text.contains(" 1970") || text.contains(" 1969"), "{text}");
+        assert_eq!(text.len(), 24);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod id;
 pub mod limits;
 pub mod log;
 pub mod number;
+pub mod process;
 pub mod quote;
 pub mod rng;
 pub mod time;

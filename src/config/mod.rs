@@ -9,5 +9,6 @@ pub mod directive;
 pub mod file;
 pub mod memory_units;
 pub mod model;
+pub mod startup;
 pub mod table;
 pub mod values;

@@ -9,6 +9,7 @@
 //! is part of the protocol. Each rule is a function of the command's flags and of [`Facts`], the present state of the
 //! server as plain values; none of them changes anything.
 
+use crate::session::admission::{NOAUTH, is_allowed_while_subscribed};
 use crate::spec::{Flags, Meta};
 
 /// What the rules look at, kept current by the server.
@@ -60,8 +61,6 @@ pub struct Caller {
 /// Why a command was not admitted. The wire text, prefix included.
 pub type Refusal = &'static str;
 
-/// Not logged in.
-pub const NOAUTH: Refusal = "NOAUTH Authentication required.";
 /// The last background save failed.
 pub const MISCONF_RDB: Refusal = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to \
     persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report \
@@ -136,28 +135,6 @@ pub enum Gate {
     SubscriberContext,
 }
 
-/// The refusal for a RESP2 subscriber.
-pub fn subscriber_text(command: &str) -> String {
-    format!(
-        "ERR Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
-    )
-}
-
-fn is_allowed_while_subscribed(name: &str) -> bool {
-    matches!(
-        name,
-        "ping"
-            | "subscribe"
-            | "unsubscribe"
-            | "psubscribe"
-            | "punsubscribe"
-            | "ssubscribe"
-            | "sunsubscribe"
-            | "quit"
-            | "reset"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +190,6 @@ mod tests {
     fn a_subscriber_may_only_manage_its_subscriptions() {
         let subscriber = Caller { is_resp2_subscriber: true, ..caller() };
         assert_eq!(after_acl(&READ, &subscriber, &Facts::default()), Err(Gate::SubscriberContext));
-        assert!(subscriber_text("get").starts_with("ERR Can't execute 'get'"));
+        assert!(crate::session::admission::subscriber_text("get").starts_with("ERR Can't execute 'get'"));
     }
 }

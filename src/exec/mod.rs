@@ -251,7 +251,7 @@ fn admit<H: Host>(
     match gates::after_acl(command.meta, caller, &host.engine().facts) {
         Ok(()) => Ok(()),
         Err(Gate::Refused(text)) => Err(text.into()),
-        Err(Gate::SubscriberContext) => Err(gates::subscriber_text(&command.full_name).into()),
+        Err(Gate::SubscriberContext) => Err(crate::session::admission::subscriber_text(&command.full_name).into()),
     }
 }
 

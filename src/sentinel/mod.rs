@@ -1,3 +1,5 @@
-//! The Sentinel program: decisions in [`core`], and the parts that carry them out.
+//! The Sentinel program: decisions in [`core`], what can be asked in [`commands`], and the [`shell`] that carries out.
 
+pub mod commands;
 pub mod core;
+pub mod shell;

@@ -1,16 +1,19 @@
 //! From settings to a server that listens.
 
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::acl::Acl;
 use crate::base::alloc;
 use crate::base::files::RealFiles;
 use crate::base::id::HexId;
+use crate::base::log;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::commands::contract::DataSettings;
+use crate::config::file::{LoadError, Loaded, SourceLine};
 use crate::config::model::Config;
+use crate::config::startup;
 use crate::config::values::{EvictionPolicy, PubsubDefault};
 use crate::exec::Engine;
 use crate::keyspace::{Keyspace, Recency};
@@ -18,6 +21,7 @@ use crate::net::{ListenOptions, ListenReport, Loop, Net};
 use crate::persist::writer::Wake;
 use crate::server::drivers::repl::Replication;
 use crate::server::drivers::saves::Snapshots;
+use crate::server::dispatch::CommandTable;
 use crate::server::{COMPATIBLE_VERSION, Identity, Server, dispatch};
 use crate::session::{Program, Role};
 use crate::stats::command::CommandStats;
@@ -179,16 +183,36 @@ impl Identity {
     }
 }
 
-/// Runs the server until it leaves. The process's exit code.
-pub fn run(config: Config, config_file: String) -> io::Result<i32> {
+/// Whether a server could start with these settings: what only the server understands of them.
+pub fn check(loaded: &Loaded) -> Result<(), String> {
+    let mut table = dispatch::table();
+    apply_renames(&mut table, &loaded.renames).map_err(|error| error.to_string())?;
+    let mut acl = Acl::new();
+    apply_users(&mut acl, &table, &loaded.users).map_err(|error| error.to_string())
+}
+
+/// Runs the server until it leaves. The process's exit code, or why it could not begin.
+pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
+    let mut config = loaded.config;
+    startup::enter_folder(&mut config)?;
+    startup::open_log(&config, log::Role::Master)?;
+    startup::banner(&config, &config_file, &loaded.not_in_effect, "standalone");
+    startup::fit_clients(&mut config);
+    let supervisor = startup::supervisor(&config);
+    let pid_file = startup::pid_file(&config);
+
     let mut rng = Rng::from_os();
-    let mut event_loop = Loop::new()?;
-    event_loop.handle_signals()?;
+    let mut event_loop = Loop::new().map_err(|error| format!("can't create the event loop: {error}"))?;
+    event_loop.handle_signals().map_err(|error| format!("can't handle signals: {error}"))?;
     let now = event_loop.net().now();
-    let identity = Identity::of_this_process(config_file, &mut rng, now);
+    let mut identity = Identity::of_this_process(config_file, &mut rng, now);
+    identity.supervised = supervisor.word();
     let handle = event_loop.net().wake_handle();
     let wake: Wake = Arc::new(move || handle.wake());
     let mut server = Server::new(config, identity, rng, now, wake);
+    let table = Rc::get_mut(&mut server.table).expect("nobody else holds the table yet");
+    apply_renames(table, &loaded.renames).map_err(|error| error.to_string())?;
+    apply_users(&mut server.engine.acl, table, &loaded.users).map_err(|error| error.to_string())?;
     tracing::info!("Server initialized");
     let report = server.listen(event_loop.net());
     report.warnings.iter().for_each(|text| tracing::warn!("{text}"));
@@ -201,9 +225,35 @@ pub fn run(config: Config, config_file: String) -> io::Result<i32> {
         Ok(false) => tracing::info!("Ready to accept connections tcp"),
         Err(_) => return Ok(1),
     }
-    event_loop.run(&mut server)?;
-    if server.exit_code == 0 {
+    supervisor.tell_ready();
+    let result = event_loop.run(&mut server);
+    if let Some(file) = pid_file {
+        file.remove();
+    }
+    let socket = &server.engine.config.network.unixsocket;
+    if !socket.as_os_str().is_empty() {
+        tracing::info!("Removing the unix socket file.");
+        let _ = std::fs::remove_file(socket);
+    }
+    if server.exit_code == 0 && result.is_ok() {
         tracing::warn!("Redis is now ready to exit, bye bye...");
     }
+    result.map_err(|error| format!("the event loop failed: {error}"))?;
     Ok(server.exit_code)
+}
+
+fn apply_renames(table: &mut CommandTable, lines: &[SourceLine]) -> Result<(), LoadError> {
+    for line in lines {
+        let result = table.catalog_mut().rename(&line.words[1], &line.words[2]);
+        result.map_err(|error| LoadError::at(line, error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn apply_users(acl: &mut Acl, table: &CommandTable, lines: &[SourceLine]) -> Result<(), LoadError> {
+    for line in lines {
+        let result = acl.set_user(&line.words[1], &line.words[2..], table.catalog());
+        result.map_err(|error| LoadError::at(line, error.to_string()))?;
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! [`handlers`] are the commands about one's own connection (AUTH, HELLO, CLIENT, SUBSCRIBE, …). The data server and
 //! the Sentinel run the same handlers: each fills a [`SessionCtx`] and implements [`Peers`], the door to other clients.
 
+pub mod admission;
 pub mod context;
 pub mod denial;
 pub mod describe;

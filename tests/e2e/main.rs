@@ -1,0 +1,10 @@
+//! End-to-end scenarios: real processes set up as people really set them up, broken as things really break.
+
+mod chain;
+mod client;
+mod cluster;
+mod failover;
+mod min_replicas;
+mod node;
+mod single;
+mod two_nodes;

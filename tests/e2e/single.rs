@@ -1,0 +1,130 @@
+//! One server alone: starting, refusing to start, limits, leaving.
+
+use std::time::Duration;
+
+use super::client::{Client, Reply};
+use super::node::{Node, OURS, SOON, free_port, wait_for};
+
+#[test]
+fn data_survive_a_restart_by_save_and_by_sigterm() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &["save 3600 1"]);
+    assert_eq!(node.call(&["SET", "k", "v"]).text(), "OK");
+    assert_eq!(node.call(&["SET", "ttl", "v", "EX", "1000"]).text(), "OK");
+    node.signal("TERM");
+    node.wait_gone();
+    assert!(node.log().contains("ready to exit, bye bye"), "{}", node.log());
+    node.start_again();
+    assert_eq!(node.call(&["GET", "k"]).text(), "v");
+    assert!((1..=1000).contains(&node.call(&["TTL", "ttl"]).text().parse::<i64>().unwrap()));
+}
+
+#[test]
+fn a_taken_port_is_a_clear_error() {
+    let root = tempfile::tempdir().unwrap();
+    let first = Node::server(root.path(), &[]);
+    let output = std::process::Command::new(OURS)
+        .args(["--port", &first.port.to_string(), "--bind", "127.0.0.1"])
+        .current_dir(root.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(text.contains("Address already in use") && text.contains("Failed listening on port"), "{text}");
+}
+
+#[test]
+fn a_misspelt_directive_stops_the_start_and_names_the_right_one() {
+    let root = tempfile::tempdir().unwrap();
+    let conf = root.path().join("redis.conf");
+    std::fs::write(&conf, "port 0\nmaxmemori 100\n").unwrap();
+    let output = std::process::Command::new(OURS).arg(&conf).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("FATAL CONFIG FILE ERROR") && text.contains("at line 2") && text.contains("maxmemori 100"), "{text}");
+    assert!(text.contains("maxmemory"), "{text}");
+}
+
+#[test]
+fn limits_on_clients_and_requests_hold() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), &["maxclients 5", "proto-max-bulk-len 1mb"]);
+    let mut held: Vec<Client> = (0..5).map(|_| node.client()).collect();
+    held.iter_mut().for_each(|client| assert_eq!(client.call(&["PING"]).unwrap().text(), "PONG"));
+    let mut sixth = node.client();
+    assert_eq!(sixth.read().unwrap(), Reply::Error("ERR max number of clients reached".into()));
+    held[0].send_raw(b"*2\r\n$3\r\nGET\r\n$2000000\r\n").unwrap();
+    assert!(held[0].read().unwrap().text().contains("Protocol error: invalid bulk length"));
+    held[1].send_raw(b"*-7\r\n*0\r\nPING\r\n").unwrap();
+    assert_eq!(held[1].read().unwrap().text(), "PONG");
+}
+
+#[test]
+fn a_paused_client_goes_on_where_it_was() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), &[]);
+    let mut admin = node.client();
+    assert_eq!(admin.call(&["CLIENT", "PAUSE", "60000", "WRITE"]).unwrap().text(), "OK");
+    let mut writer = node.client();
+    for n in 0..3 {
+        writer.send(&["SET", "n", &n.to_string()]).unwrap();
+    }
+    writer.send(&["GET", "n"]).unwrap();
+    assert_eq!(node.call(&["GET", "n"]), Reply::Null);
+    assert_eq!(admin.call(&["CLIENT", "UNPAUSE"]).unwrap().text(), "OK");
+    let replies: Vec<String> = (0..4).map(|_| writer.read().unwrap().text()).collect();
+    assert_eq!(replies, ["OK", "OK", "OK", "2"]);
+}
+
+#[test]
+fn a_corrupt_dump_file_is_refused_and_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let dump = root.path().join("dump.rdb");
+    std::fs::write(&dump, b"REDIS0010\xfe\x00\x00\x01k\x05v").unwrap();
+    let port = free_port().to_string();
+    let output = std::process::Command::new(OURS)
+        .args(["--port", &port, "--bind", "127.0.0.1", "--dir", &root.path().display().to_string()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(std::fs::read(&dump).unwrap().len(), 17);
+}
+
+#[test]
+fn subscribers_hear_what_is_published_and_notifications() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), &["notify-keyspace-events KEA"]);
+    let mut listener = node.client();
+    listener.call(&["PSUBSCRIBE", "*"]).unwrap();
+    node.call(&["SET", "k", "v", "PX", "50"]);
+    let heard: Vec<String> = (0..4).map(|_| listener.read().unwrap().text()).collect();
+    assert_eq!(
+        heard,
+        [
+            "pmessage * __keyspace@0__:k set",
+            "pmessage * __keyevent@0__:set k",
+            "pmessage * __keyspace@0__:k expire",
+            "pmessage * __keyevent@0__:expire k",
+        ]
+    );
+    // The key is removed by the active cycle; nobody asks for it.
+    assert_eq!(listener.read().unwrap().text(), "pmessage * __keyspace@0__:k expired");
+    wait_for("the key is gone", SOON, || node.call(&["DBSIZE"]).text() == "0");
+}
+
+#[test]
+fn an_impatient_client_is_answered_while_many_keys_expire() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), &[]);
+    let mut client = node.client();
+    for batch in 0..50 {
+        for key in 0..1000 {
+            client.send(&["SET", &format!("k:{batch}:{key}"), "v", "PX", "300"]).unwrap();
+        }
+        for _ in 0..1000 {
+            client.read().unwrap();
+        }
+    }
+    wait_for("all keys are gone by themselves", Duration::from_secs(20), || node.call(&["DBSIZE"]).text() == "0");
+    assert_eq!(node.info("stats", "expired_keys"), "50000");
+}
