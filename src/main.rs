@@ -38,12 +38,7 @@ fn fail(text: &str) -> ExitCode {
 }
 
 /// The settings, the absolute path of the config file (empty without one), and what was read from standard input.
-fn load(
-    mode: Mode,
-    file: Option<&str>,
-    reads_stdin: bool,
-    lines: &str,
-) -> Result<(Loaded, String, Vec<u8>), String> {
+fn load(mode: Mode, file: Option<&str>, reads_stdin: bool, lines: &str) -> Result<(Loaded, String, Vec<u8>), String> {
     let mut loader = Loader::new(&RealFiles, mode);
     let path = file.map(process::absolute);
     if let Some(path) = &path {

@@ -111,7 +111,8 @@ impl Supervisor {
         match self {
             Supervisor::None => {}
             Supervisor::Systemd => {
-                let states = [sd_notify::NotifyState::Status("Ready to accept connections"), sd_notify::NotifyState::Ready];
+                let states =
+                    [sd_notify::NotifyState::Status("Ready to accept connections"), sd_notify::NotifyState::Ready];
                 if let Err(error) = sd_notify::notify(&states) {
                     tracing::warn!("systemd supervision requested, but it could not be told: {error}");
                 }

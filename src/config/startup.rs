@@ -10,11 +10,11 @@ use crate::config::values::{LogLevel, Supervised, SyslogFacility};
 pub fn enter_folder(config: &mut Config) -> Result<(), String> {
     let folder = &config.process.dir;
     if !folder.as_os_str().is_empty() {
-        std::env::set_current_dir(folder).map_err(|error| {
-            format!("Can't chdir to '{}': {}", folder.display(), error)
-        })?;
+        std::env::set_current_dir(folder)
+            .map_err(|error| format!("Can't chdir to '{}': {}", folder.display(), error))?;
     }
-    config.process.dir = std::env::current_dir().map_err(|error| format!("Can't tell the working directory: {error}"))?;
+    config.process.dir =
+        std::env::current_dir().map_err(|error| format!("Can't tell the working directory: {error}"))?;
     Ok(())
 }
 

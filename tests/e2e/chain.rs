@@ -34,7 +34,10 @@ fn the_middle_of_a_chain_takes_over_and_the_lower_end_goes_on_without_a_full_res
         assert_eq!(node.call(&["SET", "x", "1"]).text(), "READONLY You can't write against a read only replica.");
     }
     let id = head.info("replication", "master_replid");
-    assert_eq!((middle.info("replication", "master_replid"), lower.info("replication", "master_replid")), (id.clone(), id.clone()));
+    assert_eq!(
+        (middle.info("replication", "master_replid"), lower.info("replication", "master_replid")),
+        (id.clone(), id.clone())
+    );
     wait_for("all offsets are equal", LATER, || {
         let offset = head.info("replication", "master_repl_offset");
         [&middle, &lower].iter().all(|node| node.info("replication", "slave_repl_offset") == offset)

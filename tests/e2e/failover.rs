@@ -15,7 +15,14 @@ struct Group {
 impl Group {
     fn start(root: &Path, data: [&Path; 3], sentinels: [&Path; 3]) -> Group {
         let master_port = free_port();
-        let conf = ["save \"\"", "requirepass \"\"", "protected-mode yes", "repl-diskless-sync-delay 0", "daemonize yes", "pidfile pid"];
+        let conf = [
+            "save \"\"",
+            "requirepass \"\"",
+            "protected-mode yes",
+            "repl-diskless-sync-delay 0",
+            "daemonize yes",
+            "pidfile pid",
+        ];
         let replicaof = format!("replicaof 127.0.0.1 {master_port}");
         let data = data
             .iter()
@@ -49,17 +56,19 @@ impl Group {
 
     fn wait_complete(&self) {
         wait_for("every Sentinel knows two replicas and two others", LATER, || {
-            self.sentinels.iter().all(|s| s.ask(&["INFO", "sentinel"]).contains("status=ok") && {
-                s.ask(&["INFO", "sentinel"]).contains("slaves=2,sentinels=3")
+            self.sentinels.iter().all(|s| {
+                s.ask(&["INFO", "sentinel"]).contains("status=ok") && {
+                    s.ask(&["INFO", "sentinel"]).contains("slaves=2,sentinels=3")
+                }
             })
         });
         wait_for("both replicas are in sync", LATER, || {
             self.data.iter().filter(|node| node.info("replication", "master_link_status") == "up").count() == 2
         });
         wait_for("the Sentinels have heard both replicas", LATER, || {
-            self.sentinels.iter().all(|s| {
-                s.ask(&["SENTINEL", "REPLICAS", "mymaster"]).matches("master-link-status ok").count() == 2
-            })
+            self.sentinels
+                .iter()
+                .all(|s| s.ask(&["SENTINEL", "REPLICAS", "mymaster"]).matches("master-link-status ok").count() == 2)
         });
     }
 

@@ -58,5 +58,8 @@ fn writes_stop_with_too_few_replicas_and_a_sentinel_tells_all_it_sees() {
         let message = listener.read().expect("the Sentinel tells").text();
         message.starts_with("pmessage * -sdown slave ")
     });
-    assert_eq!(sentinels[0].call(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"]).items()[1].text(), master.port.to_string());
+    assert_eq!(
+        sentinels[0].call(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"]).items()[1].text(),
+        master.port.to_string()
+    );
 }

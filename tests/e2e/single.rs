@@ -41,7 +41,10 @@ fn a_misspelt_directive_stops_the_start_and_names_the_right_one() {
     let output = std::process::Command::new(OURS).arg(&conf).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text.contains("FATAL CONFIG FILE ERROR") && text.contains("at line 2") && text.contains("maxmemori 100"), "{text}");
+    assert!(
+        text.contains("FATAL CONFIG FILE ERROR") && text.contains("at line 2") && text.contains("maxmemori 100"),
+        "{text}"
+    );
     assert!(text.contains("maxmemory"), "{text}");
 }
 

@@ -45,7 +45,9 @@ fn a_silent_master_is_replaced_and_comes_back_as_a_replica() {
     let replica = data_node(root.path(), &["--slaveof", "127.0.0.1", &master_port]);
     let replica_port = replica.port.to_string();
     assert_eq!(replica.ask(&["PING"]), "NOAUTH Authentication required.");
-    wait_for("the replica is in sync", LATER, || ask(&replica, &["INFO", "replication"]).contains("master_link_status:up"));
+    wait_for("the replica is in sync", LATER, || {
+        ask(&replica, &["INFO", "replication"]).contains("master_link_status:up")
+    });
     ask(&master, &["SET", "k", "v"]);
 
     let comment = "# our Sentinel, please keep this line";
@@ -71,10 +73,27 @@ fn a_silent_master_is_replaced_and_comes_back_as_a_replica() {
     assert_eq!(
         fields,
         [
-            "name", "ip", "port", "runid", "flags", "link-pending-commands", "link-refcount", "last-ping-sent",
-            "last-ok-ping-reply", "last-ping-reply", "down-after-milliseconds", "info-refresh", "role-reported",
-            "role-reported-time", "master-link-down-time", "master-link-status", "master-host", "master-port",
-            "slave-priority", "slave-repl-offset", "replica-announced",
+            "name",
+            "ip",
+            "port",
+            "runid",
+            "flags",
+            "link-pending-commands",
+            "link-refcount",
+            "last-ping-sent",
+            "last-ok-ping-reply",
+            "last-ping-reply",
+            "down-after-milliseconds",
+            "info-refresh",
+            "role-reported",
+            "role-reported-time",
+            "master-link-down-time",
+            "master-link-status",
+            "master-host",
+            "master-port",
+            "slave-priority",
+            "slave-repl-offset",
+            "replica-announced",
         ]
     );
 
@@ -84,7 +103,8 @@ fn a_silent_master_is_replaced_and_comes_back_as_a_replica() {
     });
     wait_for("the log tells the switch", LATER, || sentinel.log().contains("+switch-master"));
     let of_master = format!("master mymaster 127.0.0.1 {master_port}");
-    let of_replica = format!("slave 127.0.0.1:{replica_port} 127.0.0.1 {replica_port} @ mymaster 127.0.0.1 {master_port}");
+    let of_replica =
+        format!("slave 127.0.0.1:{replica_port} 127.0.0.1 {replica_port} @ mymaster 127.0.0.1 {master_port}");
     let id = sentinel.ask(&["SENTINEL", "MYID"]);
     let story = [
         format!("# +sdown {of_master}"),

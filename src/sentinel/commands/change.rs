@@ -101,12 +101,9 @@ const DEBUG: Spec<SentinelHandler> = Spec {
         since: "7.0.0",
         arity: Arity::AtLeast(2),
         summary: "Lists or changes the periods and limits that are usually fixed.",
-        args: &[Arg::block(
-            "data",
-            &[Arg::new("parameter", ArgKind::String), Arg::new("value", ArgKind::String)],
-        )
-        .optional()
-        .multiple()],
+        args: &[Arg::block("data", &[Arg::new("parameter", ArgKind::String), Arg::new("value", ArgKind::String)])
+            .optional()
+            .multiple()],
         ..BASE
     },
     handler: debug,
@@ -132,9 +129,8 @@ const PRIMARY_DOWN: Spec<SentinelHandler> =
     Spec { meta: Meta { name: "is-primary-down-by-addr", since: "8.0.0", ..DOWN.meta }, handler: is_down };
 
 /// The family.
-pub const TABLE: &[&Spec<SentinelHandler>] = &[
-    &MONITOR, &REMOVE, &SET, &RESET, &FAILOVER, &FLUSHCONFIG, &SIMULATE_FAILURE, &DEBUG, &DOWN, &PRIMARY_DOWN,
-];
+pub const TABLE: &[&Spec<SentinelHandler>] =
+    &[&MONITOR, &REMOVE, &SET, &RESET, &FAILOVER, &FLUSHCONFIG, &SIMULATE_FAILURE, &DEBUG, &DOWN, &PRIMARY_DOWN];
 
 fn words(args: &Args<'_>, start: usize) -> Vec<Vec<u8>> {
     args.from(start).map(<[u8]>::to_vec).collect()

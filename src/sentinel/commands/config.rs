@@ -40,9 +40,11 @@ fn config(view: &View<'_>, args: &Args<'_>, reply: &mut Reply<'_>) -> Result<Act
         return Ok(Act::Change(Command::ConfigSet { words: args.from(3).map(<[u8]>::to_vec).collect() }));
     }
     if !args.is(2, "get") {
-        return Err("ERR Only SENTINEL CONFIG GET <param> [<param> <param> ...]/ SET <param> <value> [<param> <value> \
+        return Err(
+            "ERR Only SENTINEL CONFIG GET <param> [<param> <param> ...]/ SET <param> <value> [<param> <value> \
                     ...] are supported."
-            .to_owned());
+                .to_owned(),
+        );
     }
     let settings = view.sentinel.settings();
     let yes_no = |value: bool| if value { b"yes".to_vec() } else { b"no".to_vec() };
@@ -55,9 +57,8 @@ fn config(view: &View<'_>, args: &Args<'_>, reply: &mut Reply<'_>) -> Result<Act
         ("sentinel-pass", settings.sentinel_pass.clone().unwrap_or_default()),
         ("loglevel", view.figures.log_level.as_bytes().to_vec()),
     ];
-    let is_asked = |name: &str| {
-        args.from(3).any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
-    };
+    let is_asked =
+        |name: &str| args.from(3).any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()));
     let shown: Vec<_> = all.into_iter().filter(|(name, _)| is_asked(name)).collect();
     reply.map(shown.len());
     for (name, value) in shown {

@@ -12,14 +12,7 @@ const NAME: &[Arg] = &[Arg::new("master-name", ArgKind::String)];
 macro_rules! by_name {
     ($constant:ident, $name:literal, $since:literal, $summary:literal, $handler:ident) => {
         const $constant: Spec<SentinelHandler> = Spec {
-            meta: Meta {
-                name: $name,
-                since: $since,
-                arity: Arity::Exactly(3),
-                summary: $summary,
-                args: NAME,
-                ..BASE
-            },
+            meta: Meta { name: $name, since: $since, arity: Arity::Exactly(3), summary: $summary, args: NAME, ..BASE },
             handler: $handler,
         };
     };
@@ -30,13 +23,7 @@ by_name!(PRIMARY, "primary", "8.0.0", "Returns what is known of a master.", one_
 by_name!(REPLICAS, "replicas", "5.0.0", "Returns the replicas of a master.", replicas);
 by_name!(SLAVES, "slaves", "2.8.0", "Returns the replicas of a master.", replicas);
 by_name!(SENTINELS, "sentinels", "2.8.4", "Returns the other Sentinels that watch a master.", sentinels);
-by_name!(
-    ADDRESS,
-    "get-master-addr-by-name",
-    "2.8.4",
-    "Returns the address of the present master of a group.",
-    address
-);
+by_name!(ADDRESS, "get-master-addr-by-name", "2.8.4", "Returns the address of the present master of a group.", address);
 by_name!(
     PRIMARY_ADDRESS,
     "get-primary-addr-by-name",
@@ -51,10 +38,8 @@ const MASTERS: Spec<SentinelHandler> = Spec {
     handler: masters,
 };
 
-const PRIMARIES: Spec<SentinelHandler> = Spec {
-    meta: Meta { name: "primaries", since: "8.0.0", ..MASTERS.meta },
-    handler: masters,
-};
+const PRIMARIES: Spec<SentinelHandler> =
+    Spec { meta: Meta { name: "primaries", since: "8.0.0", ..MASTERS.meta }, handler: masters };
 
 const MYID: Spec<SentinelHandler> = Spec {
     meta: Meta {
@@ -81,8 +66,18 @@ const INFO_CACHE: Spec<SentinelHandler> = Spec {
 
 /// The family.
 pub const TABLE: &[&Spec<SentinelHandler>] = &[
-    &MASTER, &PRIMARY, &MASTERS, &PRIMARIES, &REPLICAS, &SLAVES, &SENTINELS, &ADDRESS, &PRIMARY_ADDRESS, &CKQUORUM,
-    &MYID, &INFO_CACHE,
+    &MASTER,
+    &PRIMARY,
+    &MASTERS,
+    &PRIMARIES,
+    &REPLICAS,
+    &SLAVES,
+    &SENTINELS,
+    &ADDRESS,
+    &PRIMARY_ADDRESS,
+    &CKQUORUM,
+    &MYID,
+    &INFO_CACHE,
 ];
 
 fn masters(view: &View<'_>, _: &Args<'_>, reply: &mut Reply<'_>) -> Result<Act, String> {

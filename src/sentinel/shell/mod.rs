@@ -31,7 +31,7 @@ use crate::base::time::{Instant, Now};
 use crate::config::model::Config;
 use crate::config::startup;
 use crate::config::values::LogLevel;
-use crate::net::{App, Closed, ConnId, DialOptions, ListenerId, Mailbox, MailSender, Net, Signal};
+use crate::net::{App, Closed, ConnId, DialOptions, ListenerId, MailSender, Mailbox, Net, Signal};
 use crate::pubsub::PubSub;
 use crate::resp::link::Incoming;
 use crate::resp::parser::Batch;
@@ -254,7 +254,9 @@ impl Program {
             let (id, kind) = (link.id, link.kind);
             match link.link.next(&mut input) {
                 Ok(None) => break,
-                Ok(Some(Incoming::Reply { tag, value })) => self.feed(net, Input::Reply { conn: id, tag, value: &value }),
+                Ok(Some(Incoming::Reply { tag, value })) => {
+                    self.feed(net, Input::Reply { conn: id, tag, value: &value })
+                }
                 Ok(Some(Incoming::Push(items))) => {
                     if kind == LinkKind::PubSub
                         && items.len() == 3

@@ -236,7 +236,10 @@ impl Program {
         let Some(session) = self.clients.get_mut(conn).and_then(|client| client.session.as_deref_mut()) else { return };
         let limit = session.limit_class().of(&limits);
         if is_output_exceeded(limit, waiting, &mut session.over_soft_limit_since, now) {
-            tracing::warn!("Client {} scheduled to be closed ASAP for overcoming of output buffer limits.", session.addr);
+            tracing::warn!(
+                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                session.addr
+            );
             net.close(conn);
             self.forget(conn);
         }

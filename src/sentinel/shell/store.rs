@@ -125,10 +125,8 @@ pub fn rewrite(old: &str, lines: &[StateLine], extra: &[String]) -> String {
             push(&new.text);
         }
     }
-    let missing: Vec<&String> = extra
-        .iter()
-        .filter(|line| !present.iter().any(|name| line.split(' ').next() == Some(name.as_str())))
-        .collect();
+    let missing: Vec<&String> =
+        extra.iter().filter(|line| !present.iter().any(|name| line.split(' ').next() == Some(name.as_str()))).collect();
     let wanted: Vec<&StateLine> = left.into_iter().flatten().filter(|line| line.is_new_line_wanted).collect();
     let has_more = !missing.is_empty() || !wanted.is_empty();
     if has_more && !has_mark {
