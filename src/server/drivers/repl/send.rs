@@ -60,8 +60,9 @@ impl Turn<'_> {
         match happened {
             Happened::Piece(piece) => self.send_piece(&piece),
             Happened::Ended { ok, .. } => {
-                self.repl(Input::SnapshotEnded { ok });
+                // First, because the next snapshot may begin with this, and its members are others.
                 self.server.repl.members.clear();
+                self.repl(Input::SnapshotEnded { ok });
             }
         }
     }
