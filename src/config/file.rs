@@ -290,7 +290,7 @@ pub const SENTINEL_WORDS: &[&str] = &[
 ];
 
 /// The words of a line up to a trailing comment; `None` on a quoting error.
-fn words_of(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub fn words_of(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line;
     while let (after, Some(word)) = quote::next_word(rest)? {

@@ -9,6 +9,7 @@ pub mod directive;
 pub mod file;
 pub mod memory_units;
 pub mod model;
+pub mod rewrite;
 pub mod startup;
 pub mod table;
 pub mod values;

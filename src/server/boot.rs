@@ -61,6 +61,7 @@ impl Server {
             pauses: Default::default(),
             last_pause: None,
             identity,
+            listeners: Vec::new(),
             workspace: Default::default(),
             killed: Vec::new(),
             unblocked: Vec::new(),
@@ -133,6 +134,7 @@ impl Server {
         if network.port != 0 && !network.bind.is_empty() {
             let addresses: Vec<String> = network.bind.iter().map(ToString::to_string).collect();
             report = net.listen_tcp(&addresses, network.port, &options);
+            self.listeners.clone_from(&report.listeners);
         }
         if !network.unixsocket.as_os_str().is_empty() && !report.failed {
             let path = network.unixsocket.to_string_lossy().into_owned();

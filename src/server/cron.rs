@@ -32,6 +32,13 @@ pub struct ExpireFigures {
     pub is_behind: bool,
 }
 
+impl ExpireFigures {
+    /// CONFIG RESETSTAT.
+    pub fn reset(&mut self) {
+        *self = ExpireFigures { is_behind: self.is_behind, ..ExpireFigures::default() };
+    }
+}
+
 impl Turn<'_> {
     /// Runs what is due. Gives the moment at which the next piece is.
     pub fn cron(&mut self) -> Instant {

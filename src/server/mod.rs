@@ -7,6 +7,7 @@
 
 pub mod admin;
 mod app;
+mod apply;
 mod before_sleep;
 pub mod boot;
 pub mod clients;
@@ -24,7 +25,8 @@ use std::rc::Rc;
 use crate::base::id::{ClientId, HexId};
 use crate::base::time::Instant;
 use crate::exec::Engine;
-use crate::net::Net;
+use crate::net::{ListenerId, Net};
+use crate::session::Session;
 use crate::session::context::{Pause, Unblock};
 
 use clients::Clients;
@@ -55,6 +57,8 @@ pub struct Server {
     last_pause: Option<Pause>,
     /// What the process is.
     pub identity: Identity,
+    /// Where it listens for TCP clients.
+    listeners: Vec<ListenerId>,
     /// Memory of the hot path.
     workspace: Workspace,
     /// Clients to be closed at the end of the present command.
@@ -114,4 +118,10 @@ pub struct Turn<'a> {
     pub server: &'a mut Server,
     /// The network.
     pub net: &'a mut Net,
+}
+
+/// Whether a client is on this machine: through a socket file, or from a loopback address.
+pub fn is_local(session: &Session) -> bool {
+    let ip = session.addr.rsplit_once(':').map_or("", |(ip, _)| ip).trim_matches(['[', ']']);
+    session.marks.is_unix || ip.parse().is_ok_and(|ip: std::net::IpAddr| ip.to_canonical().is_loopback())
 }

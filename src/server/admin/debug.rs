@@ -6,11 +6,12 @@
 use crate::base::hash;
 use crate::base::number;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
+use crate::config::values::Allowed;
 use crate::data::string::{NewStr, Str, StrView};
 use crate::keyspace::{Access, Event, Expiry};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
-use crate::server::Turn;
+use crate::server::{Turn, is_local};
 use crate::server::admin::AdminHandler;
 use crate::session::Session;
 use crate::spec::{Arity, Flags, Group, Meta, Spec};
@@ -31,6 +32,18 @@ pub const SPEC: Spec<AdminHandler> = Spec {
 };
 
 fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
+    let is_allowed = match turn.server.engine.config.security.enable_debug_command {
+        Allowed::Yes => true,
+        Allowed::Local => is_local(session),
+        Allowed::No => false,
+    };
+    if !is_allowed {
+        return Err(CommandError::err(
+            "DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
+             local connection, otherwise you need to set this option in the configuration file, and then restart the \
+             server.",
+        ));
+    }
     let word = args.get(1).to_ascii_lowercase();
     match (word.as_slice(), args.len()) {
         (b"help", 2) => help(&mut reply),

@@ -1,6 +1,7 @@
 //! Commands that see the whole server. One file each, with its declaration.
 
 mod bgsave;
+mod config;
 mod dbsize;
 mod debug;
 mod flush;
@@ -30,6 +31,11 @@ pub type AdminHandler = for<'t, 'a, 'r> fn(&mut Turn<'t>, &mut Session, &Args<'a
 /// All of them.
 pub const TABLE: &[&Spec<AdminHandler>] = &[
     &bgsave::SPEC,
+    &config::GET,
+    &config::HELP,
+    &config::RESETSTAT,
+    &config::REWRITE,
+    &config::SET,
     &dbsize::SPEC,
     &debug::SPEC,
     &flush::FLUSHALL,
@@ -54,4 +60,4 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
 ];
 
 /// Commands that only hold subcommands.
-pub const CONTAINERS: &[&Meta] = &[&slowlog::CONTAINER];
+pub const CONTAINERS: &[&Meta] = &[&config::CONTAINER, &slowlog::CONTAINER];
