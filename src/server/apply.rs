@@ -18,11 +18,11 @@ impl Turn<'_> {
         match effect {
             Apply::Port | Apply::Bind => self.listen_elsewhere(before, after),
             Apply::MaxClients => process::allow_clients(after.clients.maxclients).map_err(|most| {
-                format!("The operating system is not able to handle the specified number of clients, try with {most}").into()
+                format!("The operating system is not able to handle the specified number of clients, try with {most}")
+                    .into()
             }),
-            Apply::Directory => {
-                std::env::set_current_dir(&after.process.dir).map_err(|error| Reason::from(crate::net::error_text(&error)))
-            }
+            Apply::Directory => std::env::set_current_dir(&after.process.dir)
+                .map_err(|error| Reason::from(crate::net::error_text(&error))),
             Apply::Password => {
                 self.server.engine.acl.set_requirepass(&after.security.requirepass);
                 Ok(())
@@ -36,7 +36,9 @@ impl Turn<'_> {
                 Ok(())
             }
             Apply::AppendOnly if after.persistence.appendonly => {
-                tracing::warn!("The append only file is not in effect in this version of rredis: CONFIG SET appendonly yes is refused.");
+                tracing::warn!(
+                    "The append only file is not in effect in this version of rredis: CONFIG SET appendonly yes is refused."
+                );
                 Err("Unable to turn on AOF. Check server logs.".into())
             }
             // Read where they are used, or refreshed at the end.

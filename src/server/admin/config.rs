@@ -66,11 +66,8 @@ pub const SET: Spec<AdminHandler> = Spec {
         complexity: "O(N) in the number of settings given.",
         history: &[("7.0.0", "Takes several settings.")],
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-        args: &[Arg::block(
-            "data",
-            &[Arg::new("parameter", ArgKind::String), Arg::new("value", ArgKind::String)],
-        )
-        .multiple()],
+        args: &[Arg::block("data", &[Arg::new("parameter", ArgKind::String), Arg::new("value", ArgKind::String)])
+            .multiple()],
         ..BASE
     },
     handler: set,
@@ -147,7 +144,10 @@ fn set(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: R
     turn.settings_changed();
     for name in pairs.iter().step_by(2) {
         if let Some(directive) = table::find(name).filter(|directive| directive.effect == Effect::NotYet) {
-            tracing::warn!("CONFIG SET {}: known but not in effect, this version of rredis does not act on it.", directive.name);
+            tracing::warn!(
+                "CONFIG SET {}: known but not in effect, this version of rredis does not act on it.",
+                directive.name
+            );
         }
     }
     reply.ok();

@@ -11,8 +11,8 @@ use crate::data::string::{NewStr, Str, StrView};
 use crate::keyspace::{Access, Event, Expiry};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
-use crate::server::{Turn, is_local};
 use crate::server::admin::AdminHandler;
+use crate::server::{Turn, is_local};
 use crate::session::Session;
 use crate::spec::{Arity, Flags, Group, Meta, Spec};
 
