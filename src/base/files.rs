@@ -137,6 +137,15 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// What went wrong, in the operating system's words alone: `No such file or directory`.
+pub fn strerror(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((words, _)) if error.raw_os_error().is_some() => words.to_owned(),
+        _ => text,
+    }
+}
+
 /// The disk of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealFiles;
@@ -183,7 +192,10 @@ impl Files for RealFiles {
         let mut names = Vec::new();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            if entry.file_type()?.is_file() {
+            let kind = entry.file_type()?;
+            // A link to a file is as good as the file.
+            if kind.is_file() || (kind.is_symlink() && fs::metadata(entry.path()).is_ok_and(|target| target.is_file()))
+            {
                 names.push(entry.file_name());
             }
         }
@@ -319,6 +331,12 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert_eq!(files.list(Path::new("/d")).unwrap(), ["conf"]);
         assert_eq!(read_whole(&files, Path::new("/d/conf"), 100).unwrap(), b"old");
+    }
+
+    #[test]
+    fn errors_are_told_in_the_words_of_the_system() {
+        assert_eq!(strerror(&io::Error::from_raw_os_error(2)), "No such file or directory");
+        assert_eq!(strerror(&io::Error::other("x (os error 2)")), "x (os error 2)");
     }
 
     #[test]

@@ -117,14 +117,14 @@ impl Disk {
         if self.has_folder(path) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        if self.has_folder(folder_of(path)) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+        if self.has_folder(folder_of(path)) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOENT)) }
     }
 
     fn inode(&self, path: &Path) -> io::Result<usize> {
         if self.has_folder(path) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.names.get(path).copied().ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
     }
 
     fn used(&self) -> u64 {
@@ -207,7 +207,7 @@ impl Files for MemoryFiles {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.0.lock();
         if !disk.has_folder(path) {
-            return Err(io::ErrorKind::NotFound.into());
+            return Err(io::Error::from_raw_os_error(libc::ENOENT));
         }
         disk.operation()?;
         let disk = &mut *disk;
@@ -224,7 +224,7 @@ impl Files for MemoryFiles {
         let disk = self.0.lock();
         disk.powered()?;
         if !disk.has_folder(folder) {
-            return Err(io::ErrorKind::NotFound.into());
+            return Err(io::Error::from_raw_os_error(libc::ENOENT));
         }
         let here = disk.names.keys().filter(|name| folder_of(name) == folder);
         Ok(here.filter_map(|name| name.file_name()).map(ToOwned::to_owned).collect())
