@@ -3,6 +3,7 @@
 use rredis::base::rng::Rng;
 use rredis::sentinel::core::io::{Command, CommandReply};
 
+use crate::faults::Fault;
 use crate::network::Process;
 use crate::world::{MASTER, Shape, World};
 
@@ -211,6 +212,74 @@ fn a_failover_by_hand_loses_no_write_and_demotes_the_old_master_at_once() {
     }
 }
 
+/// Found by thinking, not by chance: both use the next epoch without asking anybody, and cannot hear each other.
+#[test]
+fn two_masters_installed_by_hand_in_one_epoch_end_as_one() {
+    for seed in 0..20 {
+        let mut world = settled(seed, Shape { servers: 4, is_shared_host: false, ..Shape::default() });
+        // Sentinel 0 on machine 4 sees servers 0 and 1, Sentinel 1 on machine 5 sees servers 2 and 3.
+        world.kill(Process::Sentinel(2));
+        for (a, b) in [(4, 5), (4, 2), (4, 3), (5, 0), (5, 1)] {
+            world.block(a, b);
+            world.block(b, a);
+        }
+        for sentinel in [0, 1] {
+            let reply = world.command(sentinel, Command::Failover { name: MASTER.into() });
+            assert_eq!(reply, Some(CommandReply::Ok));
+        }
+        world.run(700);
+        let views = [world.master_of(0), world.master_of(1)];
+        if views[0] == views[1] || world.checks.promotions_since(world.now - 700) != 2 {
+            world.fail(&format!("not the situation that was meant: {views:?}"));
+        }
+        world.heal_network();
+        world.start(Process::Sentinel(2));
+        world.run_until_holds(30_000, "agreement", |world| world.disagreement().is_none());
+    }
+}
+
+/// Found by seed 244 of `one_fault_costs_at_most_one_failover`: with quorum 1 its own view was enough, and the others, in
+/// reach again a moment before the master was, gave it their votes.
+#[test]
+fn a_sentinel_that_was_cut_off_does_not_replace_the_healthy_master_when_it_is_back() {
+    for seed in 0..8 {
+        let shape = Shape {
+            servers: 5,
+            quorum: 1,
+            down_after: 300,
+            latency: (1, 10),
+            is_shared_host: false,
+            ..Shape::default()
+        };
+        let mut world = settled(seed, shape);
+        let start = world.now;
+        world.cut_off(&[7]);
+        world.run(12_000 + seed * 37);
+        world.heal_network();
+        world.run(5000);
+        if world.checks.promotions_since(start) != 0 {
+            world.fail("a healthy master was replaced");
+        }
+    }
+}
+
+#[test]
+fn a_sentinel_held_up_for_a_second_accuses_nobody_and_leads_nothing() {
+    for seed in 0..20 {
+        let mut world = settled(seed, Shape { down_after: 300, ..Shape::default() });
+        let start = world.now;
+        world.stop(Process::Sentinel(0));
+        world.run(300 + 70 * seed);
+        world.resume(Process::Sentinel(0));
+        world.run(3000);
+        if (0..3).any(|index| world.first_event(index, "+odown", start).is_some())
+            || world.count_events(0, "+sdown", start) > 0
+        {
+            world.fail("a healthy server was taken for dead");
+        }
+    }
+}
+
 #[test]
 fn without_a_majority_nobody_is_promoted_and_with_one_again_somebody_is_at_once() {
     for seed in 0..20 {
@@ -256,6 +325,62 @@ fn a_replica_that_refuses_is_not_tried_for_ever() {
     world.kill(Process::Server(0));
     world.run_until_holds(4000, "the other replica", |world| all_switched(world, 0));
     assert_eq!(world.master_of(0), Some(2));
+}
+
+/// One fault, of a kind drawn from the seed, in a healthy cluster: a lost master is replaced once, anything else costs nothing.
+fn single_fault(seed: u64) {
+    let mut rng = Rng::seeded(seed ^ 0xfa17);
+    let sentinels = [3, 3, 5][rng.below(3) as usize];
+    let latency = [(0, 1), (0, 1), (1, 10), (10, 30)][rng.below(4) as usize];
+    let shape = Shape {
+        servers: rng.between(2, 5) as usize,
+        sentinels,
+        quorum: if rng.percent(70) { sentinels as u32 / 2 + 1 } else { rng.between(1, 2) as u32 },
+        down_after: if latency.1 > 10 { 1000 } else { [300, 1000, 2000][rng.below(3) as usize] },
+        parallel_syncs: rng.between(1, 2) as u32,
+        latency,
+        disk: [(0, 1), (2, 10), (10, 60)][rng.below(3) as usize],
+        is_shared_host: rng.percent(60),
+        ..Shape::default()
+    };
+    let down_after = shape.down_after;
+    let mut world = settled(seed, shape);
+    world.run(rng.below(2000));
+    let start = world.now;
+    let lasts = down_after * 3 + 2000 + rng.below(15_000);
+    let sentinel = rng.below(world.nodes.len() as u64) as usize;
+    let replica = rng.between(1, world.servers.len() as u64 - 1) as usize;
+    let last_host = world.hosts() - 1;
+    let (faults, expected) = match rng.below(10) {
+        0 => (vec![Fault::KillMaster], 1),
+        1 => (vec![Fault::StopMaster], 1),
+        2 => (vec![Fault::PowerOff(0)], 1),
+        3 => (vec![Fault::CutOff(vec![0])], 1),
+        4 => (vec![Fault::KillMaster, Fault::Kill(Process::Sentinel(sentinel))], 1),
+        5 => (vec![Fault::Kill(Process::Server(replica)), Fault::Kill(Process::Sentinel(sentinel))], 0),
+        6 => (vec![Fault::ResetConnections(50 + rng.below(51))], 0),
+        7 => (vec![Fault::Stop(Process::Sentinel(sentinel))], 0),
+        8 => (vec![Fault::ByHand(sentinel)], 1),
+        _ => (vec![Fault::CutOff(vec![last_host])], 0),
+    };
+    for fault in faults {
+        world.schedule(world.now, fault);
+    }
+    world.run(lasts);
+    world.heal();
+    world.run_until_holds(45_000, "agreement", |world| world.disagreement().is_none());
+    world.run(10_000);
+    let promotions = world.checks.promotions_since(start);
+    if promotions != expected {
+        world.fail(&format!("{promotions} failovers, expected {expected}"));
+    }
+}
+
+#[test]
+fn one_fault_costs_at_most_one_failover() {
+    for seed in seeds(150) {
+        single_fault(seed);
+    }
 }
 
 /// Random faults, then peace: agreement in the end, and the checks of `checks.rs` all the way.

@@ -9,7 +9,7 @@ use super::Sentinel;
 use super::events::About;
 use super::io::{Command, CommandReply, Level, LinkKind, Output, Outputs, ReplySlot};
 use super::names::Waiting;
-use super::settings::MasterSettings;
+use super::settings::{MasterSettings, TIME_MAX};
 use crate::base::glob;
 use crate::base::number::parse_i64;
 use crate::base::time::Instant;
@@ -222,11 +222,11 @@ impl Sentinel {
         };
         let settings = &mut self.masters[m].settings;
         match option.to_ascii_lowercase().as_slice() {
-            b"down-after-milliseconds" => settings.down_after = number(1)? as u64,
-            b"failover-timeout" => settings.failover_timeout = number(1)? as u64,
+            b"down-after-milliseconds" => settings.down_after = (number(1)? as u64).min(TIME_MAX),
+            b"failover-timeout" => settings.failover_timeout = (number(1)? as u64).min(TIME_MAX),
             b"parallel-syncs" => settings.parallel_syncs = u32::try_from(number(1)?).map_err(|_| invalid(value))?,
             b"quorum" => settings.quorum = u32::try_from(number(1)?).map_err(|_| invalid(value))?,
-            b"master-reboot-down-after-period" => settings.reboot_down_after = number(0)? as u64,
+            b"master-reboot-down-after-period" => settings.reboot_down_after = (number(0)? as u64).min(TIME_MAX),
             b"notification-script" => {
                 settings.notification_script = script("ERR Notification script seems non existing or non executable")?;
             }
@@ -349,7 +349,7 @@ impl Sentinel {
                 let (value, name) = (text(value), text(name));
                 return CommandReply::Error(format!("ERR Invalid argument '{value}' for SENTINEL DEBUG '{name}'"));
             };
-            *slot = ms as u64;
+            *slot = (ms as u64).min(TIME_MAX);
             rest = &values[1..];
         }
         self.touch_all();

@@ -10,7 +10,7 @@
 use super::Sentinel;
 use super::address::Address;
 use super::instance::Master;
-use super::settings::{DEFAULT_PARALLEL_SYNCS, MasterSettings, MasterState, Periods, State};
+use super::settings::{DEFAULT_PARALLEL_SYNCS, MasterSettings, MasterState, Periods, State, TIME_MAX};
 use crate::base::id::HexId;
 use crate::base::quote::{quoted, quoted_if_needed};
 
@@ -314,7 +314,8 @@ impl Reader<'_> {
         raw: &[Vec<u8>],
     ) -> Result<(), &'static str> {
         let settings = &mut master.settings;
-        let time = |text: &str| text.parse::<u64>().ok().filter(|ms| *ms > 0 && *ms <= i64::MAX as u64).ok_or(BAD_TIME);
+        let time =
+            |text: &str| text.parse::<u64>().ok().filter(|ms| *ms > 0).map(|ms| ms.min(TIME_MAX)).ok_or(BAD_TIME);
         let executable = |path: &str, missing: &'static str| {
             if (self.is_executable)(path) { Ok(Some(path.to_owned())) } else { Err(missing) }
         };
@@ -333,7 +334,7 @@ impl Reader<'_> {
             ("auth-pass", [_]) => settings.auth_pass = Some(raw[0].clone()),
             ("auth-user", [_]) => settings.auth_user = Some(raw[0].clone()),
             ("master-reboot-down-after-period", [ms]) => {
-                settings.reboot_down_after = ms.parse().map_err(|_| "negative time parameter.")?;
+                settings.reboot_down_after = ms.parse::<u64>().map_err(|_| "negative time parameter.")?.min(TIME_MAX);
             }
             ("config-epoch", [epoch]) => master.config_epoch = epoch.parse().map_err(|_| UNRECOGNIZED)?,
             ("leader-epoch", [epoch]) => master.leader_epoch = epoch.parse().map_err(|_| UNRECOGNIZED)?,

@@ -3,7 +3,7 @@
 //! A Sentinel that votes, crashes, forgets and votes again can give one epoch two leaders. So a vote and a candidacy are
 //! made durable first, and told second. The core does not wait: it asks the shell to persist ([`Output::Persist`]), keeps
 //! what depends on it here, and goes on. When the disk refuses, what depended on it is refused too: a vote is answered
-//! with "no vote", a candidacy is withdrawn, a command fails; the state is offered to the disk again a second later.
+//! with "no vote", a candidacy is withdrawn, a command fails; the state is offered to the disk again five seconds later.
 //!
 //! Other changes (a new replica, an adopted epoch, a new configuration) are persisted as well, but nothing waits for
 //! them: a Sentinel that forgets them learns them again from the others.
@@ -15,7 +15,7 @@ use super::io::{CommandReply, MasterId, Output, Outputs, ReplySlot, Ticket};
 use crate::base::time::Instant;
 
 /// How long after a failed write the state is offered again, in milliseconds.
-const RETRY_AFTER: u64 = 1000;
+const RETRY_AFTER: u64 = 5000;
 
 /// The text a command is answered with when its effect could not be saved.
 const NOT_SAVED: &str = "ERR Failed to save config file. Check server logs.";

@@ -44,8 +44,14 @@ const TRUST_NUMERATOR: u64 = 3;
 const TRUST_DENOMINATOR: u64 = 2;
 /// Silence after which the Sentinel we voted for is no longer waited for.
 const LEADER_SILENCE: u64 = 1000;
+/// Who cannot reach enough others may be the one that is cut off. When they come back, so may the master: it gets the time
+/// of a connection attempt and this much more to answer.
+const GRACE_AFTER_RETURN: u64 = 300;
 /// Pauses shorter than this are not worth a line in the log.
 const LOGGED_PAUSE: u64 = 1000;
+
+/// Larger epochs are nonsense, and would leave no room for the next.
+const EPOCH_MAX: u64 = i64::MAX as u64 >> 1;
 
 /// How an election stands.
 enum Tally {
@@ -62,7 +68,7 @@ enum Tally {
 impl Sentinel {
     /// A higher epoch was heard of.
     pub(super) fn adopt_epoch(&mut self, m: usize, epoch: u64, now: Instant, out: &mut Outputs) {
-        if epoch > self.current_epoch {
+        if epoch > self.current_epoch && epoch <= EPOCH_MAX {
             self.current_epoch = epoch;
             self.disk.changed();
             self.event_text(out, now, Level::Warning, "+new-epoch", Some(m), epoch.to_string());
@@ -91,7 +97,7 @@ impl Sentinel {
             let master = &mut self.masters[m];
             let latest = now + trust.min(master.settings.failover_timeout.saturating_mul(2));
             let earliest = now + LEADER_SILENCE;
-            master.holdup = Some(Holdup { reason: Reason::Voted, earliest, latest, is_logged: false });
+            master.holdup = Some(Holdup::new(Reason::Voted, earliest, latest));
         }
     }
 
@@ -137,7 +143,7 @@ impl Sentinel {
         }
         if wait > 0 {
             let at = now + wait;
-            let holdup = Holdup { reason: Reason::Stagger, earliest: at, latest: at, is_logged: false };
+            let holdup = Holdup::new(Reason::Stagger, at, at);
             self.masters[m].holdup = Some(holdup);
         }
     }
@@ -157,10 +163,7 @@ impl Sentinel {
             return;
         }
         if let Some(holdup) = self.masters[m].holdup.clone() {
-            let is_over = now.mono >= holdup.latest
-                || (now.mono >= holdup.earliest && self.is_reason_gone(m, holdup.reason, now.mono, alarm));
-            if !is_over {
-                alarm.at(if now.mono < holdup.earliest { holdup.earliest } else { holdup.latest });
+            if !self.is_over(m, &holdup, now.mono, alarm) {
                 let rest = holdup.latest.since(now.mono);
                 if rest >= LOGGED_PAUSE && !holdup.is_logged {
                     let until = crate::base::time::UnixMillis(now.wall().0 + rest as i64);
@@ -176,6 +179,20 @@ impl Sentinel {
             self.masters[m].holdup = None;
         }
         self.start_failover(m, false, now.mono, out);
+    }
+
+    fn is_over(&mut self, m: usize, holdup: &Holdup, now: Instant, alarm: &mut Alarm) -> bool {
+        if alarm.is_due(holdup.latest, now) {
+            return true;
+        }
+        let is_gone = alarm.is_due(holdup.earliest, now) && self.is_reason_gone(m, holdup.reason, now, alarm);
+        let since = is_gone.then(|| holdup.gone_since.unwrap_or(now));
+        self.masters[m].holdup.as_mut().expect("it is being looked at").gone_since = since;
+        let grace = match holdup.reason {
+            Reason::NoMajority | Reason::NoGoodSlave => self.connect_timeout(About::Master(m)) + GRACE_AFTER_RETURN,
+            _ => 0,
+        };
+        since.is_some_and(|since| alarm.is_due(since + grace, now))
     }
 
     fn is_reason_gone(&self, m: usize, reason: Reason, now: Instant, alarm: &mut Alarm) -> bool {
@@ -318,7 +335,7 @@ impl Sentinel {
             Reason::Voted => (delay.max(LEADER_SILENCE), trust),
         };
         let holdup = |ms: u64| now + ms.min(outer);
-        Holdup { reason, earliest: holdup(earliest), latest: holdup(latest), is_logged: false }
+        Holdup::new(reason, holdup(earliest), holdup(latest))
     }
 }
 

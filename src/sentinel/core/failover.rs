@@ -145,10 +145,19 @@ pub struct Holdup {
     pub reason: Reason,
     /// Never before.
     pub earliest: Instant,
-    /// In any case from then on; between the two, when the reason is gone.
+    /// In any case from then on; between the two, when the reason has been gone for a while.
     pub latest: Instant,
+    /// Since when the reason has been gone.
+    pub gone_since: Option<Instant>,
     /// Whether the log has told.
     pub is_logged: bool,
+}
+
+impl Holdup {
+    /// For a reason that still holds.
+    pub fn new(reason: Reason, earliest: Instant, latest: Instant) -> Holdup {
+        Holdup { reason, earliest, latest, gone_since: None, is_logged: false }
+    }
 }
 
 /// Why a failover has to wait.
@@ -229,6 +238,16 @@ impl Sentinel {
             self.masters[m].holdup = Some(self.holdup_after(m, reason, now));
         }
         self.touch(m);
+    }
+
+    /// This process stood still for so long that another Sentinel may lead by now.
+    pub(super) fn give_up_leading(&mut self, now: Instant, out: &mut Outputs) {
+        for m in 0..self.masters.len() {
+            let stage = self.masters[m].failover.as_ref().map(|failover| &failover.stage);
+            if let Some(Stage::WaitStart | Stage::SelectSlave | Stage::SendNoOne { .. }) = stage {
+                self.abort_failover(m, "-failover-abort-not-elected", Reason::SplitVote, now, out);
+            }
+        }
     }
 
     fn select_slave(&mut self, m: usize, failover: &Failover, now: Instant, alarm: &mut Alarm, out: &mut Outputs) {
@@ -320,6 +339,8 @@ impl Sentinel {
         let (epoch, handover) = (failover.epoch, failover.handover);
         let promoted = self.masters[m].replicas[r].id;
         self.masters[m].config_epoch = epoch;
+        self.masters[m].is_configuration_ours = true;
+        self.masters[m].contested = None;
         self.set_stage(m, Stage::ReconfSlaves { promoted }, now);
         self.disk.changed();
         self.event(out, now, Level::Warning, "+promoted-slave", About::Replica(m, r), "");

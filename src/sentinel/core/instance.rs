@@ -242,6 +242,10 @@ pub struct Master {
     pub settings: MasterSettings,
     /// Epoch of the failover that made this the master.
     pub config_epoch: u64,
+    /// Whether it was a failover of ours, in this life, that made this configuration.
+    pub is_configuration_ours: bool,
+    /// When our configuration moves to a new epoch, because another one of the same epoch exists.
+    pub contested: Option<Instant>,
     /// Whom we voted for in `leader_epoch`. Forgotten by a restart, while the epoch is not.
     pub leader: Option<HexId>,
     pub leader_epoch: u64,
@@ -277,6 +281,8 @@ impl Master {
             observed: Observed::new(Role::Master, now),
             settings,
             config_epoch: 0,
+            is_configuration_ours: false,
+            contested: None,
             leader: None,
             leader_epoch: 0,
             vote_ticket: Ticket(0),

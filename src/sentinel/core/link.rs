@@ -196,6 +196,15 @@ impl Links {
         self.connections.get(&conn).copied()
     }
 
+    /// Nobody listened for `ms` milliseconds: that much of all silence was ours.
+    pub fn forgive(&mut self, ms: u64) {
+        for link in self.links.values_mut() {
+            link.waiting_since = link.waiting_since.map(|since| since + ms);
+            link.last_ok = link.last_ok + ms;
+            link.last_reply = link.last_reply + ms;
+        }
+    }
+
     /// Asks for a connection.
     pub fn open(&mut self, id: LinkId, kind: LinkKind, ip: IpAddr, port: u16, now: Instant, out: &mut Outputs) {
         self.next_connection += 1;

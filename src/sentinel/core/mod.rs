@@ -316,6 +316,7 @@ impl Sentinel {
             self.check_objectively_down(m, at, out);
             self.start_if_needed(m, now, &mut alarm, out);
             self.advance_failover(m, at, &mut alarm, out);
+            self.settle_contest(m, at, &mut alarm, out);
             self.correct_strays(m, at, &mut alarm, out);
             self.ask_others(m, at, &mut alarm, out);
         }

@@ -1,7 +1,7 @@
 //! INFO of masters and replicas: read here, and what follows from it.
 //!
 //! The text comes from a server and is only looked at line by line; lines that are not understood, missing or repeated do no
-//! harm (`fuzz/info`).
+//! harm (`fuzz/fuzz_targets/info.rs`).
 
 use bytes::Bytes;
 

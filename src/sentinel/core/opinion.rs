@@ -54,8 +54,11 @@ impl Sentinel {
         } else {
             self.masters[m].odown = None;
             self.event(out, now, Level::Warning, "-odown", About::Master(m), "");
-            self.masters[m].holdup = None;
-            self.masters[m].failures = 0;
+            // Answers that ran out are no reason to forget whom we voted for; a master that is back is.
+            if !self.masters[m].instance.is_down {
+                self.masters[m].holdup = None;
+                self.masters[m].failures = 0;
+            }
         }
     }
 

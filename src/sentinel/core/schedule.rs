@@ -369,7 +369,7 @@ impl Sentinel {
     }
 
     /// A network that drops our packets never refuses; a fresh attempt asks again, where TCP would wait longer each time.
-    fn connect_timeout(&self, about: About) -> u64 {
+    pub(super) fn connect_timeout(&self, about: About) -> u64 {
         (self.down_after(about) / 2).clamp(500, 2000)
     }
 

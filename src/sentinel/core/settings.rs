@@ -84,6 +84,9 @@ impl MasterSettings {
     }
 }
 
+/// Longest time that can be set, in milliseconds: some three hundred years. Sums and small multiples of it fit.
+pub const TIME_MAX: u64 = 10_000_000_000_000;
+
 /// `sentinel parallel-syncs` when nobody set it.
 pub const DEFAULT_PARALLEL_SYNCS: u32 = 1;
 

@@ -8,6 +8,10 @@
 //! Deadlines use the monotonic clock, so a moved wall clock cannot make an instance look silent. It still counts: a
 //! suspended machine may show up in the wall clock alone.
 //!
+//! A stop too short for TILT is dealt with quietly. Calls that come later than asked for tell how long nobody listened; that
+//! time does not count as silence of those we watch, and a failover of ours that has not told its replica yet is given up
+//! after a long one: the others may have elected somebody else by now.
+//!
 //! During TILT everything is observed and answered, but nothing goes down, no question is answered with "down", and no
 //! failover moves.
 
@@ -17,6 +21,11 @@ use crate::base::time::{Instant, Now};
 
 /// Longest time between two calls of the core while it watches anything.
 const HEARTBEAT: u64 = 500;
+
+/// A call later than this after it was due means that this process was held up, in milliseconds.
+const LATE: u64 = 40;
+/// A process held up for so long may have lost its leadership.
+const TOO_LATE_TO_LEAD: u64 = 500;
 
 /// When the clocks were last seen, and whether they are mistrusted.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +49,15 @@ impl Sentinel {
     /// Compares the clocks with what they showed at the last call.
     pub(super) fn watch_clock(&mut self, now: Now, out: &mut Outputs) {
         let trigger = self.periods.tilt_trigger;
+        // Due "at once" means due since the last call.
+        let due = self.tilt.last.and_then(|last| self.next_deadline().map(|due| due.max(last.mono)));
+        let late = due.map_or(0, |due| now.mono.since(due));
+        if late > LATE {
+            self.links.forgive(late);
+            if late > TOO_LATE_TO_LEAD {
+                self.give_up_leading(now.mono, out);
+            }
+        }
         if let Some(last) = self.tilt.last.replace(now) {
             let elapsed = now.mono.since(last.mono);
             let drift = (now.wall().0 - last.wall().0).abs_diff(elapsed as i64);
@@ -91,6 +109,20 @@ mod tests {
             bench.advance(100);
             assert_eq!(tilts(&bench.timer()), ["+tilt"]);
         }
+    }
+
+    #[test]
+    fn time_in_which_we_did_not_listen_is_not_silence() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.run_answering(500);
+        // A PING is out and unanswered when this process is stopped for longer than down-after.
+        bench.stop_answering();
+        bench.run(150);
+        bench.advance(1500);
+        bench.run(0);
+        assert!(!bench.sentinel.masters()[0].instance.is_down);
+        bench.run(1000);
+        assert!(bench.sentinel.masters()[0].instance.is_down);
     }
 
     #[test]
