@@ -52,6 +52,7 @@ use crate::pubsub::PubSub;
 use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
+use crate::session::admission::refuse_web_request;
 use crate::session::denial::Scene;
 use crate::session::{Kind, Peers, Program, Session, SessionHandler};
 use crate::spec::{Command, CommandId, Flags, Table};
@@ -189,6 +190,7 @@ pub fn execute<H: Host>(
 ) -> Verdict {
     let command = match table.lookup(args) {
         Ok(command) => command,
+        Err(_) if refuse_web_request(session, args) => return Verdict::Done,
         Err(error) => {
             // With a wrong number of words it is still known which command it was meant to be.
             reject(host, session, table.catalog().lookup(args).ok(), &error.text(), out);

@@ -33,6 +33,7 @@ use crate::base::limits::{
 use crate::base::number::parse_i64;
 use crate::resp::args::{ArgRef, Args};
 use crate::resp::inbuf::InBuf;
+use crate::resp::reply::Reply;
 
 /// Positions are 32 bits wide; the buffer may not grow beyond them.
 const BUFFER_MAX: usize = (u32::MAX - 1) as usize;
@@ -58,7 +59,7 @@ pub enum Parsed {
     More,
 }
 
-/// A request that breaks the protocol. `Display` is the reply, without its `ERR `.
+/// A request that breaks the protocol. `Display` is its text without `ERR `; see [`ProtocolError::answer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolError {
     /// A line without end.
@@ -103,11 +104,13 @@ impl ProtocolError {
         }
     }
 
-    /// The reply's text as bytes: one byte of the request may be quoted in it, as it is.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// Tells the client, as its last reply. A byte of the request that is quoted is quoted as it is, UTF-8 or not.
+    pub fn answer(&self, reply: &mut Reply<'_>) {
         match *self {
-            Self::ExpectedBulk(byte) => [b"Protocol error: expected '$', got '", &[byte][..], b"'"].concat(),
-            _ => self.to_string().into_bytes(),
+            Self::ExpectedBulk(byte) => {
+                reply.error_bytes(&[b"ERR Protocol error: expected '$', got '", &[byte][..], b"'"].concat());
+            }
+            _ => reply.error(&format!("ERR {self}")),
         }
     }
 }

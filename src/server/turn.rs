@@ -179,7 +179,7 @@ impl Turn<'_> {
         {
             self.log_protocol_error(&session, error);
             self.server.engine.command_stats.error("ERR");
-            Reply::new(&mut out, session.proto).error_bytes(&[b"ERR ", &error.to_bytes()[..]].concat());
+            error.answer(&mut Reply::new(&mut out, session.proto));
             session.marks.is_closing_after_reply = true;
         }
         let is_too_long = self.is_query_too_long(&session, &input);

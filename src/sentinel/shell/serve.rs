@@ -15,7 +15,7 @@ use crate::sentinel::commands::{Act, View};
 use crate::sentinel::core::io::Input;
 use crate::sentinel::shell::clients::Clients;
 use crate::sentinel::shell::{Handler, Program, cannot_unblock};
-use crate::session::admission::{NOAUTH, is_allowed_while_subscribed, subscriber_text};
+use crate::session::admission::{NOAUTH, is_allowed_while_subscribed, refuse_web_request, subscriber_text};
 use crate::session::context::{Pause, Unblock};
 use crate::session::limits::{is_idle_too_long, is_output_exceeded};
 use crate::session::{Figures, Peers, Session, SessionCtx};
@@ -52,7 +52,7 @@ impl Program {
                 && end.is_none()
             {
                 tracing::debug!("Protocol error ({}) from client at {}", error.reason(), session.addr);
-                out.append(&error.to_bytes());
+                error.answer(&mut Reply::new(&mut out, session.proto));
                 session.marks.is_closing_after_reply = true;
             }
             let limit = self.config.clients.client_query_buffer_limit;
@@ -122,6 +122,7 @@ impl Program {
         out.set_muted(session.is_muted());
         let command = match table.lookup(args) {
             Ok(command) => command,
+            Err(_) if refuse_web_request(session, args) => return Act::Answered,
             Err(error) => {
                 Reply::new(out, session.proto).error(&error.text());
                 return Act::Answered;
