@@ -185,6 +185,18 @@ mod tests {
     }
 
     #[test]
+    fn the_rounding_is_that_of_the_allocator() {
+        unsafe extern "C" {
+            fn mi_good_size(size: usize) -> usize;
+        }
+        let large = [LARGE - 1, LARGE, LARGE + 1, 1 << 20, 3_000_000, 100_000_001];
+        for size in (1..70_000).chain((70_000..600_000).step_by(997)).chain(large) {
+            // SAFETY: a pure function of mimalloc, which is linked.
+            assert_eq!(rounded(size), unsafe { mi_good_size(size) }, "{size}");
+        }
+    }
+
+    #[test]
     fn the_peak_never_lags_behind() {
         assert!(observe_peak() <= peak_memory());
         assert!(used_memory() > 0);

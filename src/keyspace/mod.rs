@@ -118,13 +118,14 @@ impl Databases {
 
     fn place(&mut self, index: u32, db: Option<Box<Db>>) {
         let Some(db) = db else { return };
-        self.get(index);
-        match self.low.get_mut(index as usize) {
-            Some(slot) => *slot = Some(db),
-            None => {
-                self.high.insert(index, db);
-            }
+        if index >= LOW_DBS {
+            self.high.insert(index, db);
+            return;
         }
+        if self.low.len() <= index as usize {
+            self.low.resize_with(index as usize + 1, || None);
+        }
+        self.low[index as usize] = Some(db);
     }
 }
 
