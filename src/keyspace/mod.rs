@@ -34,7 +34,7 @@ use crate::base::time::UnixMillis;
 use crate::data::string::NewStr;
 use cut::Cut;
 use lazy_free::LazyFree;
-use table::{KeyHasher, Table};
+use table::{KeyHasher, Pager, Table};
 
 /// Databases below this number are found by index, those above by search.
 const LOW_DBS: u32 = 256;
@@ -60,11 +60,12 @@ struct Databases {
     /// Version of tables made from now on.
     epoch: u64,
     hasher: KeyHasher,
+    pager: Pager,
 }
 
 impl Databases {
     fn new(hasher: KeyHasher) -> Databases {
-        Databases { low: Vec::new(), high: BTreeMap::new(), next_id: 0, epoch: 0, hasher }
+        Databases { low: Vec::new(), high: BTreeMap::new(), next_id: 0, epoch: 0, hasher, pager: Pager::default() }
     }
 
     #[inline]
@@ -78,10 +79,10 @@ impl Databases {
     #[cold]
     #[inline(never)]
     fn get_slow(&mut self, index: u32) -> &mut Db {
-        let (next_id, epoch, hasher) = (&mut self.next_id, self.epoch, &self.hasher);
+        let (next_id, epoch, hasher, pager) = (&mut self.next_id, self.epoch, &self.hasher, &self.pager);
         let make = || {
             *next_id += 1;
-            Box::new(Db { id: *next_id, table: Table::new(epoch, hasher.clone()) })
+            Box::new(Db { id: *next_id, table: Table::new(epoch, hasher.clone(), pager.clone()) })
         };
         if index >= LOW_DBS {
             return self.high.entry(index).or_insert_with(make);

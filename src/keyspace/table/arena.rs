@@ -5,7 +5,7 @@
 //! step by 8 bytes, chunks are aligned for huge pages, and dropping an arena is a handful of `munmap` calls.
 //!
 //! ```text
-//! chunk   2 MiB, aligned to 2 MiB, huge pages wanted (the first chunk of a table: 256 KiB)
+//! chunk   256 KiB; in a large table 2 MiB, aligned to that, as a huge page
 //!   page  64 KiB, aligned to 64 KiB, all blocks of one size
 //!         | header 64 B | block | block | block | ... | rest |
 //! ```
@@ -18,17 +18,33 @@
 //! whose size is a multiple of 64 are aligned to 64 bytes, all others to 8. Requests beyond [`MAX_CLASS`] bytes go to the
 //! global allocator.
 //!
+//! Two things about a chunk take long: the first touch of its pages, which the kernel must find and clear (in a virtual
+//! machine the host as well: for a huge page milliseconds were seen), and unmapping it. Both are left to a thread, the
+//! [`Pager`]: the next chunk is mapped, and populated there, while the present one still has a quarter left. If the pager
+//! is late, the touch does its work, as always.
+//!
 //! The arena serves one thread at a time and knows nothing of what is in its blocks.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use crossbeam_channel::{Sender, unbounded};
 
 use crate::base::alloc::note;
 
 const PAGE: usize = 64 * 1024;
 const HEADER: usize = 64;
-const CHUNK: usize = 2 * 1024 * 1024;
-const FIRST_CHUNK: usize = 256 * 1024;
+const SMALL_CHUNK: usize = 256 * 1024;
+const HUGE_CHUNK: usize = 2 * 1024 * 1024;
+/// Memory of a table from which on its chunks are huge pages. Below, the part of the last huge page not used yet would be
+/// felt in resident memory, and a processor's TLB reaches far enough.
+const HUGE_FROM: usize = 64 * 1024 * 1024;
+/// A dropped arena of up to this size is unmapped on the spot, some 100 µs.
+const UNMAP_AT_ONCE: usize = 1024 * 1024;
+/// The next chunk is prepared when one part in this many of the newest is left: time for some thousand keys.
+const PREPARE_AT: usize = 4;
 
 /// Largest block served from pages: eight of them fill one.
 pub(super) const MAX_CLASS: usize = 8128;
@@ -121,8 +137,13 @@ pub(super) struct Arena {
     chunks: Vec<Option<Chunk>>,
     /// The chunk whose pages were not all touched yet.
     newest: usize,
+    /// Mapped, and perhaps populated, to become the newest.
+    next: Option<Chunk>,
+    /// Bytes of all chunks.
+    mapped: usize,
     idle_chunks: usize,
     used: usize,
+    pager: Pager,
 }
 
 // SAFETY: the arena owns its chunks alone; every pointer in it leads into them.
@@ -130,14 +151,17 @@ unsafe impl Send for Arena {}
 
 impl Arena {
     /// An arena that has mapped nothing yet.
-    pub fn new() -> Arena {
+    pub fn new(pager: Pager) -> Arena {
         Arena {
             room: [ptr::null_mut(); CLASSES],
             empty: ptr::null_mut(),
             chunks: Vec::new(),
             newest: 0,
+            next: None,
+            mapped: 0,
             idle_chunks: 0,
             used: 0,
+            pager,
         }
     }
 
@@ -314,7 +338,14 @@ impl Arena {
                 }
             }
         }
-        unmap(&chunk);
+        self.mapped -= chunk.size;
+        self.pager.unmap(chunk);
+    }
+
+    fn map_chunk(&mut self) -> Chunk {
+        let size = if self.mapped < HUGE_FROM { SMALL_CHUNK } else { HUGE_CHUNK };
+        self.mapped += size;
+        Chunk { base: map(size), size, touched: 0, live: 0 }
     }
 
     /// A page for a class to use, in no list, its chunk noted.
@@ -335,8 +366,10 @@ impl Arena {
         }
         let full = |chunk: &Option<Chunk>| chunk.as_ref().is_none_or(|c| c.touched as usize == c.size / PAGE);
         if self.chunks.get(self.newest).is_none_or(full) {
-            let size = if self.chunks.is_empty() { FIRST_CHUNK } else { CHUNK };
-            let chunk = Chunk { base: map(size), size, touched: 0, live: 0 };
+            let chunk = match self.next.take() {
+                Some(chunk) => chunk,
+                None => self.map_chunk(),
+            };
             self.newest = match self.chunks.iter().position(Option::is_none) {
                 Some(place) => place,
                 None => {
@@ -354,6 +387,12 @@ impl Arena {
         let page = unsafe { chunk.base.add(chunk.touched as usize * PAGE).cast::<Page>() };
         chunk.touched += 1;
         chunk.live += 1;
+        let pages = chunk.size / PAGE;
+        if chunk.touched as usize == pages - pages / PREPARE_AT && self.next.is_none() {
+            let next = self.map_chunk();
+            self.pager.populate(&next);
+            self.next = Some(next);
+        }
         // SAFETY: the page is mapped, ours alone, and aligned as a page.
         unsafe { (*page).chunk = newest as u32 };
         page
@@ -363,9 +402,73 @@ impl Arena {
 impl Drop for Arena {
     fn drop(&mut self) {
         note(-(self.used as i64));
-        self.chunks.iter().flatten().for_each(unmap);
+        let chunks = self.chunks.drain(..).flatten().chain(self.next.take());
+        if self.mapped > UNMAP_AT_ONCE {
+            chunks.for_each(|chunk| self.pager.unmap(chunk));
+        } else {
+            chunks.for_each(|chunk| unmap(&chunk));
+        }
     }
 }
+
+enum Job {
+    /// Touch every page at this address, of so many bytes.
+    Populate(usize, usize),
+    Unmap(Chunk),
+}
+
+// SAFETY: a chunk is an address and figures; who has the value is the only one to use it.
+unsafe impl Send for Chunk {}
+
+/// A thread that does what takes the kernel long. It starts with the first job and ends with the last arena that knows it.
+#[derive(Clone, Default)]
+pub(in crate::keyspace) struct Pager(Arc<OnceLock<Option<Sender<Job>>>>);
+
+impl Pager {
+    fn send(&self, job: Job) -> Result<(), Job> {
+        match self.0.get_or_init(start_pager) {
+            Some(thread) => thread.send(job).map_err(|refused| refused.0),
+            None => Err(job),
+        }
+    }
+
+    /// Has the chunk populated soon. Whether that happens makes no difference but in time.
+    fn populate(&self, chunk: &Chunk) {
+        let _ = self.send(Job::Populate(chunk.base as usize, chunk.size));
+    }
+
+    fn unmap(&self, chunk: Chunk) {
+        if let Err(Job::Unmap(chunk)) = self.send(Job::Unmap(chunk)) {
+            unmap(&chunk);
+        }
+    }
+}
+
+fn start_pager() -> Option<Sender<Job>> {
+    let (sender, receiver) = unbounded();
+    let run = move || {
+        for job in receiver {
+            match job {
+                Job::Populate(base, size) => populate(base, size),
+                Job::Unmap(chunk) => unmap(&chunk),
+            }
+        }
+    };
+    thread::Builder::new().name("pager".into()).spawn(run).ok()?;
+    Some(sender)
+}
+
+#[cfg(target_os = "linux")]
+fn populate(base: usize, size: usize) {
+    // SAFETY: this makes pages present and changes no byte in them. Should the chunk have been unmapped meanwhile, it
+    // fails, or does the same to whatever is mapped there now. Kernels before 5.14 refuse it.
+    unsafe {
+        libc::madvise(base as *mut libc::c_void, size, libc::MADV_POPULATE_WRITE);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn populate(_base: usize, _size: usize) {}
 
 fn large_layout(size: usize) -> Layout {
     Layout::from_size_align(rounded(size), 64).expect("values are bounded far below the address space")
@@ -409,7 +512,7 @@ fn map(size: usize) -> *mut u8 {
         if start + span > end {
             libc::munmap(end as *mut libc::c_void, start + span - end);
         }
-        if size == CHUNK {
+        if size == HUGE_CHUNK {
             #[cfg(target_os = "linux")]
             libc::madvise(base as *mut libc::c_void, size, libc::MADV_HUGEPAGE);
         }
@@ -449,7 +552,7 @@ mod tests {
     #[test]
     fn blocks_never_overlap_and_are_aligned() {
         let mut rng = Rng::seeded(5);
-        let mut arena = Arena::new();
+        let mut arena = Arena::new(Pager::default());
         let mut live: Vec<(NonNull<u8>, usize, u8)> = Vec::new();
         let mut expected = 0;
         for step in 0..40_000u32 {

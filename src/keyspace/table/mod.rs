@@ -44,6 +44,7 @@ use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::data::string::NewStr;
 use arena::Arena;
+pub(super) use arena::Pager;
 pub(super) use scan::Swept;
 use segment::{EXPIRES, OUTSIDE, Segment, Slot};
 
@@ -153,8 +154,8 @@ unsafe impl Send for Table {}
 
 impl Table {
     /// An empty table whose first segment has version `version`.
-    pub fn new(version: u64, hasher: KeyHasher) -> Table {
-        let mut arena = Arena::new();
+    pub fn new(version: u64, hasher: KeyHasher, pager: Pager) -> Table {
+        let mut arena = Arena::new(pager);
         let first = Segment::new(arena.alloc(Segment::size(1)), 1, 0);
         first.clear(version, i64::MAX);
         let mut at_depth = [0; MAX_DEPTH];

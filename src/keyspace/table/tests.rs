@@ -24,7 +24,7 @@ fn seeds() -> Vec<u64> {
 fn table(rng: &mut Rng, keep: u64) -> Table {
     let mut hasher = KeyHasher::new(rng);
     hasher.keep = keep;
-    Table::new(0, hasher)
+    Table::new(0, hasher, Pager::default())
 }
 
 fn random_text(rng: &mut Rng) -> Vec<u8> {
