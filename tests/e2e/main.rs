@@ -6,5 +6,6 @@ mod cluster;
 mod failover;
 mod min_replicas;
 mod node;
+mod replication;
 mod single;
 mod two_nodes;

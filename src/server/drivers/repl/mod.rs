@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use tracing::warn;
 
 use crate::base::id::ClientId;
+use crate::base::log;
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
 use crate::config::model::Config;
@@ -211,6 +212,7 @@ impl Server {
         facts.lacks_good_replicas = node.lacks_good_replicas();
         self.engine.journal.set_on(node.wants_stream());
         if role_changed {
+            log::set_role(if facts.is_replica { log::Role::Replica } else { log::Role::Master });
             self.refresh_facts();
         }
     }
