@@ -166,6 +166,12 @@ fn passwords_and_host_names_on_the_command_line() {
     wait_for("the link", LATER, || right.info("replication", "master_link_status") == "up");
     wait_for("the refusal", LATER, || wrong.log().contains("Unable to AUTH to MASTER: -WRONGPASS"));
     assert_eq!(wrong.info("replication", "master_link_status"), "down");
+    assert_eq!(wrong.ask(&["CONFIG", "SET", "masterauth", "secret"]), "OK");
+    wait_for_link(&wrong, &master);
+    // What REPLICAOF said at run time is what CONFIG REWRITE would write.
+    assert_eq!(wrong.ask(&["CONFIG", "GET", "replicaof"]), format!("replicaof localhost {}", master.port));
+    wrong.ask(&["REPLICAOF", "NO", "ONE"]);
+    assert_eq!(wrong.ask(&["CONFIG", "GET", "replicaof"]), "replicaof ");
     assert_eq!(right.info("replication", "master_host"), "localhost");
 }
 
@@ -198,7 +204,8 @@ fn wait_counts_the_replicas_that_have_everything() {
 #[test]
 fn a_silent_replica_soon_counts_no_more_and_counts_again_when_it_speaks() {
     let root = tempfile::tempdir().unwrap();
-    let master = ours(root.path(), &[AT_ONCE, "min-replicas-max-lag 2", "min-replicas-to-write 1"]);
+    let master = ours(root.path(), &[AT_ONCE]);
+    master.ask(&["CONFIG", "SET", "min-slaves-max-lag", "2", "min-slaves-to-write", "1"]);
     let refusal = "NOREPLICAS Not enough good replicas to write.";
     assert_eq!(master.ask(&["SET", "k", "v1"]), refusal);
     let replica = ours(root.path(), &[]);
