@@ -102,11 +102,12 @@ fn lines_of(words: &[&str]) -> Result<String, String> {
     while index < words.len() {
         let option = words[index].strip_prefix("--").filter(|name| !name.is_empty()).ok_or(words[index])?;
         index += 1;
-        // "--port 6380" in one word: name and values apart.
-        let mut parts = option.split(' ').filter(|part| !part.is_empty());
+        // "--port 6380" in one word is a line already, quotes included.
+        let mut parts = option.trim().splitn(2, ' ');
         let name = parts.next().unwrap_or_default();
-        let mut values: Vec<&str> = parts.collect();
-        let takes_next = values.is_empty()
+        let line = parts.next();
+        let mut values: Vec<&str> = Vec::new();
+        let takes_next = line.is_none()
             && index < words.len()
             && !(name.eq_ignore_ascii_case("save") && words[index].starts_with("--"));
         if takes_next {
@@ -117,10 +118,10 @@ fn lines_of(words: &[&str]) -> Result<String, String> {
             values.push(words[index]);
             index += 1;
         }
-        if values.is_empty() && name.eq_ignore_ascii_case("save") {
+        if line.is_none() && values.is_empty() && name.eq_ignore_ascii_case("save") {
             values.push("");
         }
-        lines.push_str(name);
+        lines.push_str(option.trim());
         for value in values {
             lines.push(' ');
             lines.push_str(&quote::quoted(value.as_bytes()));
@@ -193,7 +194,8 @@ mod tests {
             lines(&["--slaveof", "host", "6379", "--requirepass", "x", "--port", "6380"]),
             "slaveof \"host\" \"6379\"\nrequirepass \"x\"\nport \"6380\"\n"
         );
-        assert_eq!(lines(&["--port 6380"]), "port \"6380\"\n");
+        assert_eq!(lines(&["--port 6380"]), "port 6380\n");
+        assert_eq!(lines(&["--save 60 1", "--requirepass 'a b'"]), "save 60 1\nrequirepass 'a b'\n");
         assert_eq!(lines(&["--save", "--port", "1"]), "save \"\"\nport \"1\"\n");
         assert_eq!(lines(&["--save"]), "save \"\"\n");
         assert_eq!(lines(&["--requirepass", "--odd", "--port", "1"]), "requirepass \"--odd\"\nport \"1\"\n");

@@ -1,129 +1,161 @@
-//! Reading settings from text: config files, what they include, and the command line put into the same form.
+//! Reading the configuration: files, standard input, options of the command line.
 //!
 //! ```text
-//!  # a comment                      lines that begin with # and empty lines are skipped
-//!  port 6380                        name, then words; the name in any case
-//!  requirepass "two words"          quotes and escapes as redis-cli has them (base/quote.rs)
-//!  daemonize yes   # note           a lone # after whitespace starts a comment; stock Redis refuses such a line
-//!  include /etc/redis/*.conf        read at this place; a pattern that matches nothing is skipped
+//!   line      = blank | "#" anything | words [ "#" anything ]
+//!   words     = name value*                       cut and unquoted by base/quote.rs
 //! ```
 //!
-//! Later lines win; `save` lines gather. The first line that is wrong stops everything: the error names the file, the
-//! line and its text, and for a misspelt name the nearest real one. Nothing here opens a file: [`Files`] is passed in.
+//! Lines are taken in order and later ones win; `include` reads another file in its place; `save` lines add up. A
+//! trailing comment begins at a `#` that stands alone after white space, outside quotes, behind at least one value: so
+//! `daemonize yes  # note` is a comment, while `requirepass #` and the hash in `user alice #<sha256>` are values. Redis
+//! knows no trailing comments and refuses such lines.
+//!
+//! What cannot be decided here is handed on as [`SourceLine`]s, which remember where they stood: commands to rename (the
+//! command table is elsewhere), users, and the `sentinel` lines, whose shape alone is checked. Whoever finds one of them
+//! wrong later makes the same kind of error out of it.
+//!
+//! `dir` counts from its line on: relative paths of later `include`s start there. The process changes its own directory
+//! after loading, so that checking a file has no effects. Until a `dir`, relative paths start in the process's own.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use crate::base::files::{Files, read_whole};
+use crate::base::files::{self, Files};
 use crate::base::glob;
+use crate::base::limits::{CONFIG_BYTES_MAX, CONFIG_INCLUDE_DEPTH_MAX};
 use crate::base::quote;
 use crate::config::directive::{Directive, Effect, Flags, Kind, Turn};
 use crate::config::model::Config;
+use crate::config::nearest::nearest;
+use crate::config::sentinel_words::{self, SENTINEL_WORDS};
 use crate::config::table;
 
-/// Which program reads.
+/// Which program the configuration is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The data server.
+    /// A server of data.
     Server,
-    /// The Sentinel.
+    /// A Sentinel.
     Sentinel,
 }
 
-/// One line, and where it stands.
+impl Mode {
+    /// The settings before anything is read. A Sentinel listens elsewhere and must be reachable from other hosts.
+    pub fn defaults(self) -> Config {
+        let mut config = Config::default();
+        if self == Mode::Sentinel {
+            config.network.port = 26379;
+            config.network.protected_mode = false;
+            config.persistence.save.clear();
+        }
+        config
+    }
+}
+
+/// A line, and where it stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLine {
     /// The file, or what stands for one: `command line`, `standard input`.
-    pub file: String,
+    pub file: Rc<str>,
     /// Counted from 1.
     pub number: usize,
-    /// The line as it was written.
+    /// As written, without white space at its ends.
     pub text: String,
-    /// Its words, the name first.
+    /// Its words, unquoted; the name is the first.
     pub words: Vec<Vec<u8>>,
 }
 
-/// What was read.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// The settings.
-    pub config: Config,
-    /// Lines `sentinel …`, to be understood by the Sentinel.
-    pub sentinel: Vec<SourceLine>,
-    /// Lines `user …`.
-    pub users: Vec<SourceLine>,
-    /// Lines `rename-command old new`.
-    pub renames: Vec<SourceLine>,
-    /// Directives that were set and that we know but do not act on yet, by name, each once.
-    pub not_in_effect: Vec<&'static str>,
-}
-
-/// Why the settings cannot be used.
+/// Why the program cannot start. `Display` is the block that Redis prints, several lines long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadError {
-    /// The file.
-    pub file: String,
-    /// The line; 0 when it is not about a line.
-    pub number: usize,
-    /// Its text.
-    pub text: String,
+    /// The line to blame, if it is a single one.
+    pub line: Option<SourceLine>,
     /// What is wrong.
     pub reason: String,
+    /// What was probably meant.
+    pub hint: Option<String>,
 }
 
 impl LoadError {
     /// An error about a line.
     pub fn at(line: &SourceLine, reason: impl Into<String>) -> LoadError {
-        LoadError { file: line.file.clone(), number: line.number, text: line.text.clone(), reason: reason.into() }
+        LoadError { line: Some(line.clone()), reason: reason.into(), hint: None }
+    }
+
+    /// An error that no single line is to blame for.
+    pub fn whole(reason: impl Into<String>) -> LoadError {
+        LoadError { line: None, reason: reason.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: Option<String>) -> LoadError {
+        self.hint = hint;
+        self
     }
 }
 
-/// The block that Redis prints, with the file named.
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = env!("CARGO_PKG_VERSION");
-        write!(f, "\n*** FATAL CONFIG FILE ERROR (rredis {version}) ***\n")?;
-        if self.number > 0 {
-            writeln!(f, "Reading the configuration file, at line {}", self.number)?;
-            writeln!(f, ">>> '{}'", self.text)?;
-            writeln!(f, "In {}: {}", self.file, self.reason)
-        } else {
-            writeln!(f, "{}: {}", self.file, self.reason)
+        writeln!(f, "\n*** FATAL CONFIG FILE ERROR (rredis {}) ***", env!("CARGO_PKG_VERSION"))?;
+        if let Some(line) = &self.line {
+            writeln!(f, "Reading the configuration file, at line {} of {}", line.number, line.file)?;
+            writeln!(f, ">>> '{}'", line.text)?;
         }
+        f.write_str(&self.reason)?;
+        if let Some(hint) = &self.hint {
+            write!(f, "\n{hint}")?;
+        }
+        Ok(())
     }
 }
 
-/// Largest config file.
-const FILE_MAX: u64 = 16 * 1024 * 1024;
-/// How deep files may include others.
-const INCLUDE_DEPTH_MAX: usize = 16;
+impl std::error::Error for LoadError {}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// `sentinel …` lines, in order.
+    pub sentinel: Vec<SourceLine>,
+    /// `user …` lines, in order.
+    pub users: Vec<SourceLine>,
+    /// `rename-command …` lines, in order.
+    pub renames: Vec<SourceLine>,
+    /// Primary names of the directives that were set.
+    pub names: BTreeSet<&'static str>,
+    /// Primary names of those that are set but not acted on, in the order in which they were first set.
+    pub not_in_effect: Vec<&'static str>,
+}
 
 /// Reads settings from one text after the other.
 pub struct Loader<'a> {
     files: &'a dyn Files,
     mode: Mode,
     loaded: Loaded,
-    seen: HashSet<&'static str>,
+    bytes_left: u64,
 }
 
 impl<'a> Loader<'a> {
     /// Starts from the defaults of the program.
     pub fn new(files: &'a dyn Files, mode: Mode) -> Loader<'a> {
-        let mut config = Config::default();
-        if mode == Mode::Sentinel {
-            config.network.port = 26379;
-            config.network.protected_mode = false;
-            config.persistence.save.clear();
-        }
-        let loaded =
-            Loaded { config, sentinel: Vec::new(), users: Vec::new(), renames: Vec::new(), not_in_effect: Vec::new() };
-        Loader { files, mode, loaded, seen: HashSet::new() }
+        let loaded = Loaded {
+            config: mode.defaults(),
+            sentinel: Vec::new(),
+            users: Vec::new(),
+            renames: Vec::new(),
+            names: BTreeSet::new(),
+            not_in_effect: Vec::new(),
+        };
+        Loader { files, mode, loaded, bytes_left: CONFIG_BYTES_MAX }
     }
 
     /// Reads a file.
     pub fn file(&mut self, path: &Path) -> Result<(), LoadError> {
-        self.include(path, 0)
+        let content = self.content(path).map_err(LoadError::whole)?;
+        self.read(&path.to_string_lossy(), &content, 0)
     }
 
     /// Reads a text; `name` stands for a file in errors.
@@ -133,168 +165,198 @@ impl<'a> Loader<'a> {
 
     /// What was read, once it is complete and fits together.
     pub fn finish(self) -> Result<Loaded, LoadError> {
-        let loaded = self.loaded;
-        if !loaded.users.is_empty() && !loaded.config.security.aclfile.as_os_str().is_empty() {
+        let config = &self.loaded.config;
+        if config.cluster.cluster_enabled && config.replication.replicaof.is_some() {
+            return Err(LoadError::whole("replicaof directive not allowed in cluster mode"));
+        }
+        if let Some(user) = self.loaded.users.first()
+            && !config.security.aclfile.as_os_str().is_empty()
+        {
             let reason = "Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is \
                           invalid. This setup is very likely to lead to configuration errors and security holes, please \
                           define either an ACL file or declare users directly in your redis.conf, but not both.";
-            return Err(LoadError::at(&loaded.users[0], reason));
+            return Err(LoadError::at(user, reason));
         }
-        Ok(loaded)
+        Ok(self.loaded)
     }
 
-    fn include(&mut self, path: &Path, depth: usize) -> Result<(), LoadError> {
-        let name = path.display().to_string();
-        let failed = |reason: String| LoadError { file: name.clone(), number: 0, text: String::new(), reason };
-        if depth > INCLUDE_DEPTH_MAX {
-            return Err(failed(format!("included more than {INCLUDE_DEPTH_MAX} levels deep; does it include itself?")));
-        }
-        let text = read_whole(self.files, path, FILE_MAX)
-            .map_err(|error| failed(format!("Fatal error, can't open config file '{name}': {error}")))?;
-        self.read(&name, &text, depth)
+    fn content(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        let content = files::read_whole(self.files, path, self.bytes_left).map_err(|error| {
+            format!("Fatal error, can't open config file '{}': {}", path.display(), files::strerror(&error))
+        })?;
+        self.bytes_left -= content.len() as u64;
+        Ok(content)
     }
 
-    fn read(&mut self, file: &str, text: &[u8], depth: usize) -> Result<(), LoadError> {
-        for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
-            let trimmed = line.trim_ascii();
-            if trimmed.is_empty() || trimmed[0] == b'#' {
-                continue;
+    fn read(&mut self, file: &str, content: &[u8], depth: usize) -> Result<(), LoadError> {
+        let file: Rc<str> = file.into();
+        // Some editors begin a file with a byte order mark.
+        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+        for (index, line) in content.split(|byte| *byte == b'\n').enumerate() {
+            let text = String::from_utf8_lossy(line.trim_ascii()).into_owned();
+            let mut line_read = SourceLine { file: file.clone(), number: index + 1, text, words: Vec::new() };
+            line_read.words =
+                words_of(line).ok_or_else(|| LoadError::at(&line_read, "Unbalanced quotes in configuration line"))?;
+            if !line_read.words.is_empty() {
+                self.line(line_read, depth)?;
             }
-            let shown = String::from_utf8_lossy(trimmed).into_owned();
-            let mut source = SourceLine { file: file.to_owned(), number: index + 1, text: shown, words: Vec::new() };
-            let Some(words) = words_of(trimmed) else {
-                return Err(LoadError::at(&source, "Unbalanced quotes in configuration line"));
-            };
-            if words.is_empty() {
-                continue;
-            }
-            source.words = words;
-            self.line(source, depth)?;
         }
         Ok(())
     }
 
     fn line(&mut self, line: SourceLine, depth: usize) -> Result<(), LoadError> {
-        let name = line.words[0].to_ascii_lowercase();
-        if name == b"include" {
-            let [_, pattern] = line.words.as_slice() else {
-                return Err(LoadError::at(&line, "wrong number of arguments"));
-            };
-            for path in self.matching(&String::from_utf8_lossy(pattern)) {
-                self.include(&path, depth + 1)?;
-            }
-            return Ok(());
-        }
-        if name == b"sentinel" {
-            return self.sentinel_line(line);
-        }
-        let Some(directive) = table::find(&name) else {
-            return Err(LoadError::at(&line, unknown(&name)));
-        };
-        if let Kind::Line { words, .. } = &directive.kind {
-            if !words.contains(&(line.words.len() - 1)) {
-                return Err(LoadError::at(&line, "wrong number of arguments"));
-            }
-            match directive.name {
-                "user" => self.loaded.users.push(line),
-                "rename-command" => self.loaded.renames.push(line),
-                _ => return Err(LoadError::at(&line, "C modules cannot be loaded: rredis has no module interface")),
-            }
-            return Ok(());
-        }
-        self.set(directive, &line)
-    }
-
-    fn set(&mut self, directive: &'static Directive, line: &SourceLine) -> Result<(), LoadError> {
-        let mut words: Vec<Vec<u8>> = line.words[1..].to_vec();
-        if words.is_empty() && !directive.flags.has(Flags::MULTI) {
-            return Err(LoadError::at(line, "wrong number of arguments"));
-        }
-        if directive.flags.has(Flags::MULTI)
-            && let [single] = words.as_slice()
-            && single.contains(&b' ')
-        {
-            // Several words in one pair of quotes, as CONFIG SET and the command line have them.
-            words = quote::split_args(single)
-                .ok_or_else(|| LoadError::at(line, "Unbalanced quotes in configuration line"))?;
-        }
-        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        let turn = if self.seen.insert(directive.name) { Turn::First } else { Turn::Further };
-        directive.set(&mut self.loaded.config, &words, turn).map_err(|reason| LoadError::at(line, reason))?;
+        let (name, values) = line.words.split_first().expect("a line without words was skipped");
+        let Some(directive) = table::find(name) else { return self.unlisted(line) };
         if directive.effect == Effect::NotYet && !self.loaded.not_in_effect.contains(&directive.name) {
             self.loaded.not_in_effect.push(directive.name);
+        }
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let result = match &directive.kind {
+            Kind::Line { usage, words } if !words.contains(&values.len()) => {
+                let error = LoadError::at(&line, "Bad directive or wrong number of arguments");
+                Err(error.hint(Some(format!("Usage: {usage}"))))
+            }
+            Kind::Ignored if values.len() != 1 => {
+                Err(LoadError::at(&line, "Bad directive or wrong number of arguments"))
+            }
+            Kind::Line { .. } => return self.act(directive.name, line, depth),
+            _ => self.set(directive, &values).map_err(|reason| LoadError::at(&line, reason)),
+        };
+        self.loaded.names.insert(directive.name);
+        result
+    }
+
+    /// Sets a value. Several words may also come as one quoted word, as `--save "60 1"` gives them.
+    fn set(&mut self, directive: &Directive, values: &[&[u8]]) -> Result<(), String> {
+        let turn = if self.loaded.names.contains(directive.name) { Turn::Further } else { Turn::First };
+        let config = &mut self.loaded.config;
+        match values {
+            [single] if directive.flags.has(Flags::MULTI) && !single.is_empty() => {
+                let words = quote::split_args(single).ok_or("Unbalanced quotes in configuration line")?;
+                let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+                directive.set(config, &words, turn)
+            }
+            _ => directive.set(config, values, turn),
+        }
+        .map_err(|reason| reason.into_owned())?;
+        if directive.name == "dir" {
+            let folder = &self.loaded.config.process.dir;
+            self.files.list(folder).map_err(|error| files::strerror(&error))?;
         }
         Ok(())
     }
 
-    fn sentinel_line(&mut self, line: SourceLine) -> Result<(), LoadError> {
+    /// Lines that are acts rather than values.
+    fn act(&mut self, name: &'static str, line: SourceLine, depth: usize) -> Result<(), LoadError> {
+        self.loaded.names.insert(name);
+        match name {
+            "include" => self.include(&line, depth),
+            "rename-command" => {
+                self.loaded.renames.push(line);
+                Ok(())
+            }
+            "user" => {
+                self.loaded.users.push(line);
+                Ok(())
+            }
+            _ => Err(LoadError::at(&line, "Modules written in C cannot be loaded by rredis")),
+        }
+    }
+
+    fn include(&mut self, line: &SourceLine, depth: usize) -> Result<(), LoadError> {
+        use std::os::unix::ffi::OsStrExt;
+        if depth == CONFIG_INCLUDE_DEPTH_MAX {
+            let reason = format!("Files include each other more than {CONFIG_INCLUDE_DEPTH_MAX} deep");
+            return Err(LoadError::at(line, reason));
+        }
+        let path = self.loaded.config.process.dir.join(std::ffi::OsStr::from_bytes(&line.words[1]));
+        let paths = if path.as_os_str().as_bytes().iter().any(|byte| b"*?[".contains(byte)) {
+            self.matching(&path).map_err(|reason| LoadError::at(line, reason))?
+        } else {
+            vec![path]
+        };
+        for path in paths {
+            let content = self.content(&path).map_err(|reason| LoadError::at(line, reason))?;
+            self.read(&path.to_string_lossy(), &content, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    /// The files that a pattern stands for, sorted by name. A name with a leading dot must be asked for.
+    fn matching(&self, path: &Path) -> Result<Vec<PathBuf>, String> {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = files::folder_of(path);
+        let Some(pattern) = path.file_name().map(OsStrExt::as_bytes) else { return Ok(Vec::new()) };
+        if folder.as_os_str().as_bytes().iter().any(|byte| b"*?[".contains(byte)) {
+            return Err("Only the last part of an included path may be a pattern".to_owned());
+        }
+        let names = match self.files.list(folder) {
+            Ok(names) => names,
+            // Nothing matches in a folder that is not there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(format!("can't list '{}': {}", folder.display(), files::strerror(&error))),
+        };
+        let is_match =
+            |name: &[u8]| name.starts_with(b".") == pattern.starts_with(b".") && glob::matches(pattern, name);
+        Ok(names.iter().filter(|name| is_match(name.as_bytes())).map(|name| folder.join(name)).collect())
+    }
+
+    /// Lines whose first word is no directive.
+    fn unlisted(&mut self, line: SourceLine) -> Result<(), LoadError> {
+        let name = String::from_utf8_lossy(&line.words[0]).to_ascii_lowercase();
+        if name == "sentinel" {
+            return self.sentinel(line);
+        }
+        if name.contains('.') {
+            return Err(match line.words.len() {
+                1 => LoadError::at(&line, "Module config specified without value"),
+                _ => LoadError::at(&line, "No module is loaded that this could be a setting of"),
+            });
+        }
+        let hint = suggestion(&name);
+        Err(LoadError::at(&line, "Bad directive or wrong number of arguments").hint(hint))
+    }
+
+    fn sentinel(&mut self, line: SourceLine) -> Result<(), LoadError> {
+        let Some((word, values)) = line.words[1..].split_first() else {
+            return Ok(()); // The option --sentinel, which has chosen the program already.
+        };
         if self.mode == Mode::Server {
             return Err(LoadError::at(&line, "sentinel directive while not in sentinel mode"));
         }
-        let word = line.words.get(1).map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).unwrap_or_default();
-        if !SENTINEL_WORDS.contains(&word.as_str()) {
-            let reason = "Unrecognized sentinel configuration statement.";
-            let hint = nearest(&word, SENTINEL_WORDS.iter().copied());
-            let hint = hint.map(|near| format!(" Did you mean 'sentinel {near}'?")).unwrap_or_default();
-            return Err(LoadError::at(&line, format!("{reason}{hint}")));
+        let unrecognized = || LoadError::at(&line, "Unrecognized sentinel configuration statement.");
+        let Some(known) = sentinel_words::find(word) else {
+            let word = String::from_utf8_lossy(word);
+            let near = nearest(&word, SENTINEL_WORDS.iter().map(|known| known.name));
+            return Err(unrecognized().hint(near.map(|near| format!("Did you mean 'sentinel {near}'?"))));
+        };
+        if !(known.words.0..=known.words.1).contains(&values.len()) {
+            let usage = format!("Usage: sentinel {} {}", known.name, known.usage);
+            return Err(unrecognized().hint(Some(usage)));
         }
         self.loaded.sentinel.push(line);
         Ok(())
     }
-
-    /// The files that a path or a pattern in its last part names. A plain path names itself, so that a missing file is an
-    /// error; a pattern that matches nothing is not.
-    fn matching(&self, pattern: &str) -> Vec<PathBuf> {
-        let path = PathBuf::from(pattern);
-        let last = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if !last.contains(['*', '?', '[']) {
-            return vec![path];
-        }
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-            _ => PathBuf::from("."),
-        };
-        let mut names: Vec<_> = self.files.list(&folder).unwrap_or_default();
-        names.retain(|name| glob::matches(last.as_bytes(), name.as_encoded_bytes()));
-        names.sort();
-        names.into_iter().map(|name| folder.join(name)).collect()
-    }
 }
 
-/// Second words of `sentinel` lines.
-pub const SENTINEL_WORDS: &[&str] = &[
-    "monitor",
-    "down-after-milliseconds",
-    "failover-timeout",
-    "parallel-syncs",
-    "notification-script",
-    "client-reconfig-script",
-    "auth-pass",
-    "auth-user",
-    "rename-command",
-    "master-reboot-down-after-period",
-    "config-epoch",
-    "leader-epoch",
-    "known-replica",
-    "known-slave",
-    "known-sentinel",
-    "myid",
-    "current-epoch",
-    "announce-ip",
-    "announce-port",
-    "deny-scripts-reconfig",
-    "sentinel-user",
-    "sentinel-pass",
-    "resolve-hostnames",
-    "announce-hostnames",
-];
+/// Which directive an unknown name is probably meant to be.
+fn suggestion(name: &str) -> Option<String> {
+    if let Some(word) = sentinel_words::find(name.as_bytes()) {
+        return Some(format!("Did you mean 'sentinel {}'?", word.name));
+    }
+    let names = table::all().flat_map(|directive| std::iter::once(directive.name).chain(directive.alias));
+    nearest(name, names.chain(["sentinel"])).map(|near| format!("Did you mean '{near}'?"))
+}
 
-/// The words of a line up to a trailing comment; `None` on a quoting error.
+/// The words of a line, none for a blank or a comment; `None` when quotes do not match.
 pub fn words_of(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
-    let mut rest = line;
+    let mut rest = line.trim_ascii();
+    if rest.starts_with(b"#") {
+        return Some(words);
+    }
     while let (after, Some(word)) = quote::next_word(rest)? {
-        if word.bytes == b"#" && !word.is_quoted && !words.is_empty() {
+        if words.len() > 1 && word.bytes == b"#" && !word.is_quoted {
             break;
         }
         words.push(word.bytes);
@@ -303,123 +365,251 @@ pub fn words_of(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(words)
 }
 
-/// What is said about a name that nobody knows.
-pub fn unknown(name: &[u8]) -> String {
-    let name = String::from_utf8_lossy(name).into_owned();
-    let known = table::all().flat_map(|directive| std::iter::once(directive.name).chain(directive.alias));
-    let hint = nearest(&name, known).map(|near| format!(". Did you mean '{near}'?")).unwrap_or_default();
-    format!("Bad directive or wrong number of arguments{hint}")
-}
-
-/// The nearest of `known` to a misspelt name, if any is near enough to be meant.
-fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (name.len() / 3).clamp(1, 4);
-    known.map(|word| (distance(name, word), word)).filter(|(far, _)| *far <= limit).min().map(|(_, word)| word)
-}
-
-/// Edits (insert, delete, replace, swap of neighbours) that make `b` of `a`.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let cost = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (rows[i - 1][j] + 1).min(row[j - 1] + 1).min(rows[i - 1][j - 1] + cost);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::files::RealFiles;
+    use crate::base::files::memory::MemoryFiles;
+    use crate::config::values::{HostPort, SavePoint};
 
-    fn load(mode: Mode, text: &str) -> Result<Loaded, LoadError> {
-        let mut loader = Loader::new(&RealFiles, mode);
-        loader.text("test.conf", text.as_bytes())?;
+    fn disk(files: &[(&str, &str)]) -> MemoryFiles {
+        let disk = MemoryFiles::new();
+        disk.create_folder(Path::new("/etc")).unwrap();
+        disk.create_folder(Path::new("/etc/conf.d")).unwrap();
+        for (path, content) in files {
+            disk.create(Path::new(path)).unwrap().write_all(content.as_bytes()).unwrap();
+        }
+        disk
+    }
+
+    fn load_as(mode: Mode, files: &[(&str, &str)]) -> Result<Loaded, LoadError> {
+        let disk = disk(files);
+        let mut loader = Loader::new(&disk, mode);
+        loader.file(Path::new(files[0].0))?;
         loader.finish()
     }
 
-    fn reason(mode: Mode, text: &str) -> String {
-        load(mode, text).unwrap_err().reason
+    fn server(text: &str) -> Result<Loaded, LoadError> {
+        load_as(Mode::Server, &[("/etc/redis.conf", text)])
+    }
+
+    fn sentinel(text: &str) -> Result<Loaded, LoadError> {
+        load_as(Mode::Sentinel, &[("/etc/sentinel.conf", text)])
     }
 
     #[test]
-    fn comments_quotes_units_aliases_and_repeated_lines() {
-        let loaded = load(
-            Mode::Server,
-            "# first\n\n  PORT 6380  \ndaemonize yes   # note\nrequirepass \"a b\\x41\"\nmin-slaves-to-write 2\n\
-             maxmemory 1gb\nsave 900 1\nsave 300 10 60 10000\nuser alice on #5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8 ~* +@all\n",
+    fn lines_are_read_in_order_and_later_ones_win() {
+        let loaded = server(
+            "# a comment with 'one quote\n\n  port 1\r\nPORT \"2\"\n\tmaxmemory 1mb\nslaveof ::1 6380\n\
+             bind 127.0.0.1 -::1\nrequirepass 'a b'\nlogfile \"\"",
         )
         .unwrap();
-        let config = loaded.config;
-        assert_eq!((config.network.port, config.process.daemonize), (6380, true));
-        assert_eq!(config.security.requirepass, b"a bA");
-        assert_eq!(config.replication.min_replicas_to_write, 2);
-        assert_eq!(config.memory.maxmemory, 1 << 30);
-        assert_eq!(config.persistence.save.len(), 3);
-        assert_eq!(loaded.users[0].words.len(), 6);
-        assert!(loaded.not_in_effect.contains(&"maxmemory"));
+        assert_eq!(loaded.config.network.port, 2);
+        assert_eq!(loaded.config.memory.maxmemory, 1 << 20);
+        assert_eq!(loaded.config.replication.replicaof, Some(HostPort { host: "::1".into(), port: 6380 }));
+        assert_eq!(loaded.config.network.bind.len(), 2);
+        assert_eq!(loaded.config.security.requirepass, b"a b");
+        assert!(loaded.names.contains("replicaof") && !loaded.names.contains("slaveof"));
     }
 
     #[test]
-    fn the_first_wrong_line_is_named_with_its_file_and_text() {
-        let error = load(Mode::Server, "port 1\n\nport  x \n").unwrap_err();
-        assert_eq!((error.file.as_str(), error.number, error.text.as_str()), ("test.conf", 3, "port  x"));
-        assert_eq!(error.reason, "argument couldn't be parsed into an integer");
-        let shown = error.to_string();
+    fn a_byte_order_mark_is_skipped() {
+        assert_eq!(server("\u{feff}port 7").unwrap().config.network.port, 7);
+    }
+
+    #[test]
+    fn save_lines_add_up_and_replace_the_default() {
+        let points = |text: &str| server(text).unwrap().config.persistence.save;
+        assert_eq!(points("port 1").len(), 3);
+        let two = [SavePoint { seconds: 60, changes: 1 }, SavePoint { seconds: 30, changes: 2 }];
+        assert_eq!(points("save 60 1\nsave 30 2"), two);
+        assert_eq!(points("save 60 1 30 2"), two);
+        assert_eq!(points("save \"60 1 30 2\""), two);
+        assert_eq!(points("save 900 1\nsave \"\"\nsave 60 1 30 2"), two);
+        assert_eq!(points("save \"\""), []);
+    }
+
+    #[test]
+    fn a_lone_hash_behind_a_value_starts_a_comment() {
+        let loaded = server("daemonize yes   # it's a note\nport 7 #\nrequirepass #\nsave 60 1 # 30 2").unwrap();
+        assert!(loaded.config.process.daemonize);
+        assert_eq!(loaded.config.network.port, 7);
+        assert_eq!(loaded.config.security.requirepass, b"#");
+        assert_eq!(loaded.config.persistence.save.len(), 1);
+        assert_eq!(server("requirepass \"a # b\"").unwrap().config.security.requirepass, b"a # b");
+        let hash = format!("#{}", "a".repeat(64));
+        let users = server(&format!("user alice on {hash} # note")).unwrap().users;
+        assert_eq!(users[0].words, [&b"user"[..], b"alice", b"on", hash.as_bytes()]);
+        assert_eq!(server("port 7 \"#\"").unwrap_err().reason, "wrong number of arguments");
+        assert_eq!(server("port 7 #note").unwrap_err().reason, "wrong number of arguments");
+    }
+
+    #[test]
+    fn refusals_have_the_words_of_redis() {
+        for (text, reason) in [
+            ("port \"1", "Unbalanced quotes in configuration line"),
+            ("port '1'x", "Unbalanced quotes in configuration line"),
+            ("port", "wrong number of arguments"),
+            ("port 1 2", "wrong number of arguments"),
+            ("port 70000", "argument must be between 0 and 65535 inclusive"),
+            ("foo bar", "Bad directive or wrong number of arguments"),
+            ("\"\"", "Bad directive or wrong number of arguments"),
+            ("include", "Bad directive or wrong number of arguments"),
+            ("user", "Bad directive or wrong number of arguments"),
+            ("rename-command get", "Bad directive or wrong number of arguments"),
+            ("loadmodule", "Bad directive or wrong number of arguments"),
+            ("list-max-ziplist-entries", "Bad directive or wrong number of arguments"),
+            ("list-max-ziplist-entries 3 4", "Bad directive or wrong number of arguments"),
+            ("a.b", "Module config specified without value"),
+            ("a.b c", "No module is loaded that this could be a setting of"),
+            ("loadmodule /x.so", "Modules written in C cannot be loaded by rredis"),
+            ("sentinel monitor m 127.0.0.1 1 1", "sentinel directive while not in sentinel mode"),
+            ("dir /nonexistent", "No such file or directory"),
+            ("dir a b", "wrong number of arguments"),
+            ("save 1", "Invalid save parameters"),
+            ("bind \"a 'b\"", "Unbalanced quotes in configuration line"),
+            ("include /etc/none", "Fatal error, can't open config file '/etc/none': No such file or directory"),
+            ("include /et?/x", "Only the last part of an included path may be a pattern"),
+        ] {
+            assert_eq!(server(text).unwrap_err().reason, reason, "{text}");
+        }
+        let both = server("aclfile /x\nuser alice on").unwrap_err();
         assert!(
-            shown.contains("*** FATAL CONFIG FILE ERROR")
-                && shown.contains("at line 3")
-                && shown.contains(">>> 'port  x'")
+            both.reason.starts_with("Configuring Redis with users defined in redis.conf and at the same setting an")
+        );
+        let cluster = server("cluster-enabled yes\nreplicaof a 1").unwrap_err();
+        assert_eq!(cluster.reason, "replicaof directive not allowed in cluster mode");
+    }
+
+    #[test]
+    fn what_redis_has_given_up_is_accepted() {
+        assert!(server("list-max-ziplist-entries 3\nlist-max-ziplist-value 1\nlua-replicate-commands yes").is_ok());
+    }
+
+    #[test]
+    fn an_error_shows_file_line_text_and_the_nearest_name() {
+        let error = server("port 1\n  daemonise yes\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "\n*** FATAL CONFIG FILE ERROR (rredis {}) ***\n\
+                 Reading the configuration file, at line 2 of /etc/redis.conf\n\
+                 >>> 'daemonise yes'\n\
+                 Bad directive or wrong number of arguments\n\
+                 Did you mean 'daemonize'?",
+                env!("CARGO_PKG_VERSION")
+            )
+        );
+        assert!(!server("nothing-like-it 1").unwrap_err().to_string().contains("Did you mean"));
+        let error = server("down-after-milliseconds m 1000").unwrap_err().to_string();
+        assert!(error.ends_with("Did you mean 'sentinel down-after-milliseconds'?"), "{error}");
+        let error = server("rename-command get").unwrap_err().to_string();
+        assert!(error.ends_with("Usage: rename-command <command> <new name or \"\">"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let disk = disk(&[]);
+        let error = Loader::new(&disk, Mode::Server).file(Path::new("/etc/x")).unwrap_err();
+        assert_eq!(error.reason, "Fatal error, can't open config file '/etc/x': No such file or directory");
+    }
+
+    #[test]
+    fn sentinel_are_handed_on_and_their_shape_is_checked() {
+        let text = "port 5000\nsentinel monitor m 127.0.0.1 6379 2\nSENTINEL down-after-milliseconds m 1000 # short\n";
+        let loaded = sentinel(text).unwrap();
+        assert_eq!(loaded.sentinel.len(), 2);
+        assert_eq!(loaded.sentinel[1].number, 3);
+        assert_eq!(loaded.sentinel[1].words.len(), 4);
+        assert_eq!(loaded.config.network.port, 5000);
+        assert!(!loaded.config.network.protected_mode);
+        assert!(sentinel("protected-mode yes").unwrap().config.network.protected_mode);
+        assert_eq!(sentinel("sentinel").unwrap().config.network.port, 26379);
+    }
+
+    #[test]
+    fn a_misspelt_sentinel_directive_gets_a_suggestion() {
+        let error = sentinel("sentinel norification-script mymaster /x").unwrap_err();
+        assert_eq!(error.reason, "Unrecognized sentinel configuration statement.");
+        assert!(error.to_string().ends_with("Did you mean 'sentinel notification-script'?"));
+        let error = sentinel("sentinel monitor mymaster 127.0.0.1 6379").unwrap_err().to_string();
+        assert!(error.ends_with("Usage: sentinel monitor <name> <host> <port> <quorum>"), "{error}");
+        assert!(sentinel("sentinl monitor m 1 1 1").unwrap_err().to_string().ends_with("Did you mean 'sentinel'?"));
+    }
+
+    #[test]
+    fn a_line_found_wrong_later_makes_the_same_error() {
+        let loaded = sentinel("\n sentinel monitor m x 6379 2 ").unwrap();
+        let error = LoadError::at(&loaded.sentinel[0], "Can't resolve instance hostname.").to_string();
+        assert!(
+            error
+                .contains("at line 2 of /etc/sentinel.conf\n>>> 'sentinel monitor m x 6379 2'\nCan't resolve instance"),
+            "{error}"
         );
     }
 
     #[test]
-    fn each_kind_of_mistake_has_its_words() {
-        assert_eq!(reason(Mode::Server, "requirepass \"open"), "Unbalanced quotes in configuration line");
-        assert_eq!(reason(Mode::Server, "port"), "wrong number of arguments");
-        assert_eq!(reason(Mode::Server, "port 1 2"), "wrong number of arguments");
-        assert_eq!(reason(Mode::Server, "appendonly maybe"), "argument must be 'yes' or 'no'");
-        assert_eq!(reason(Mode::Server, "port 70000"), "argument must be between 0 and 65535 inclusive");
-        assert_eq!(reason(Mode::Server, "sentinel monitor a b 1 1"), "sentinel directive while not in sentinel mode");
-        assert!(reason(Mode::Server, "repl-diskless-sink yes").ends_with("Did you mean 'repl-diskless-sync'?"));
-        assert_eq!(reason(Mode::Server, "somethingelse yes"), "Bad directive or wrong number of arguments");
-        assert!(reason(Mode::Server, "loadmodule /x.so").contains("modules"));
+    fn includes_are_read_in_place() {
+        let main = "dir /etc\nport 1\ninclude conf.d/*.conf\ninclude /etc/nothing/*.conf\nport 3\ninclude last";
+        let files = [
+            ("/etc/redis.conf", main),
+            ("/etc/conf.d/b.conf", "port 2\ntimeout 5"),
+            ("/etc/conf.d/a.conf", "timeout 4\nhz 20"),
+            ("/etc/conf.d/.hidden.conf", "hz 30"),
+            ("/etc/conf.d/c.txt", "hz 40"),
+            ("/etc/last", "maxclients 7"),
+        ];
+        let loaded = load_as(Mode::Server, &files).unwrap();
+        assert_eq!(loaded.config.network.port, 3);
+        assert_eq!(loaded.config.clients.timeout, 5);
+        assert_eq!(loaded.config.process.hz, 20);
+        assert_eq!(loaded.config.clients.maxclients, 7);
     }
 
     #[test]
-    fn a_misspelt_sentinel_statement_suggests_the_real_one() {
-        let text = reason(Mode::Sentinel, "sentinel norification-script mymaster /x");
-        assert!(text.ends_with("Did you mean 'sentinel notification-script'?"), "{text}");
-        let loaded = load(Mode::Sentinel, "sentinel monitor mymaster 127.0.0.1 6379 2 # the group\n").unwrap();
-        assert_eq!(loaded.sentinel[0].words.len(), 6);
-        assert_eq!((loaded.config.network.port, loaded.config.network.protected_mode), (26379, false));
+    fn an_error_in_an_included_file_names_that_file() {
+        let files = [("/etc/redis.conf", "include /etc/x"), ("/etc/x", "\nfoo bar")];
+        let error = load_as(Mode::Server, &files).unwrap_err().to_string();
+        assert!(error.contains("at line 2 of /etc/x\n>>> 'foo bar'"), "{error}");
     }
 
     #[test]
-    fn files_include_files_and_patterns_but_not_for_ever() {
-        let root = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: String| std::fs::write(root.path().join(name), text).unwrap();
-        let at = |name: &str| root.path().join(name).display().to_string();
-        write("a.conf", format!("port 1\ninclude {}\ninclude {}\n", at("part-*.conf"), at("none-*.conf")));
-        write("part-1.conf", "port 2\n".to_owned());
-        write("part-2.conf", "port 3\n".to_owned());
-        let mut loader = Loader::new(&RealFiles, Mode::Server);
-        loader.file(&root.path().join("a.conf")).unwrap();
-        assert_eq!(loader.finish().unwrap().config.network.port, 3);
+    fn a_circle_of_includes_ends() {
+        let error = load_as(Mode::Server, &[("/etc/redis.conf", "include /etc/redis.conf")]).unwrap_err();
+        assert_eq!(error.reason, "Files include each other more than 16 deep");
+    }
 
-        write("self.conf", format!("include {}\n", at("self.conf")));
-        let error = Loader::new(&RealFiles, Mode::Server).file(&root.path().join("self.conf")).unwrap_err();
-        assert!(error.reason.contains("levels deep"));
-        let error = Loader::new(&RealFiles, Mode::Server).file(&root.path().join("missing.conf")).unwrap_err();
-        assert!(error.reason.contains("can't open config file"));
+    #[test]
+    fn dir_counts_for_what_follows() {
+        let files = [("/etc/redis.conf", "dir /etc\ndir conf.d\ninclude x"), ("/etc/conf.d/x", "port 9")];
+        let loaded = load_as(Mode::Server, &files).unwrap();
+        assert_eq!(loaded.config.network.port, 9);
+        assert_eq!(loaded.config.process.dir, Path::new("/etc/conf.d"));
+        assert_eq!(server("").unwrap().config.process.dir, Path::new(""));
+    }
+
+    #[test]
+    fn later_sources_win_and_have_names_of_their_own() {
+        let disk = disk(&[("/etc/redis.conf", "port 1\nsave 30 1")]);
+        let mut loader = Loader::new(&disk, Mode::Server);
+        loader.file(Path::new("/etc/redis.conf")).unwrap();
+        loader.text("standard input", b"port 2\nsave 60 1").unwrap();
+        let error = loader.text("the command line", b"port \"3\"\nfoo").unwrap_err().to_string();
+        let loaded = loader.finish().unwrap();
+        assert_eq!(loaded.config.network.port, 3);
+        assert_eq!(loaded.config.persistence.save.len(), 2);
+        assert!(error.contains("at line 2 of the command line\n>>> 'foo'"), "{error}");
+    }
+
+    #[test]
+    fn directives_without_effect_are_listed_once() {
+        let loaded = server("appendonly yes\nio-threads 4\nport 1\nappendonly yes\nlua-time-limit 5").unwrap();
+        assert_eq!(loaded.not_in_effect, ["appendonly", "io-threads", "busy-reply-threshold"]);
+    }
+
+    #[test]
+    fn renames_are_handed_on() {
+        let loaded = server("rename-command CONFIG \"\"\nrename-command GET get2").unwrap();
+        assert_eq!(loaded.renames.len(), 2);
+        assert_eq!(loaded.renames[0].words[2], b"");
     }
 }
