@@ -270,8 +270,14 @@ impl Sentinel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sentinel::core::io::{Command, Input, LogLine, Output};
+    use crate::sentinel::core::tests::{Bench, names, read_lines};
 
     const ID: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn hello(ip: &str, id: &str, epoch: u64, master: &str, at: &str, config_epoch: u64) -> String {
+        format!("{ip},26379,{id},{epoch},{master},{at},6379,{config_epoch}")
+    }
 
     #[test]
     fn eight_fields_are_a_hello_and_anything_else_is_not() {
@@ -293,5 +299,163 @@ mod tests {
             assert_eq!(read_hello(bad.as_bytes()), None, "{bad:.100}");
         }
         assert_eq!(read_hello(b"\xff\xff,1"), None);
+    }
+
+    #[test]
+    fn our_hello_is_what_others_read() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.run_answering(100);
+        let sent = bench.sent.iter().find_map(|command| command.strip_prefix("PUBLISH __sentinel__:hello "));
+        assert_eq!(sent, Some(format!("10.0.9.9,26379,{},0,mymaster,10.0.0.1,6379,0", "5".repeat(40)).as_str()));
+        bench.command(Command::ConfigSet {
+            words: ["announce-ip", "1.2.3.4", "announce-port", "99"].map(|word| word.as_bytes().to_vec()).to_vec(),
+        });
+        bench.run_answering(2100);
+        let last = bench.sent.iter().rev().find(|command| command.starts_with("PUBLISH")).unwrap();
+        assert!(last.contains(" 1.2.3.4,99,"), "{last}");
+    }
+
+    #[test]
+    fn a_new_sentinel_is_taken_in_once_and_our_own_hello_is_ignored() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.events.clear();
+        let from_us = hello("10.0.0.5", &"5".repeat(40), 9, "mymaster", "10.0.0.9", 9);
+        for payload in [&from_us, &hello("10.0.0.5", ID, 0, "other", "10.0.0.1", 0), "x"] {
+            bench.hello(payload);
+        }
+        assert!(bench.events.is_empty());
+        for _ in 0..2 {
+            bench.hello(&hello("10.0.0.5", ID, 0, "mymaster", "10.0.0.1", 0));
+        }
+        assert_eq!(names(&bench.events), ["+sentinel"]);
+        assert_eq!(bench.events[0].payload, format!("sentinel {ID} 10.0.0.5 26379 @ mymaster 10.0.0.1 6379"));
+    }
+
+    #[test]
+    fn a_newer_configuration_is_followed_and_an_older_one_is_answered() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.add_replica("10.0.1.1", "role:slave\r\n");
+        bench.run_answering(500);
+        bench.events.clear();
+        bench.hello(&hello("10.0.0.5", ID, 7, "mymaster", "10.0.1.1", 6));
+        let expected = ["+sentinel", "+new-epoch", "+config-update-from", "+switch-master", "+slave"];
+        assert_eq!(names(&bench.events)[..5], expected);
+        assert_eq!(bench.events[3].payload, "mymaster 10.0.0.1 6379 10.0.1.1 6379");
+        assert_eq!(bench.events[4].payload, "slave 10.0.0.1:6379 10.0.0.1 6379 @ mymaster 10.0.1.1 6379");
+        bench.run_answering(500);
+        bench.sent.clear();
+        bench.hello(&hello("10.0.0.5", ID, 7, "mymaster", "10.0.0.1", 0));
+        assert!(bench.sent.iter().any(|command| command.ends_with("mymaster,10.0.1.1,6379,6")), "{:?}", bench.sent);
+    }
+
+    #[test]
+    fn a_newer_epoch_for_the_same_address_is_saved() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.hello(&hello("10.0.0.5", ID, 7, "mymaster", "10.0.0.1", 6));
+        assert!(!names(&bench.events).contains(&"+switch-master"));
+        let restarted = Bench::restarted(&bench.sentinel.state_lines());
+        assert_eq!(restarted.sentinel.masters()[0].config_epoch, 6);
+        assert_eq!(restarted.sentinel.current_epoch(), 7);
+    }
+
+    #[test]
+    fn nonsense_epochs_are_not_adopted() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.hello(&hello("10.0.0.5", ID, u64::MAX, "mymaster", "10.0.9.9", u64::MAX));
+        bench.hello(&hello("10.0.0.5", ID, 3, "mymaster", "10.0.9.9", 4));
+        assert_eq!((bench.sentinel.current_epoch(), bench.sentinel.masters()[0].config_epoch), (3, 0));
+    }
+
+    fn two_masters() -> Bench {
+        let text = "sentinel monitor a 10.0.0.1 6379 1\nsentinel monitor b 10.0.0.2 6379 1";
+        let mut bench = Bench::with_state(read_lines(text).unwrap());
+        bench.hello(&hello("10.0.0.5", ID, 0, "a", "10.0.0.1", 0));
+        bench.hello(&hello("10.0.0.5", ID, 0, "b", "10.0.0.2", 0));
+        bench
+    }
+
+    #[test]
+    fn one_sentinel_under_two_masters_shares_one_link() {
+        let mut bench = two_masters();
+        let links: Vec<_> = bench.sentinel.masters().iter().map(|master| master.sentinels[0].instance.link).collect();
+        assert_eq!(links[0], links[1]);
+        bench.run_answering(1000);
+        let master = &bench.sentinel.masters()[0];
+        let fields = bench.sentinel.sentinel_listing(master, bench.now());
+        assert!(fields[0].contains(&("link-refcount", "2".to_owned())));
+        // Each master has its own hello, and a question about one is no question about the other.
+        let hellos = |name: &str| bench.sent.iter().any(|command| command.contains(&format!(",{name},10.0.0.")));
+        assert!(hellos("a") && hellos("b"));
+        bench.command(Command::Remove { name: "a".into() });
+        bench.run_answering(1000);
+        let master = &bench.sentinel.masters()[0];
+        let fields = bench.sentinel.sentinel_listing(master, bench.now());
+        assert!(fields[0].contains(&("link-refcount", "1".to_owned())));
+        assert!(fields[0].contains(&("flags", "sentinel".to_owned())), "{fields:?}");
+    }
+
+    #[test]
+    fn a_sentinel_that_moved_moves_for_all_masters() {
+        let mut bench = two_masters();
+        bench.events.clear();
+        bench.hello(&hello("10.0.0.6", ID, 0, "a", "10.0.0.1", 0));
+        let shown: Vec<(&str, &str)> = bench
+            .events
+            .iter()
+            .map(|event| (event.name, event.payload.as_str()))
+            .filter(|(name, _)| name.starts_with("+sentinel"))
+            .collect();
+        let switched = format!("master a 10.0.0.1 6379 ip 10.0.0.6 port 26379 for {ID}");
+        let updated = format!("sentinel {ID} 10.0.0.6 26379 @ a 10.0.0.1 6379 1 additional matching instances");
+        assert_eq!(
+            shown,
+            [("+sentinel-address-switch", switched.as_str()), ("+sentinel-address-update", updated.as_str())]
+        );
+        for master in bench.sentinel.masters() {
+            assert_eq!(master.sentinels[0].instance.address.host, "10.0.0.6");
+        }
+        bench.run_answering(1000);
+    }
+
+    #[test]
+    fn a_sentinel_with_a_new_id_replaces_the_one_at_its_address() {
+        let mut bench = two_masters();
+        bench.events.clear();
+        let other = "f".repeat(40);
+        bench.hello(&hello("10.0.0.5", &other, 0, "a", "10.0.0.1", 0));
+        assert_eq!(names(&bench.events)[..2], ["+sentinel-invalid-addr", "+sentinel"]);
+        let ids: Vec<Vec<&str>> = bench
+            .sentinel
+            .masters()
+            .iter()
+            .map(|master| master.sentinels.iter().map(|peer| peer.instance.name.as_str()).collect())
+            .collect();
+        assert_eq!(ids, [vec![other.as_str()], vec![]]);
+        bench.run_answering(1000);
+    }
+
+    #[test]
+    fn host_names_wait_for_their_look_up_or_are_refused() {
+        let named = hello("sentinel-2", ID, 0, "mymaster", "10.0.0.1", 0);
+        let mut bench = Bench::watching_one_master(1000);
+        bench.hello(&named);
+        assert!(bench.log.contains(&LogLine::Text(Level::Warning, "Failed to resolve hostname 'sentinel-2'".into())));
+        bench.command(Command::ConfigSet { words: vec![b"resolve-hostnames".to_vec(), b"yes".to_vec()] });
+        let mut out = Outputs::new();
+        bench.sentinel.handle(bench.now(), Input::Hello { payload: named.as_bytes() }, &mut out);
+        let id = out.drain().find_map(|output| match output {
+            Output::Resolve { id, host } => {
+                assert_eq!(host, "sentinel-2");
+                Some(id)
+            }
+            _ => None,
+        });
+        assert!(bench.sentinel.masters()[0].sentinels.is_empty());
+        bench.give(Input::Resolved { id: id.unwrap(), ip: Some("10.0.0.5".parse().unwrap()) });
+        let peer = &bench.sentinel.masters()[0].sentinels[0];
+        assert_eq!(
+            (peer.instance.address.host.as_str(), peer.instance.address.announced(false)),
+            ("sentinel-2", "10.0.0.5".into())
+        );
     }
 }

@@ -470,3 +470,97 @@ impl Sentinel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::resp::value::Value;
+    use crate::sentinel::core::tests::{Bench, read_lines};
+
+    fn pings(bench: &Bench) -> usize {
+        bench.sent.iter().filter(|command| *command == "PING").count()
+    }
+
+    #[test]
+    fn what_is_said_first_on_each_connection() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.run_answering(10);
+        let id = "5".repeat(8);
+        let expected = [
+            format!("CLIENT SETNAME sentinel-{id}-cmd"),
+            "PING".into(),
+            "INFO".into(),
+            format!("PUBLISH __sentinel__:hello 10.0.9.9,26379,{},0,mymaster,10.0.0.1,6379,0", "5".repeat(40)),
+            format!("CLIENT SETNAME sentinel-{id}-pubsub"),
+            "SUBSCRIBE __sentinel__:hello".into(),
+        ];
+        assert_eq!(bench.sent[..6], expected);
+    }
+
+    #[test]
+    fn credentials_and_renamed_commands_are_used() {
+        let text = "sentinel monitor mymaster 10.0.0.1 6379 1\nsentinel auth-pass mymaster secret\n\
+                    sentinel auth-user mymaster bob\nsentinel rename-command mymaster INFO tell\n\
+                    sentinel rename-command mymaster auth letmein\nsentinel sentinel-pass both";
+        let mut bench = Bench::with_state(read_lines(text).unwrap());
+        bench.run_answering(10);
+        assert_eq!(bench.sent[0], "letmein bob secret");
+        assert!(bench.sent.contains(&"tell".to_owned()) && !bench.sent.contains(&"INFO".to_owned()));
+        bench.sent.clear();
+        bench.hello("10.0.0.5,26379,0123456789abcdef0123456789abcdef01234567,7,mymaster,10.0.0.1,6379,0");
+        assert_eq!(bench.sent[0], "letmein both");
+    }
+
+    #[test]
+    fn ping_leaves_every_tenth_of_down_after_and_one_at_a_time() {
+        for (down_after, least, most) in [(1000, 18, 22), (300, 60, 70), (60_000, 2, 3)] {
+            let mut bench = Bench::watching_one_master(down_after);
+            bench.run_answering(2000);
+            assert!((least..=most).contains(&pings(&bench)), "{down_after}: {}", pings(&bench));
+        }
+        let mut bench = Bench::watching_one_master(10_000);
+        bench.run_answering(100);
+        bench.sent.clear();
+        bench.silence("10.0.0.1:6379");
+        bench.run(4000);
+        assert_eq!(pings(&bench), 1);
+    }
+
+    #[test]
+    fn an_attempt_that_nobody_accepts_is_repeated_with_a_fresh_one() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.stop_answering();
+        bench.run(5200);
+        assert!((10..=12).contains(&bench.connects), "{}", bench.connects);
+    }
+
+    #[test]
+    fn a_refused_subscription_leaves_the_link_disconnected() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.refuse_subscriptions();
+        bench.run_answering(1000);
+        let master = bench.sentinel.master("mymaster").unwrap();
+        let fields = bench.sentinel.master_fields(master, bench.now());
+        assert!(fields.contains(&("flags", "master,disconnected".to_owned())));
+        assert!(bench.connects < 30, "{}", bench.connects);
+    }
+
+    #[test]
+    fn a_refused_hello_is_repeated_soon() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.answer_publish_with(Value::Error("NOPERM no".into()));
+        bench.run_answering(1000);
+        let hellos = bench.sent.iter().filter(|command| command.starts_with("PUBLISH")).count();
+        assert!((9..=11).contains(&hellos), "{hellos}");
+    }
+
+    #[test]
+    fn a_silent_connection_is_replaced_with_growing_patience() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.run_answering(500);
+        let before = bench.connects;
+        bench.silence("10.0.0.1:6379");
+        bench.run(60_000);
+        let replaced = (bench.connects - before) / 2;
+        assert!((5..=12).contains(&replaced), "{replaced}");
+    }
+}

@@ -31,6 +31,10 @@ pub struct Bench {
     /// Tickets the disk has not come to yet, while it is held.
     held_tickets: Option<Vec<Ticket>>,
     silent: Vec<String>,
+    refuses_subscriptions: bool,
+    publish: Value,
+    /// Connections asked for.
+    pub connects: usize,
     /// Sentinels that see the master down and vote for whoever asks.
     agreeing: Vec<String>,
 }
@@ -65,6 +69,9 @@ impl Bench {
             held_tickets: None,
             silent: Vec::new(),
             agreeing: Vec::new(),
+            refuses_subscriptions: false,
+            publish: Value::Int(1),
+            connects: 0,
         };
         bench.perform(out.drain().collect());
         bench
@@ -180,6 +187,14 @@ impl Bench {
         self.agreeing.push(address.to_owned());
     }
 
+    pub fn refuse_subscriptions(&mut self) {
+        self.refuses_subscriptions = true;
+    }
+
+    pub fn answer_publish_with(&mut self, value: Value) {
+        self.publish = value;
+    }
+
     pub fn answer_ping_with(&mut self, value: Value) {
         self.ping = Some(value);
     }
@@ -229,6 +244,7 @@ impl Bench {
         for output in outputs {
             match output {
                 Output::Connect { conn, kind, ip, port } => {
+                    self.connects += 1;
                     self.servers.push(Server { conn, kind, address: format!("{ip}:{port}") });
                     if self.is_answering {
                         self.give(Input::Connected { conn, local_ip: "10.0.9.9".parse().unwrap() });
@@ -268,7 +284,8 @@ impl Bench {
         let value = match words[0].as_str() {
             "PING" => self.ping.clone(),
             "INFO" => info.map(|(_, text)| Value::bulk(text)),
-            "PUBLISH" => Some(Value::Int(1)),
+            "PUBLISH" => Some(self.publish.clone()),
+            "SUBSCRIBE" if self.refuses_subscriptions => Some(Value::Error("NOAUTH Authentication required.".into())),
             "SUBSCRIBE" => Some(Value::Array(Vec::new())),
             "SENTINEL" if agrees => {
                 let epoch = if words[5] == "*" { 0 } else { words[4].parse().expect("an epoch") };

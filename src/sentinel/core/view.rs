@@ -240,3 +240,115 @@ impl Flags {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sentinel::core::tests::Bench;
+
+    fn words(fields: &[Field]) -> Vec<&'static str> {
+        fields.iter().map(|(name, _)| *name).collect()
+    }
+
+    fn value<'a>(fields: &'a [Field], name: &str) -> &'a str {
+        fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str()).expect(name)
+    }
+
+    fn bench() -> Bench {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.add_replica(
+            "10.0.1.1",
+            "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\nmaster_link_status:up\r\nslave_repl_offset:5\r\n",
+        );
+        bench.hello("10.0.0.5,26379,0123456789abcdef0123456789abcdef01234567,7,mymaster,10.0.0.1,6379,0");
+        bench.run_answering(3000);
+        bench
+    }
+
+    const COMMON: [&str; 11] = [
+        "name",
+        "ip",
+        "port",
+        "runid",
+        "flags",
+        "link-pending-commands",
+        "link-refcount",
+        "last-ping-sent",
+        "last-ok-ping-reply",
+        "last-ping-reply",
+        "down-after-milliseconds",
+    ];
+    const OBSERVED: [&str; 3] = ["info-refresh", "role-reported", "role-reported-time"];
+
+    #[test]
+    fn fields_come_in_the_documented_order() {
+        let bench = bench();
+        let sentinel = &bench.sentinel;
+        let master = sentinel.master("mymaster").unwrap();
+        let of_master =
+            ["config-epoch", "num-slaves", "num-other-sentinels", "quorum", "failover-timeout", "parallel-syncs"];
+        let fields = sentinel.master_fields(master, bench.now());
+        assert_eq!(words(&fields), [&COMMON[..], &OBSERVED, &of_master].concat());
+        assert_eq!((value(&fields, "flags"), value(&fields, "num-slaves")), ("master", "1"));
+        let of_replica = [
+            "master-link-down-time",
+            "master-link-status",
+            "master-host",
+            "master-port",
+            "slave-priority",
+            "slave-repl-offset",
+            "replica-announced",
+        ];
+        let fields = &sentinel.replica_listing(master, bench.now())[0];
+        assert_eq!(words(fields), [&COMMON[..], &OBSERVED, &of_replica].concat());
+        assert_eq!(value(fields, "name"), "10.0.1.1:6379");
+        assert_eq!((value(fields, "master-link-status"), value(fields, "slave-repl-offset")), ("ok", "5"));
+        let of_peer = ["last-hello-message", "voted-leader", "voted-leader-epoch"];
+        let fields = &sentinel.sentinel_listing(master, bench.now())[0];
+        assert_eq!(words(fields), [&COMMON[..], &of_peer].concat());
+        assert_eq!(value(fields, "voted-leader"), "?");
+    }
+
+    #[test]
+    fn a_master_that_is_down_shows_since_when() {
+        let mut bench = bench();
+        bench.silence("10.0.0.1:6379");
+        bench.run(1500);
+        let master = bench.sentinel.master("mymaster").unwrap();
+        let fields = bench.sentinel.master_fields(master, bench.now());
+        assert!(value(&fields, "flags").starts_with("s_down,master"), "{}", value(&fields, "flags"));
+        assert_eq!(words(&fields)[10], "s-down-time");
+        assert_eq!(bench.sentinel.summaries()[0].status, "sdown");
+        assert_eq!(bench.sentinel.summaries()[0].sentinels, 2);
+    }
+
+    #[test]
+    fn a_quorum_is_counted_over_those_not_down() {
+        let mut bench = bench();
+        let check = |bench: &Bench| bench.sentinel.check_quorum(bench.sentinel.master("mymaster").unwrap());
+        assert_eq!(check(&bench), Quorum { usable: 2, reaches_quorum: true, reaches_majority: true });
+        bench.silence("10.0.0.5:26379");
+        bench.run(2000);
+        assert_eq!(check(&bench), Quorum { usable: 1, reaches_quorum: false, reaches_majority: false });
+    }
+
+    #[test]
+    fn the_cached_texts_are_the_masters_and_then_the_replicas() {
+        let bench = bench();
+        let cache = bench.sentinel.info_cache(bench.sentinel.master("mymaster").unwrap(), bench.now());
+        let texts: Vec<_> = cache.iter().map(|entry| entry.text.clone().unwrap_or_default()).collect();
+        assert!(texts[0].starts_with(b"role:master") && texts[1].starts_with(b"role:slave"));
+    }
+
+    #[test]
+    fn an_unannounced_replica_is_not_listed() {
+        let mut bench = bench();
+        bench.set_info(
+            "10.0.1.1:6379",
+            "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\nreplica_announced:0\r\n",
+        );
+        bench.run(11_000);
+        let master = bench.sentinel.master("mymaster").unwrap();
+        assert_eq!((master.replicas.len(), bench.sentinel.replica_listing(master, bench.now()).len()), (1, 0));
+    }
+}
