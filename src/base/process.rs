@@ -25,6 +25,12 @@ pub fn read_stdin() -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
+/// Whether somebody watches our standard output.
+pub fn has_terminal() -> bool {
+    use std::io::IsTerminal;
+    io::stdout().is_terminal()
+}
+
 /// Whether this process is the daemon that [`daemonize`] started.
 pub fn is_daemon() -> bool {
     std::env::var_os(DAEMON_MARK).is_some()

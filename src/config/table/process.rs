@@ -99,7 +99,6 @@ pub static GROUP: Group = Group {
         Directive {
             name: "always-show-logo",
             kind: flag!(process.always_show_logo, false),
-            effect: NotYet,
             doc: "Print the logo also when the log is not a terminal.",
             ..START
         },
