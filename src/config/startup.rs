@@ -79,7 +79,9 @@ pub fn banner(config: &Config, config_file: &str, not_in_effect: &[&str], mode: 
     if config.process.always_show_logo || config.logging.logfile.as_os_str().is_empty() && process::has_terminal() {
         // The suites of clients and of Redis itself look for the pid in these words.
         let (version, port, pid) = (env!("CARGO_PKG_VERSION"), config.network.port, std::process::id());
-        tracing::info!("\n\n   r  rredis {version}\n  rr  Running in {mode} mode\n   r  Port: {port}\n   r  PID: {pid}\n");
+        tracing::info!(
+            "\n\n   r  rredis {version}\n  rr  Running in {mode} mode\n   r  Port: {port}\n   r  PID: {pid}\n"
+        );
     }
     tracing::info!("Running mode={mode}, port={}.", config.network.port);
 }
