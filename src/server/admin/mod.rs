@@ -13,6 +13,7 @@ mod replconf;
 mod replicaof;
 mod role;
 mod save;
+mod shutdown;
 mod slowlog;
 mod swapdb;
 mod time;
@@ -50,6 +51,7 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
     &replicaof::SLAVEOF,
     &role::SPEC,
     &save::SPEC,
+    &shutdown::SPEC,
     &slowlog::GET,
     &slowlog::HELP,
     &slowlog::LEN,

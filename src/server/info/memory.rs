@@ -9,8 +9,8 @@ use crate::stats::info::{InfoWriter, human_bytes};
 pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     let server = &turn.server;
     let config = &server.engine.config;
-    let used = alloc::observe_peak() as u64;
-    let peak = alloc::peak_memory() as u64;
+    let peak = alloc::observe_peak() as u64;
+    let used = alloc::used_memory() as u64;
     let rss = resident_bytes();
     let startup = server.identity.memory_at_start;
     let (mut clients, mut replicas) = (0u64, 0u64);
