@@ -6,6 +6,7 @@
 pub mod access;
 pub mod cli;
 pub mod directive;
+pub mod document;
 pub mod file;
 pub mod memory_units;
 pub mod model;

@@ -19,6 +19,7 @@ pub static GROUP: Group = Group {
             name: "active-expire-effort",
             kind: integer!(Int, keyspace.active_expire_effort, 1, 1..=10),
             apply: Some(Apply::Expiry),
+            effect: NotYet,
             doc: "How hard to look for keys that have expired but are never asked for: 1 uses little time and leaves a \
                   few per cent of dead keys, 10 uses more time and leaves fewer.",
             ..RUNTIME

@@ -50,6 +50,7 @@ pub static GROUP: Group = Group {
             name: "rdb-save-incremental-fsync",
             kind: flag!(persistence.rdb_save_incremental_fsync, true),
             apply: Some(Apply::Snapshots),
+            effect: NotYet,
             doc: "Bring the file to the disk every few megabytes instead of all at once at the end.",
             ..RUNTIME
         },
@@ -64,7 +65,6 @@ pub static GROUP: Group = Group {
         Directive {
             name: "rdb-del-sync-files",
             kind: flag!(persistence.rdb_del_sync_files, false),
-            effect: NotYet,
             doc: "On a server without persistence of its own, delete the RDB file that a synchronization left behind.",
             ..RUNTIME
         },
@@ -81,7 +81,6 @@ pub static GROUP: Group = Group {
             kind: integer!(Int, persistence.rdb_key_save_delay, 0, INT_MIN..=INT_MAX),
             flags: Flags::HIDDEN,
             apply: Some(Apply::Snapshots),
-            effect: NotYet,
             doc: "Microseconds to wait after each key written, for tests.",
             ..RUNTIME
         },
@@ -90,7 +89,6 @@ pub static GROUP: Group = Group {
             kind: integer!(Int, persistence.key_load_delay, 0, INT_MIN..=INT_MAX),
             flags: Flags::HIDDEN,
             apply: Some(Apply::Snapshots),
-            effect: NotYet,
             doc: "Microseconds to wait after each key loaded, for tests.",
             ..RUNTIME
         },

@@ -121,6 +121,7 @@ pub static GROUP: Group = Group {
             name: "repl-disable-tcp-nodelay",
             kind: flag!(replication.repl_disable_tcp_nodelay, false),
             apply: Some(Apply::Replication),
+            effect: NotYet,
             doc: "With `yes` the kernel collects small packets to replicas: less traffic, up to 40 ms later.",
             ..RUNTIME
         },
@@ -152,9 +153,9 @@ pub static GROUP: Group = Group {
             kind: word!(replication.repl_diskless_load: DisklessLoad::Disabled),
             flags: Flags::DEBUG.and(Flags::DENY_LOADING),
             apply: Some(Apply::Replication),
-            effect: NotYet,
-            doc: "How a replica loads: from a file written first (`disabled`), from the socket when it has no data \
-                  (`on-empty-db`), or from the socket beside the old data (`swapdb`).",
+            doc: "How a replica loads a snapshot: from a file written first (`disabled`), or straight from the socket when \
+                  it has no data (`on-empty-db`). `swapdb`, which keeps the old data until the new is there, is \
+                  accepted and at present does what `disabled` does.",
             ..RUNTIME
         },
         Directive {

@@ -51,7 +51,6 @@ pub static GROUP: Group = Group {
             name: "user",
             kind: special::USER,
             doc: "A user and its ACL rules, as ACL SETUSER takes them: `user alice on >secret ~cached:* +get`.",
-            effect: NotYet,
             ..START
         },
         Directive {
@@ -65,7 +64,6 @@ pub static GROUP: Group = Group {
             name: "acllog-max-len",
             kind: integer!(Int, security.acllog_max_len, 128, 0..=LONG_MAX),
             apply: Some(Apply::Acl),
-            effect: NotYet,
             doc: "Entries kept in the ACL log.",
             ..RUNTIME
         },
@@ -73,7 +71,6 @@ pub static GROUP: Group = Group {
             name: "acl-pubsub-default",
             kind: word!(security.acl_pubsub_default: PubsubDefault::Resetchannels),
             apply: Some(Apply::Acl),
-            effect: NotYet,
             doc: "Channels a new user may use.",
             ..RUNTIME
         },
