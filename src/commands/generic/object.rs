@@ -5,6 +5,7 @@
 //! Looking at a key this way does not count as using it.
 
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
+use crate::data::string::{Str, StrView};
 use crate::resp::args::Args;
 use crate::spec::{Access, Arg, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
 
@@ -131,8 +132,16 @@ pub const REFCOUNT: Spec<DataHandler> = Spec {
     handler: refcount,
 };
 
+/// Redis keeps one object for each of these numbers and says of it that it has very many references. Here a number lies in
+/// its entry and belongs to nobody else; the answer is kept for programs that look at it.
+const SHARED_INTEGERS: i64 = 10_000;
+
 fn refcount(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
-    match ctx.db.facts(args.get(2)) {
+    let key = args.get(2);
+    let small = 0..SHARED_INTEGERS;
+    let is_small = matches!(ctx.db.peek::<Str>(key), Ok(Some(StrView::Int(number))) if small.contains(&number));
+    match ctx.db.facts(key) {
+        Some(_) if is_small => ctx.reply.int(i64::from(i32::MAX)),
         Some(_) => ctx.reply.int(1),
         None => ctx.reply.null(),
     }
