@@ -7,6 +7,7 @@
 use crate::commands::contract::Outcome;
 use crate::config::values::EventClasses;
 use crate::exec::notify::notification;
+use crate::exec::watch::note_change;
 use crate::exec::{Engine, Host};
 use crate::keyspace::{Change, Effect, Event};
 use crate::resp::args::{Args, OwnedArgs};
@@ -86,11 +87,13 @@ fn propagate_removal(engine: &mut Engine, change: &Change<'_>, is_lazy: bool) {
 }
 
 fn touch<H: Host>(host: &mut H, change: &Change<'_>, mut caller: Option<&mut Session>) {
-    let watchers = host.engine().watch.watchers(change.db as usize, change.key).to_vec();
+    let db = change.db as usize;
+    let is_gone = matches!(change.effect, Effect::Removed | Effect::Expired | Effect::Evicted);
+    let watchers = host.engine().watch.watchers(db, change.key).to_vec();
     for client in watchers {
         match caller.as_deref_mut() {
-            Some(session) if session.id == client => session.is_watch_broken = true,
-            _ => host.break_watch(client),
+            Some(session) if session.id == client => note_change(session, db, change.key, is_gone),
+            _ => host.watched_changed(client, db, change.key, is_gone),
         }
     }
 }

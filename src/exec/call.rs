@@ -90,6 +90,10 @@ pub fn call<H: Host>(
             host.feed_monitors(session, &shown);
         }
     }
+    if matches!(table.handler(command), Handler::Flow(_)) {
+        // What an EXEC changed, its commands changed: each has had its consequences.
+        return;
+    }
     if command.flags.has(Flags::TOUCHES_ARBITRARY_KEYS) && host.engine().depth == 0 {
         // SCAN may meet any number of keys whose time is over; they have nothing to do with each other.
         host.engine().journal.bare_unit();

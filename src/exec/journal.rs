@@ -90,7 +90,7 @@ impl Journal {
     /// Adds bytes that belong to no database (PING, REPLCONF GETACK *), outside any unit.
     pub fn append_raw(&mut self, words: &[&[u8]]) {
         if self.is_on {
-            debug_assert_eq!(self.unit.entries, 0, "raw entries stand between units");
+            self.close_unit();
             self.encode_words(words);
         }
     }
@@ -109,9 +109,10 @@ impl Journal {
         self.unit.is_bare = false;
     }
 
-    /// Takes what was appended since the last call.
+    /// Takes what was appended since the last call. A unit that is still open (a change of role inside EXEC) ends here: what
+    /// follows in it belongs to another history.
     pub fn drain(&mut self) -> Vec<Bytes> {
-        debug_assert_eq!(self.unit.entries, 0, "drained between units");
+        self.close_unit();
         self.seal_tail();
         std::mem::take(&mut self.chunks)
     }
@@ -247,6 +248,17 @@ mod tests {
         assert!(chunks.iter().any(|chunk| chunk.as_ptr() == large.as_ptr()));
         assert!(chunks[0].starts_with(b"*1\r\n$5\r\nMULTI"));
         assert_eq!(chunks.iter().map(Bytes::len).sum::<usize>() as u64, written);
+    }
+
+    #[test]
+    fn draining_in_the_middle_of_a_unit_ends_it() {
+        let mut journal = on();
+        add(&mut journal, 0, &[b"SET", b"a", b"1"]);
+        add(&mut journal, 0, &[b"SET", b"b", b"1"]);
+        assert_eq!(text(&mut journal), "MULTI SELECT 0 SET a 1 SET b 1 EXEC");
+        add(&mut journal, 0, &[b"SET", b"c", b"1"]);
+        journal.close_unit();
+        assert_eq!(text(&mut journal), "SET c 1");
     }
 
     #[test]

@@ -161,8 +161,8 @@ pub trait Host: Sized {
     /// reading of the clock per command instead of two.
     fn lap(&mut self) -> u64;
 
-    /// Marks another client: a key it watches has changed.
-    fn break_watch(&mut self, client: ClientId);
+    /// Tells another client that a key it watches has changed; see [`watch::note_change`].
+    fn watched_changed(&mut self, client: ClientId, db: usize, key: &[u8], is_gone: bool);
 
     /// Shows a command, passwords already hidden, to the clients that called MONITOR.
     fn feed_monitors(&mut self, session: &Session, args: &Args<'_>);

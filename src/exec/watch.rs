@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::base::id::ClientId;
-use crate::session::WatchedKey;
+use crate::session::{Session, WatchedKey};
 
 /// One database: key to the clients that watch it.
 type Watchers = HashMap<Box<[u8]>, SmallVec<[ClientId; 2]>>;
@@ -86,6 +86,16 @@ impl WatchTable {
     /// The databases in which something is watched.
     pub fn databases(&self) -> impl Iterator<Item = usize> {
         self.by_db.keys().copied()
+    }
+}
+
+/// Tells a client that a key it may watch has changed. `is_gone` says that the key does not exist any more. A key whose time
+/// was already over when it was watched did not exist for anybody: that it goes away is no change.
+pub fn note_change(session: &mut Session, db: usize, key: &[u8], is_gone: bool) {
+    let own = session.watched.iter_mut().find(|watched| watched.db == db && *watched.key == *key);
+    match own {
+        Some(watched) if watched.was_expired && is_gone => watched.was_expired = false,
+        _ => session.is_watch_broken = true,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::base::time::Instant;
 use crate::commands;
 use crate::commands::contract::CommandResult;
 use crate::exec::gates::Caller;
+use crate::exec::watch::note_change;
 use crate::exec::{Engine, Handler, Host, flow};
 use crate::net::Net;
 use crate::pubsub::Message;
@@ -65,9 +66,9 @@ impl Host for Turn<'_> {
         elapsed
     }
 
-    fn break_watch(&mut self, client: ClientId) {
+    fn watched_changed(&mut self, client: ClientId, db: usize, key: &[u8], is_gone: bool) {
         if let Some(session) = self.server.clients.session_mut(client) {
-            session.is_watch_broken = true;
+            note_change(session, db, key, is_gone);
         }
     }
 

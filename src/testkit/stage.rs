@@ -204,7 +204,7 @@ impl Host for Backstage<'_> {
         0
     }
 
-    fn break_watch(&mut self, _client: ClientId) {}
+    fn watched_changed(&mut self, _: ClientId, _: usize, _: &[u8], _: bool) {}
 
     fn feed_monitors(&mut self, _session: &Session, _args: &Args<'_>) {}
 
