@@ -70,6 +70,28 @@ impl Client {
         self.read()
     }
 
+    /// The same for words and a string that need not be text; anything but a string or status is an error.
+    pub fn call_bytes(&mut self, words: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            bytes.extend_from_slice(word);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        self.send_raw(&bytes).expect("the node takes the command");
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("the node answers");
+        let line = line.trim_end();
+        if let Some(status) = line.strip_prefix('+') {
+            return status.as_bytes().to_vec();
+        }
+        let length: usize = line.strip_prefix('$').and_then(|digits| digits.parse().ok()).expect(line);
+        let mut string = vec![0; length + 2];
+        self.stream.read_exact(&mut string).expect("the whole string");
+        string.truncate(length);
+        string
+    }
+
     pub fn send(&mut self, words: &[&str]) -> io::Result<()> {
         let mut bytes = format!("*{}\r\n", words.len());
         for word in words {

@@ -6,6 +6,7 @@ mod cluster;
 mod failover;
 mod min_replicas;
 mod node;
+mod persistence;
 mod replication;
 mod single;
 mod two_nodes;

@@ -172,6 +172,11 @@ impl Node {
         let _ = fs::remove_file(self.folder.join("pid"));
     }
 
+    /// The exit code, once the process has ended by itself.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.as_mut()?.try_wait().ok()??.code()
+    }
+
     pub fn client(&self) -> Client {
         Client::connect(self.port).expect("the node accepts connections")
     }
