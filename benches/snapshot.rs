@@ -86,7 +86,7 @@ fn load(path: &Path) {
     let mut clock = || epoch.elapsed().as_micros() as u64;
     let now = UnixMillis(1_700_000_000_000);
     let mut keyspace = Keyspace::new(16, Rng::seeded(3));
-    let rules = Rules { verify_checksum: true, drop_expired: true, replace: false, now };
+    let rules = Rules { verify_checksum: true, drop_expired: true, replace: false, bytes_there: 0, now };
     let (started, cpu) = (clock(), cpu_ns());
     let mut load = FileLoad::open(&RealFiles, path, rules, 0, started, Arc::new(|| {})).expect("just written");
     let (mut slice_max, mut waited) = (0, 0);

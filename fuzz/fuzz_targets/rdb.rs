@@ -22,7 +22,7 @@ use rredis::rdb::pack::Packer;
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 fn load(stream: &[u8], piece: usize) -> (Keyspace, Result<bool, LoadError>) {
-    let rules = Rules { verify_checksum: true, drop_expired: true, replace: false, now: NOW };
+    let rules = Rules { verify_checksum: true, drop_expired: true, replace: false, bytes_there: stream.len() as u64, now: NOW };
     let (mut keyspace, mut loader) = (Keyspace::new(16, Rng::seeded(1)), Loader::new(rules));
     for bytes in stream.chunks(piece.max(1)) {
         let mut input = bytes;

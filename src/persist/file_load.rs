@@ -48,6 +48,7 @@ impl FileLoad {
         wake: Wake,
     ) -> io::Result<FileLoad> {
         let source = Source::open(files, path, wake)?;
+        let rules = Rules { bytes_there: source.size(), ..rules };
         Ok(FileLoad {
             source,
             loader: Loader::new(rules),
@@ -151,7 +152,8 @@ mod tests {
     use crate::persist::rdb_file::{Footer, Plan, RdbFile};
     use crate::rdb::encode::{Chunk, KeyFacts};
 
-    const RULES: Rules = Rules { verify_checksum: true, drop_expired: true, replace: false, now: UnixMillis(0) };
+    const RULES: Rules =
+        Rules { verify_checksum: true, drop_expired: true, replace: false, bytes_there: 0, now: UnixMillis(0) };
 
     fn file_with(keys: u32) -> MemoryFiles {
         let files = MemoryFiles::new();

@@ -32,6 +32,9 @@ const BATCH: usize = 64;
 /// An item whose beginning is carried over gets at least so many bytes more at a time.
 const CARRY_STEP: usize = 4096;
 
+/// A key takes at least its type, two lengths, and one byte in most of its names.
+const KEY_BYTES_MIN: u64 = 4;
+
 /// `more` is asked after so many events.
 const ASK_EVERY: u32 = 64;
 
@@ -44,6 +47,9 @@ pub struct Rules {
     pub drop_expired: bool,
     /// A key that is there already is replaced instead of being an error: a file merged into existing data.
     pub replace: bool,
+    /// Bytes that are known to be there: room is made for no more keys than those can hold, whatever the file announces.
+    /// 0 when nothing is known; the tables then grow as the keys come.
+    pub bytes_there: u64,
     /// The wall clock when loading began.
     pub now: UnixMillis,
 }
@@ -329,7 +335,7 @@ impl Target {
                 Ok(())
             }
             Event::ResizeDb { keys, .. } => {
-                keyspace.reserve(self.db, keys);
+                keyspace.reserve(self.db, keys.min(self.rules.bytes_there / KEY_BYTES_MIN));
                 Ok(())
             }
             Event::Aux { name, value } => {
@@ -458,7 +464,8 @@ mod tests {
     use crate::rdb::pack::Packer;
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
-    const RULES: Rules = Rules { verify_checksum: true, drop_expired: true, replace: false, now: NOW };
+    const RULES: Rules =
+        Rules { verify_checksum: true, drop_expired: true, replace: false, bytes_there: 1 << 20, now: NOW };
 
     fn image(write: impl FnOnce(&mut Chunk)) -> Vec<u8> {
         let mut chunk = Chunk::new(0, true);
@@ -636,6 +643,14 @@ mod tests {
         assert_eq!(value(&mut keyspace, 2, b"k\n").unwrap(), b"2");
         let error = load(&image(|chunk| chunk.select_db(16)), 1000, RULES).2.unwrap_err().to_string();
         assert!(error.contains("more than 16 databases"), "{error}");
+    }
+
+    #[test]
+    fn room_is_made_for_no_more_keys_than_the_bytes_can_hold() {
+        let liar = image(|chunk| chunk.resize_db(u64::MAX, u64::MAX));
+        let (keyspace, _, fed) = load(&liar, 1000, Rules { bytes_there: liar.len() as u64, ..RULES });
+        assert_eq!(fed, Ok(Fed::Done));
+        assert!(keyspace.index_memory() < 100_000, "{}", keyspace.index_memory());
     }
 
     #[test]

@@ -12,7 +12,8 @@ const QUIET: &[&str] = &["save \"\"", "enable-debug-command yes"];
 fn fill(node: &Node) {
     let mut client = node.client();
     let long = "a".repeat(3000);
-    let noise: String = (0..2000u32).map(|i| char::from(33 + (i.wrapping_mul(2_654_435_761) >> 24) as u8 % 90)).collect();
+    let noise: String =
+        (0..2000u32).map(|i| char::from(33 + (i.wrapping_mul(2_654_435_761) >> 24) as u8 % 90)).collect();
     for (key, value) in [
         ("small", "7"),
         ("int16", "-1234"),
@@ -39,7 +40,9 @@ fn fill(node: &Node) {
 fn contents(node: &Node) -> String {
     let mut client = node.client();
     let mut text = client.call(&["DBSIZE"]).unwrap().text();
-    for key in ["small", "int16", "int32", "int64", "almost", "12345", "empty", "text", "long", "noise", "expires", "key:1999"] {
+    for key in
+        ["small", "int16", "int32", "int64", "almost", "12345", "empty", "text", "long", "noise", "expires", "key:1999"]
+    {
         text += &format!(" {key}={}", client.call(&["GET", key]).unwrap().text());
     }
     text += &format!(" {}", client.call(&["EXPIRETIME", "expires"]).unwrap().text());

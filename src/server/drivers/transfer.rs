@@ -78,6 +78,7 @@ impl Transfer {
             verify_checksum: engine.config.persistence.rdbchecksum,
             drop_expired: false,
             replace: false,
+            bytes_there: 0,
             now: engine.now.wall(),
         };
         (Transfer { state: State::Parsing(Box::new(Loader::new(rules))) }, Advance::Replaces)
