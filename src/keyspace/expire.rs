@@ -1,8 +1,8 @@
 //! Removing keys whose time is over without being asked for them.
 //!
 //! The lazy rule (`db.rs`) covers keys that somebody looks at. The active cycle covers the others. It does not sample:
-//! tables know for each segment a moment before which nothing in it expires (`table/scan.rs`), so the cycle finds every
-//! key that is over, in the order of the table, and passes what is not. A million keys that expire in the same second
+//! tables know for each segment when it has to be looked at (`table/scan.rs`), so the cycle finds every key that is over,
+//! in the order of the table and at most a quarter of a second late, and passes what is not. A million keys that expire in the same second
 //! are gone as fast as they can be removed; a million keys that expire next week cost nothing.
 //!
 //! The cycle has a budget, not a clock: after each portion (a few hundred removals or headers, some 50 µs) it asks
@@ -17,7 +17,7 @@ use crate::base::time::UnixMillis;
 pub struct ExpireStep {
     /// Keys removed. Each is in the change log as `Effect::Expired`.
     pub removed: usize,
-    /// Whether every key whose time was over at `now` is gone; else there was no time for more.
+    /// Whether nothing is left to do at `now`; else there was no time for more.
     pub finished: bool,
 }
 

@@ -443,7 +443,7 @@ impl Table {
         }
         if let Some(new) = new {
             header.expires += 1;
-            header.next_expiry = header.next_expiry.min(new.0);
+            header.due = header.due.min(new.0);
             self.expires += 1;
             self.expiry_sum += i128::from(new.0);
             self.sweep.expiry_set(new.0);

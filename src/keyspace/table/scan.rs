@@ -15,10 +15,14 @@
 //! So a key that is there all the time is visited at least once, and more than once only if it was removed and added.
 //! Cursors are small for small tables, and any number is a harmless cursor.
 //!
-//! The sweep goes by a lower bound: each segment knows a moment before which none of its entries expires, and the table
-//! knows one for all. Segments whose bound lies ahead are passed after a look at the header, so finding the few expired
-//! keys among ten million takes a pass over some 25,000 headers, and none at all while the table's bound lies ahead. A
-//! bound may be too early (the key it came from was removed or prolonged); visiting the segment then corrects it.
+//! The sweep goes by due times: each segment knows when it has to be looked at next, and the table knows the earliest of
+//! all. Segments that are not due are passed after a look at the header, so finding the few expired keys among ten million
+//! takes a pass over some 25,000 headers, and none at all while nothing is due. A segment is due at the earliest expiry
+//! that was set since it was last looked at. A look costs a few microseconds, for every entry with an expiry must be
+//! visited; if keys expire all the time it should find several. So after a look a segment is due when the next
+//! [`WORTH_A_LOOK`] of its keys are over, or [`LATE_MS`] after the first of them. Nobody sees the difference, as a key that
+//! is over is not found by commands anyway. A due time may be too early (the key it came from was removed or
+//! prolonged); looking then corrects it.
 
 use super::segment::{EXPIRES, SLOTS, Segment, Slot, prefetch};
 use super::{EntryRef, Loc, Table};
@@ -37,6 +41,12 @@ const RANDOM_DRAWS: u32 = 64;
 /// A portion of the sweep stops when it has gathered this many bytes of keys.
 const PORTION_BYTES: usize = 64 * 1024;
 
+/// A look at a segment should find this many keys that are over,
+const WORTH_A_LOOK: usize = 8;
+
+/// unless the first of them would have to wait longer than this.
+pub(super) const LATE_MS: i64 = 250;
+
 /// Headers asked for ahead of the sweep.
 const HEADERS_AHEAD: usize = 16;
 
@@ -44,15 +54,15 @@ const HEADERS_AHEAD: usize = 16;
 pub(super) struct Sweep {
     /// Where in the hash space it goes on.
     position: u64,
-    /// No expiry in the table is earlier, except perhaps behind `position` if a sweep is under way.
-    bound: i64,
-    /// The earliest bound met so far in this sweep.
+    /// No segment is due earlier, except perhaps behind `position` if a sweep is under way.
+    due: i64,
+    /// The earliest due time met so far in this sweep.
     met: i64,
 }
 
 impl Default for Sweep {
     fn default() -> Sweep {
-        Sweep { position: 0, bound: i64::MAX, met: i64::MAX }
+        Sweep { position: 0, due: i64::MAX, met: i64::MAX }
     }
 }
 
@@ -60,7 +70,7 @@ impl Sweep {
     /// An expiry was set somewhere.
     #[inline]
     pub fn expiry_set(&mut self, when: i64) {
-        self.bound = self.bound.min(when);
+        self.due = self.due.min(when);
         self.met = self.met.min(when);
     }
 }
@@ -70,7 +80,7 @@ impl Sweep {
 pub(in crate::keyspace) enum Swept {
     /// There may be more.
     More,
-    /// Nothing in the table was over at `now`, beyond what has been given out.
+    /// Nothing in the table had been over for [`LATE_MS`] at `now`, beyond what has been given out.
     All,
 }
 
@@ -170,7 +180,7 @@ impl Table {
     /// caller removes. Returns after one segment that had some, or after `headers` that had none.
     pub fn sweep(&mut self, now: UnixMillis, headers: usize, keys: &mut Vec<u8>, ends: &mut Vec<usize>) -> Swept {
         if self.sweep.position == 0 {
-            if self.sweep.bound >= now.0 {
+            if self.sweep.due >= now.0 {
                 return Swept::All;
             }
             self.sweep.met = i64::MAX;
@@ -182,17 +192,16 @@ impl Table {
                 prefetch(later.block().as_ptr());
             }
             let segment = self.directory[word];
-            if segment.header().next_expiry < now.0 {
-                let bound = gather(segment, now, keys, ends);
-                let Some(bound) = bound else { return Swept::More };
-                segment.header_mut().next_expiry = bound;
+            if segment.header().due < now.0 {
+                let Some(due) = gather(segment, now, keys, ends) else { return Swept::More };
+                segment.header_mut().due = due;
             }
-            self.sweep.met = self.sweep.met.min(segment.header().next_expiry);
+            self.sweep.met = self.sweep.met.min(segment.header().due);
             match self.after_segment(position) {
                 Some(next) => self.sweep.position = next,
                 None => {
-                    self.sweep = Sweep { position: 0, bound: self.sweep.met, met: i64::MAX };
-                    return if self.sweep.bound < now.0 { Swept::More } else { Swept::All };
+                    self.sweep = Sweep { position: 0, due: self.sweep.met, met: i64::MAX };
+                    return if self.sweep.due < now.0 { Swept::More } else { Swept::All };
                 }
             }
             if !ends.is_empty() {
@@ -203,10 +212,11 @@ impl Table {
     }
 }
 
-/// Copies the keys whose time is over; gives the earliest expiry among the others, or `None` if it stopped early
-/// because the portion was large enough.
+/// Copies the keys whose time is over; gives when the segment is due next, or `None` if it stopped early because the
+/// portion was large enough.
 fn gather(segment: Segment, now: UnixMillis, keys: &mut Vec<u8>, ends: &mut Vec<usize>) -> Option<i64> {
-    let mut bound = i64::MAX;
+    // The earliest expiries to come, in order.
+    let mut coming = [i64::MAX; WORTH_A_LOOK];
     for slot in segment.slots().filter(|slot| slot.has(EXPIRES)) {
         prefetch(slot.block().as_ptr());
     }
@@ -219,11 +229,13 @@ fn gather(segment: Segment, now: UnixMillis, keys: &mut Vec<u8>, ends: &mut Vec<
             if keys.len() >= PORTION_BYTES {
                 return None;
             }
-        } else {
-            bound = bound.min(when);
+        } else if when < coming[WORTH_A_LOOK - 1] {
+            let place = coming.partition_point(|&other| other <= when);
+            coming[place..].rotate_right(1);
+            coming[place] = when;
         }
     }
-    Some(bound)
+    Some(coming[WORTH_A_LOOK - 1].min(coming[0].saturating_add(LATE_MS)))
 }
 
 /// Slots are drawn as if every segment had at least this many buckets.

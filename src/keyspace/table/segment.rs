@@ -41,8 +41,8 @@ pub(super) const OUTSIDE: u64 = 2;
 pub(super) struct Header {
     /// The epoch of the last cut that has this segment, or in which it was made.
     pub version: u64,
-    /// No entry's expiry is earlier than this.
-    pub next_expiry: i64,
+    /// After this moment the sweep has to look for keys that are over, see `scan.rs`.
+    pub due: i64,
     pub count: u32,
     pub expires: u32,
 }
@@ -215,10 +215,10 @@ impl Segment {
     }
 
     /// Sets up a segment in fresh memory.
-    pub fn clear(self, version: u64, next_expiry: i64) {
+    pub fn clear(self, version: u64, due: i64) {
         // SAFETY: the block has room for this header and these buckets; nothing in it needs dropping.
         unsafe {
-            let header = Header { version, next_expiry, count: 0, expires: 0 };
+            let header = Header { version, due, count: 0, expires: 0 };
             self.block().cast::<Header>().write(header);
             self.line(0).write_bytes(0, self.buckets());
         }

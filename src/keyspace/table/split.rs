@@ -83,9 +83,9 @@ impl Table {
     }
 
     /// A new segment in memory of its own, named by no word yet.
-    fn make_segment(&mut self, buckets: usize, depth: u32, version: u64, next_expiry: i64) -> Segment {
+    fn make_segment(&mut self, buckets: usize, depth: u32, version: u64, due: i64) -> Segment {
         let segment = Segment::new(self.arena.alloc(Segment::size(buckets)), buckets, depth);
-        segment.clear(version, next_expiry);
+        segment.clear(version, due);
         self.at_depth[depth as usize] += 1;
         segment
     }
@@ -107,7 +107,7 @@ impl Table {
     fn rebuild(&mut self, word: usize, buckets: usize) {
         let old = self.directory[word];
         let header = old.header();
-        let new = self.make_segment(buckets, old.depth(), header.version, header.next_expiry);
+        let new = self.make_segment(buckets, old.depth(), header.version, header.due);
         pour(old, new);
         self.point(word, new);
         self.free_segment(old);
@@ -138,9 +138,9 @@ impl Table {
         let depth = old.depth() + 1;
         let span = 1usize << (self.depth() - depth);
         let first = word & !(2 * span - 1);
-        let (version, next_expiry) = (old.header().version, old.header().next_expiry);
+        let (version, due) = (old.header().version, old.header().due);
         for (side, slots) in sides.iter().enumerate() {
-            let new = self.make_segment(fitting(slots.len() as u32), depth, version, next_expiry);
+            let new = self.make_segment(fitting(slots.len() as u32), depth, version, due);
             slots.iter().for_each(|&slot| add(new, slot));
             self.point(first + side * span, new);
         }
@@ -181,8 +181,8 @@ impl Table {
         if sibling.depth() != segment.depth() || a.version != b.version || a.count + b.count > MERGE_MAX {
             return false;
         }
-        let next_expiry = a.next_expiry.min(b.next_expiry);
-        let new = self.make_segment(fitting(a.count + b.count), segment.depth() - 1, a.version, next_expiry);
+        let due = a.due.min(b.due);
+        let new = self.make_segment(fitting(a.count + b.count), segment.depth() - 1, a.version, due);
         pour(segment, new);
         pour(sibling, new);
         self.point(word, new);
