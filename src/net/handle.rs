@@ -448,8 +448,12 @@ impl Net {
     fn flush_one<A: App>(&mut self, app: &mut A, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.is_dirty = false;
-        if conn.state == State::Connecting || conn.is_blocked {
+        if conn.state == State::Connecting {
             return;
+        }
+        if conn.is_blocked {
+            // Nothing can be sent, but more may have been written.
+            return app.congested(self, id);
         }
         let before = conn.bytes_out();
         let mut outcome = WriteOutcome::Drained;

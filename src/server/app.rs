@@ -132,23 +132,33 @@ impl App for Server {
 impl Turn<'_> {
     /// Closes a client whose unsent output is over its limit.
     pub fn enforce_output_limit(&mut self, conn: ConnId) {
-        let now = self.server.engine.now.mono;
-        let Some(waiting) = self.net.conn(conn).map(|socket| socket.out().len() as u64) else { return };
-        let limits = self.server.engine.config.clients.client_output_buffer_limit;
-        let Some(session) = self.server.clients.get_mut(conn).and_then(|client| client.session.as_deref_mut()) else {
+        let Some(waiting) = self.net.conn(conn).map(|socket| socket.out().len()) else { return };
+        let Some(mut session) = self.server.clients.get_mut(conn).and_then(|client| client.session.take()) else {
             return;
         };
-        // How far a replica may lag is the business of replication.
-        if matches!(session.kind, Kind::Master | Kind::Replica) {
-            return;
+        let is_over = self.is_output_over(&mut session, waiting);
+        if let Some(client) = self.server.clients.get_mut(conn) {
+            client.session = Some(session);
         }
-        let limit = session.limit_class().of(&limits);
-        if is_output_exceeded(limit, waiting, &mut session.over_soft_limit_since, now) {
-            let session = self.server.clients.get(conn).and_then(|client| client.session.as_deref());
-            let text = session.map(|session| self.describe(session)).unwrap_or_default();
-            tracing::warn!("Client {text} scheduled to be closed ASAP for overcoming of output buffer limits.");
-            self.server.engine.counters.client_output_buffer_limit_disconnections += 1;
+        if is_over {
             self.close(conn);
         }
+    }
+
+    /// Whether a client with so many bytes of output is to be closed for it; then that is logged and counted.
+    pub fn is_output_over(&mut self, session: &mut Session, waiting: usize) -> bool {
+        // How far a replica may lag is the business of replication.
+        if matches!(session.kind, Kind::Master | Kind::Replica) {
+            return false;
+        }
+        let engine = &mut self.server.engine;
+        let limit = session.limit_class().of(&engine.config.clients.client_output_buffer_limit);
+        let is_over = is_output_exceeded(limit, waiting as u64, &mut session.over_soft_limit_since, engine.now.mono);
+        if is_over {
+            engine.counters.client_output_buffer_limit_disconnections += 1;
+            let text = self.describe(session);
+            tracing::warn!("Client {text} scheduled to be closed ASAP for overcoming of output buffer limits.");
+        }
+        is_over
     }
 }

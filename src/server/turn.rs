@@ -15,7 +15,7 @@
 
 use std::rc::Rc;
 
-use crate::base::limits::{BATCH_COMMANDS, BULK_MAX};
+use crate::base::limits::{BATCH_COMMANDS, BULK_MAX, READ_CHUNK};
 use crate::base::quote;
 use crate::exec::{Verdict, execute};
 use crate::keyspace::Lookup;
@@ -155,6 +155,9 @@ impl Turn<'_> {
             };
             if self.server.engine.journal.written() != written {
                 session.written_to = self.server.stream_end();
+            }
+            if out.len() > READ_CHUNK && self.is_output_over(&mut session, out.len()) {
+                session.marks.is_closing_asap = true;
             }
             let is_held = verdict == Verdict::HeldBack;
             let must_stop = is_held || self.must_stop(&session, conn);
