@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 600
 
 SERVER = target/release/rredis-server
 
-.PHONY: all build run test test-clients lint sim bench fuzz miri install clean
+.PHONY: all build run test test-clients lint sim bench fuzz install clean
 
 all: build
 
