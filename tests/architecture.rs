@@ -147,7 +147,8 @@ fn public_items_and_modules_are_documented() {
             let is_item = ["pub fn ", "pub struct ", "pub enum ", "pub trait ", "pub const fn "]
                 .iter()
                 .any(|start| item.starts_with(start));
-            if !is_item {
+            // What a macro makes gets its words from where the macro is used.
+            if !is_item || item.contains('$') {
                 continue;
             }
             let mut above = number;

@@ -312,6 +312,7 @@ pub const RENAME_COMMAND: Kind = line("rename-command <command> <new name or \"\
 pub const USER: Kind = line("user <name> <ACL rules…>", 1..=ANY);
 pub const LOADMODULE: Kind = line("loadmodule <path> <arguments…>", 1..=ANY);
 
+/// SAVE and NOSAVE contradict each other.
 pub fn shutdown_words_agree(config: &Config) -> Result<(), &'static str> {
     let both = |flags: ShutdownFlags| flags.save && flags.nosave;
     if both(config.process.shutdown_on_sigint) || both(config.process.shutdown_on_sigterm) {
@@ -320,6 +321,7 @@ pub fn shutdown_words_agree(config: &Config) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// There is no defragmentation to switch on.
 pub fn defragmentation_is_off(config: &Config) -> Result<(), &'static str> {
     if config.memory.activedefrag {
         return Err("Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified \
@@ -333,6 +335,7 @@ fn is_base_name(name: &str) -> bool {
     !name.contains('/') && !name.contains('\\') && !matches!(name, "." | "..") && !name.contains('\0')
 }
 
+/// The folder is what `dir` says.
 pub fn dbfilename_is_a_name(config: &Config) -> Result<(), &'static str> {
     if !is_base_name(&config.persistence.dbfilename) {
         return Err("dbfilename can't be a path, just a filename");
@@ -340,6 +343,7 @@ pub fn dbfilename_is_a_name(config: &Config) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// The folder is what `appenddirname` says.
 pub fn appendfilename_is_a_name(config: &Config) -> Result<(), &'static str> {
     match config.persistence.appendfilename.as_str() {
         "" => Err("appendfilename can't be empty"),
@@ -348,6 +352,7 @@ pub fn appendfilename_is_a_name(config: &Config) -> Result<(), &'static str> {
     }
 }
 
+/// It lies in `dir`.
 pub fn appenddirname_is_a_name(config: &Config) -> Result<(), &'static str> {
     match config.persistence.appenddirname.as_str() {
         "" => Err("appenddirname can't be empty"),
@@ -370,6 +375,7 @@ pub fn title_template_is_valid(config: &Config) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Letters, digits, hyphens and dots, fewer than 256.
 pub fn announced_hostname_is_valid(config: &Config) -> Result<(), &'static str> {
     let name = &config.cluster.cluster_announce_hostname;
     if name.len() >= 256 {
@@ -381,6 +387,7 @@ pub fn announced_hostname_is_valid(config: &Config) -> Result<(), &'static str> 
     Ok(())
 }
 
+/// No characters that the text of CLUSTER NODES needs for itself.
 pub fn announced_nodename_is_valid(config: &Config) -> Result<(), &'static str> {
     const FORBIDDEN: &[u8] = b"!#$%&()*+:;<>?@[]^{|}~";
     if config.cluster.cluster_announce_human_nodename.bytes().any(|byte| FORBIDDEN.contains(&byte)) {

@@ -45,6 +45,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
+    /// A recorder that has seen nothing. `now` is the moment of the image, from which idle times are counted.
     pub fn new(settings: &Settings, recency: Recency, now: UnixMillis) -> Recorder {
         Recorder {
             compress: settings.compress,
