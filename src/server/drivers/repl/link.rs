@@ -53,6 +53,7 @@ impl Turn<'_> {
         let options = DialOptions { source, source_is_optional: false, keepalive: network.tcp_keepalive };
         let conn = self.net.dial(address, &options);
         self.server.repl.link = Some(conn);
+        self.server.repl.is_link_paused = false;
     }
 
     /// An attempt to connect ended.
@@ -145,6 +146,7 @@ impl Turn<'_> {
         if let Some(transfer) = &mut self.server.repl.transfer {
             advance = transfer.payload(&mut self.server.engine, &input.bytes()[..count]);
             if transfer.is_full() {
+                self.server.repl.is_link_paused = true;
                 self.net.pause_reading(conn);
             }
         }
@@ -161,6 +163,7 @@ impl Turn<'_> {
         if let Some(conn) = server.repl.link {
             // What follows is the stream; it waits with the system until the data it continues are there.
             self.net.pause_reading(conn);
+            server.repl.is_link_paused = true;
         }
         self.transfer_advanced(advance);
     }
@@ -179,11 +182,8 @@ impl Turn<'_> {
         let clock = self.net.clock();
         let advance = transfer.turn(&mut server.engine, &mut server.snapshots, &mut || clock.micros());
         let is_full = transfer.is_full();
-        if let Some(conn) = server.repl.link
-            && !is_full
-            && server.repl.node.link().is_some_and(|link| link.is_receiving())
-        {
-            self.net.resume_reading(conn);
+        if !is_full && server.repl.node.link().is_some_and(|link| link.is_receiving()) {
+            self.resume_link();
         }
         self.transfer_advanced(advance);
         self.load_progress();
@@ -233,7 +233,18 @@ impl Turn<'_> {
         session.db = db as usize;
         self.server.clients.add(conn, session);
         self.server.repl.unapplied.clear();
-        self.net.resume_reading(conn);
+        // What came with the end of the handshake is the beginning of the stream.
+        self.net.announce(conn);
+        self.resume_link();
+    }
+
+    /// Reads from the master again, if that was stopped. Not otherwise: it has the input looked at once more.
+    fn resume_link(&mut self) {
+        if std::mem::take(&mut self.server.repl.is_link_paused)
+            && let Some(conn) = self.server.repl.link
+        {
+            self.net.resume_reading(conn);
+        }
     }
 
     /// Executes what the master sent.

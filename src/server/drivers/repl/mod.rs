@@ -52,6 +52,8 @@ pub struct Replication {
     pub node: Node,
     /// The connection to our master.
     link: Option<ConnId>,
+    /// Reading from it was stopped.
+    is_link_paused: bool,
     /// The look-up of our master's name under way, and the port to dial then.
     look_up: Option<(u64, u16)>,
     last_tag: u64,
@@ -98,6 +100,7 @@ impl Replication {
         Replication {
             node,
             link: None,
+            is_link_paused: false,
             look_up: None,
             last_tag: 0,
             drained: 0,
