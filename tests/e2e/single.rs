@@ -83,14 +83,15 @@ fn a_paused_client_goes_on_where_it_was() {
 fn a_corrupt_dump_file_is_refused_and_left_alone() {
     let root = tempfile::tempdir().unwrap();
     let dump = root.path().join("dump.rdb");
-    std::fs::write(&dump, b"REDIS0010\xfe\x00\x00\x01k\x05v").unwrap();
+    let torn = b"REDIS0010\xfe\x00\x00\x01k\x05v";
+    std::fs::write(&dump, torn).unwrap();
     let port = free_port().to_string();
     let output = std::process::Command::new(OURS)
         .args(["--port", &port, "--bind", "127.0.0.1", "--dir", &root.path().display().to_string()])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
-    assert_eq!(std::fs::read(&dump).unwrap().len(), 17);
+    assert_eq!(std::fs::read(&dump).unwrap(), torn);
 }
 
 #[test]
