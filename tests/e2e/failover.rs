@@ -37,9 +37,16 @@ impl Group {
             })
             .collect();
         let monitor = format!("sentinel monitor mymaster 127.0.0.1 {master_port} 2");
+        // A stock Sentinel may leave a new master undialled for a second and then call it down; with a second of
+        // down-after two of them sometimes replace a healthy master.
+        let has_stock = sentinels.iter().any(|program| *program != Path::new(OURS));
+        let down_after = match has_stock {
+            true => "sentinel down-after-milliseconds mymaster 3000",
+            false => "sentinel down-after-milliseconds mymaster 1000",
+        };
         let conf = [
             &*monitor,
-            "sentinel down-after-milliseconds mymaster 1000",
+            down_after,
             "sentinel failover-timeout mymaster 10000",
             "protected-mode yes",
             "daemonize yes",
