@@ -65,6 +65,7 @@ for i in 0 1 2; do
     echo "dir $dir"
     echo "logfile $dir/log"
     echo "pidfile $dir/pid"
+    echo "repl-diskless-sync-delay 0"
     [ "$i" -gt 0 ] && echo "replicaof 127.0.0.1 $port"
   } > "$dir/redis.conf"
   : > "$dir/log"
@@ -80,6 +81,8 @@ for i in 0 1 2; do
   {
     sed -e "s/^port .*/port $p/" -e "s/^sentinel monitor mymaster .*/sentinel monitor mymaster 127.0.0.1 $port 2/" "$root/sentinel.conf"
     echo
+    echo "# Added by make run: a second of silence is enough on one machine."
+    echo "sentinel down-after-milliseconds mymaster 1000"
     echo "dir $dir"
     echo "logfile $dir/log"
     echo "pidfile $dir/pid"
