@@ -91,7 +91,12 @@ mod tests {
             :50
             ",
         )
-        .propagates(&["SET k v", "PEXPIREAT k 1100000", "PEXPIREAT k 1200000", "PEXPIREAT k 1050000"]);
+        .propagates(&[
+            "SET k v",
+            "PEXPIREAT k 1100000 nx",
+            "PEXPIREAT k 1200000 GT XX",
+            "PEXPIREAT k 1050000 XX LT",
+        ]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What the EXPIRE family (set a moment) and the TTL family (ask for it) share.
 //!
 //! A moment is kept in milliseconds since 1970, whatever unit it was given in. Replicas and the AOF always receive
-//! `PEXPIREAT key ms`: a relative time would mean another moment when it is read later. The condition words, having been
-//! decided here, are left out.
+//! `PEXPIREAT key ms`: a relative time would mean another moment when it is read later. Condition words go along, as
+//! stock servers send them; they hold there as they did here.
 //!
 //! A moment that has passed deletes the key at once, and `DEL key` (`UNLINK` with lazyfree-lazy-expire) goes out. Not so
 //! on a replica and while loading, where only the master's own DEL may remove a key.
@@ -11,7 +11,7 @@ use crate::base::number::{format_i64, parse_i64};
 use crate::base::time::UnixMillis;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, Outcome};
 use crate::keyspace::Event;
-use crate::resp::args::Args;
+use crate::resp::args::{Args, OwnedArgs};
 
 /// How a moment was written.
 #[derive(Clone, Copy)]
@@ -91,7 +91,14 @@ pub fn set_expiry(ctx: &mut DataCtx<'_>, args: &Args<'_>, form: Form) -> Command
         return Ok(ctx.propagate(&[word, key]));
     }
     ctx.db.expire_at(key, Some(moment), Event::EXPIRE);
-    Ok(ctx.propagate(&[b"PEXPIREAT", key, &format_i64(moment.0)]))
+    if !form.is_relative && form.unit_ms == 1 {
+        return Ok(Outcome::Done);
+    }
+    Ok(ctx.propagate_with(|| {
+        let mut command = OwnedArgs::of(&[b"PEXPIREAT", key, &format_i64(moment.0)]);
+        (3..args.len()).for_each(|index| command.push_arg(args, index));
+        command
+    }))
 }
 
 /// What the TTL family asks for.

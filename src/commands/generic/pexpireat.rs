@@ -64,7 +64,7 @@ mod tests {
             :1
             ",
         )
-        .propagates(&["SET k v", "PEXPIREAT k 1100001", "PEXPIREAT k 9223372036854775807", "DEL k"])
+        .propagates(&["SET k v", "PEXPIREAT k 1100001 NX", "PEXPIREAT k 9223372036854775807", "DEL k"])
         .notifies(&["set k", "expire k", "expire k", "del k"]);
     }
 }
