@@ -5,7 +5,7 @@ use crate::commands::{Leeway, Source};
 use crate::pair::{Pair, in_any_order, roughly, same_content};
 
 /// Commands in one run.
-const COMMANDS: usize = 20_000;
+const COMMANDS: usize = 5_000;
 
 fn seed() -> u64 {
     std::env::var("SEED").ok().map_or(1, |seed| seed.parse().expect("SEED is a number"))
