@@ -130,6 +130,43 @@ impl Supervisor {
     }
 }
 
+/// Processor time in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CpuTimes {
+    /// Of the process or thread itself, in its own code.
+    pub user: f64,
+    /// In the system, on its behalf.
+    pub system: f64,
+    /// Of children that ended, in their own code.
+    pub children_user: f64,
+    /// Of children that ended, in the system.
+    pub children_system: f64,
+}
+
+/// Kernel ticks per second as shown in /proc, on every Linux.
+const TICKS: f64 = 100.0;
+
+impl CpuTimes {
+    /// Of this process.
+    pub fn of_process() -> CpuTimes {
+        CpuTimes::read("/proc/self/stat")
+    }
+
+    /// Of the calling thread.
+    pub fn of_thread() -> CpuTimes {
+        CpuTimes::read("/proc/thread-self/stat")
+    }
+
+    fn read(path: &str) -> CpuTimes {
+        let stat = fs::read_to_string(path).unwrap_or_default();
+        // The second field is the name in parentheses and may hold anything.
+        let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let fields: Vec<f64> = after.split_whitespace().map(|field| field.parse().unwrap_or_default()).collect();
+        let at = |index: usize| fields.get(index).copied().unwrap_or_default() / TICKS;
+        CpuTimes { user: at(11), system: at(12), children_user: at(13), children_system: at(14) }
+    }
+}
+
 /// Descriptors kept for what is no client: listeners, files, replication.
 const RESERVED: u64 = 32;
 

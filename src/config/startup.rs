@@ -6,8 +6,24 @@ use crate::base::process::{self, PidFile, Supervisor};
 use crate::config::model::Config;
 use crate::config::values::{LogLevel, Supervised, SyslogFacility};
 
+/// All of the steps, in their order: the working directory, the log and its first lines, room for the clients, the pid file.
+/// Gives who supervises the process, and the pid file to remove at the end.
+pub fn begin(
+    config: &mut Config,
+    config_file: &str,
+    not_in_effect: &[&str],
+    mode: &str,
+    role: Role,
+) -> Result<(Supervisor, Option<PidFile>), String> {
+    enter_folder(config)?;
+    open_log(config, role)?;
+    banner(config, config_file, not_in_effect, mode);
+    fit_clients(config);
+    Ok((supervisor(config), pid_file(config)))
+}
+
 /// Enters the working directory, and puts its name into the settings.
-pub fn enter_folder(config: &mut Config) -> Result<(), String> {
+fn enter_folder(config: &mut Config) -> Result<(), String> {
     let folder = &config.process.dir;
     if !folder.as_os_str().is_empty() {
         std::env::set_current_dir(folder)
@@ -19,7 +35,7 @@ pub fn enter_folder(config: &mut Config) -> Result<(), String> {
 }
 
 /// Opens the log.
-pub fn open_log(config: &Config, role: Role) -> Result<(), String> {
+fn open_log(config: &Config, role: Role) -> Result<(), String> {
     log::install();
     log::set_role(role);
     set_log_level(config.logging.loglevel);
@@ -57,7 +73,7 @@ fn facility(facility: SyslogFacility) -> u8 {
 }
 
 /// The first lines of the log: who we are, what was read, and what of it has no effect.
-pub fn banner(config: &Config, config_file: &str, not_in_effect: &[&str], mode: &str) {
+fn banner(config: &Config, config_file: &str, not_in_effect: &[&str], mode: &str) {
     tracing::info!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     tracing::info!(
         "rredis version={}, bits={}, pid={}, just started",
@@ -87,7 +103,7 @@ pub fn banner(config: &Config, config_file: &str, not_in_effect: &[&str], mode: 
 }
 
 /// Makes room for `maxclients` clients, or lowers it to what the system allows.
-pub fn fit_clients(config: &mut Config) {
+fn fit_clients(config: &mut Config) {
     if let Err(most) = process::allow_clients(config.clients.maxclients) {
         tracing::warn!(
             "You requested maxclients of {} requiring more open files than the system allows; maxclients has been \
@@ -99,7 +115,7 @@ pub fn fit_clients(config: &mut Config) {
 }
 
 /// Who supervises us.
-pub fn supervisor(config: &Config) -> Supervisor {
+fn supervisor(config: &Config) -> Supervisor {
     match config.process.supervised {
         Supervised::No => Supervisor::None,
         Supervised::Systemd => Supervisor::Systemd,
@@ -112,7 +128,7 @@ pub fn supervisor(config: &Config) -> Supervisor {
 const DEFAULT_PID_FILE: &str = "/var/run/redis.pid";
 
 /// Writes the pid file, if one is wanted. That it cannot be written is logged and not fatal, as in Redis.
-pub fn pid_file(config: &Config) -> Option<PidFile> {
+fn pid_file(config: &Config) -> Option<PidFile> {
     let path = match config.process.pidfile.as_os_str() {
         name if !name.is_empty() => config.process.pidfile.clone(),
         _ if config.process.daemonize => DEFAULT_PID_FILE.into(),

@@ -196,12 +196,8 @@ pub fn check(loaded: &Loaded) -> Result<(), String> {
 /// Runs the server until it leaves. The process's exit code, or why it could not begin.
 pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
     let mut config = loaded.config;
-    startup::enter_folder(&mut config)?;
-    startup::open_log(&config, log::Role::Master)?;
-    startup::banner(&config, &config_file, &loaded.not_in_effect, "standalone");
-    startup::fit_clients(&mut config);
-    let supervisor = startup::supervisor(&config);
-    let pid_file = startup::pid_file(&config);
+    let (supervisor, pid_file) =
+        startup::begin(&mut config, &config_file, &loaded.not_in_effect, "standalone", log::Role::Master)?;
 
     let mut rng = Rng::from_os();
     let mut event_loop = Loop::new().map_err(|error| format!("can't create the event loop: {error}"))?;

@@ -1,6 +1,7 @@
 //! INFO of a Sentinel: server, clients, stats, cpu, sentinel, in this order. Other sections do not exist here.
 
 use super::View;
+use crate::base::process::CpuTimes;
 use crate::sentinel::core::Sentinel;
 use crate::stats::info::{InfoWriter, Sections};
 
@@ -48,10 +49,10 @@ pub fn text(view: &View<'_>, sections: &Sections) -> String {
             .field("sentinel_config_write_longest_usec", figures.config_write_longest_us);
     }
     if sections.wants("cpu", true) {
-        let (user, system) = figures.cpu_seconds;
+        let process = CpuTimes::of_process();
         info.section("CPU")
-            .field("used_cpu_sys", format_args!("{system:.6}"))
-            .field("used_cpu_user", format_args!("{user:.6}"));
+            .field("used_cpu_sys", format_args!("{:.6}", process.system))
+            .field("used_cpu_user", format_args!("{:.6}", process.user));
     }
     if sections.wants("sentinel", true) {
         write_sentinel(view.sentinel, view, &mut info);

@@ -84,12 +84,8 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
         .map_err(|error| format!("Sentinel config file {config_file} is not writable: {error}. Exiting..."))?;
     let state = state_of(&loaded.sentinel).map_err(|error| error.to_string())?;
 
-    startup::enter_folder(&mut config)?;
-    startup::open_log(&config, log::Role::Sentinel)?;
-    startup::banner(&config, &config_file, &loaded.not_in_effect, "sentinel");
-    startup::fit_clients(&mut config);
-    let supervisor = startup::supervisor(&config);
-    let pid_file = startup::pid_file(&config);
+    let (supervisor, pid_file) =
+        startup::begin(&mut config, &config_file, &loaded.not_in_effect, "sentinel", log::Role::Sentinel)?;
 
     let mut rng = Rng::from_os();
     let mut event_loop = Loop::new().map_err(|error| format!("can't create the event loop: {error}"))?;
@@ -136,7 +132,6 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
         counters: Default::default(),
         config_writes: 0,
         config_write_longest_us: 0,
-        cpu_seconds: (0.0, 0.0),
         log_level: config.logging.loglevel.as_str(),
     };
     let mut extra_lines = vec!["latency-tracking-info-percentiles 50 99 99.9".to_owned()];

@@ -88,8 +88,6 @@ pub struct Figures {
     pub config_writes: u64,
     /// The longest of them.
     pub config_write_longest_us: u64,
-    /// Processor time: user and system.
-    pub cpu_seconds: (f64, f64),
     /// The log level.
     pub log_level: &'static str,
 }

@@ -277,16 +277,7 @@ impl Program {
         self.figures.pubsub_clients = self.pubsub.clients_len();
         self.figures.log_level = self.config.logging.loglevel.as_str();
         self.figures.port = self.config.network.port;
-        self.figures.cpu_seconds = cpu_seconds();
     }
-}
-
-/// User and system time of this process.
-fn cpu_seconds() -> (f64, f64) {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = |index: usize| after.split_whitespace().nth(index).and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) / 100.0, ticks(12) / 100.0)
 }
 
 /// Appends a message to a client's output.
