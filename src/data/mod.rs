@@ -1,5 +1,6 @@
 //! Values and how they are encoded. Pure materials: nothing here knows keys, expiry, clients or the wire.
 
+pub mod hll;
 pub mod string;
 
 /// The type of a value, as TYPE and SCAN ... TYPE name it.
