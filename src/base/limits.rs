@@ -70,3 +70,6 @@ pub const SENTINEL_INFO_MAX: usize = 1024 * 1024;
 /// Longest string that a command of our master or of the AOF may make, where `proto-max-bulk-len` is smaller: the master
 /// may have been allowed more than we are. An offset beyond it is damage.
 pub const HISTORY_STRING_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Largest listpack: Redis's safety limit of 1 GiB. What would grow beyond takes another encoding.
+pub const LISTPACK_MAX: usize = 1 << 30;

@@ -1,6 +1,7 @@
 //! Values and how they are encoded. Pure materials: nothing here knows keys, expiry, clients or the wire.
 
 pub mod hll;
+pub mod listpack;
 pub mod string;
 
 /// The type of a value, as TYPE and SCAN ... TYPE name it.
