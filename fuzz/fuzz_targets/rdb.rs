@@ -8,6 +8,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use rredis::base::hash::crc64;
+use rredis::base::lzf;
 use rredis::base::rng::Rng;
 use rredis::base::time::UnixMillis;
 use rredis::data::string::{NewStr, StrView};
@@ -16,7 +17,6 @@ use rredis::persist::rdb_load::{Fed, LoadError, Loader, Rules};
 use rredis::persist::snapshot::{Progress, Settings, Snapshot};
 use rredis::rdb::dump;
 use rredis::rdb::header::Header;
-use rredis::rdb::lzf;
 use rredis::rdb::pack::Packer;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);

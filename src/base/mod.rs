@@ -7,6 +7,7 @@ pub mod hash;
 pub mod id;
 pub mod limits;
 pub mod log;
+pub mod lzf;
 pub mod number;
 pub mod process;
 pub mod quote;

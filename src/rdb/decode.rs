@@ -24,8 +24,8 @@ use bytes::Bytes;
 use super::encode::KeyFacts;
 use super::format::{self, MAGIC_LEN};
 use super::length::{self, Length, LengthError};
-use super::lzf;
 use crate::base::limits;
+use crate::base::lzf;
 use crate::base::time::UnixMillis;
 use crate::data::string::NewStr;
 

@@ -1,6 +1,6 @@
 //! Values as bytes: the RDB format, read and written. Knows neither files, nor databases, nor who wants the bytes.
 //!
-//! * [`format`] draws the layout and names its numbers; [`length`] and [`lzf`] are its two small codecs.
+//! * [`format`] draws the layout and names its numbers; [`length`] is its small codec.
 //! * [`encode`] writes records into [`encode::Chunk`]s. Strings that compression might shrink stay raw in there and are
 //!   finished by [`pack`], which may run on another thread.
 //! * [`decode`] reads a stream that arrives in pieces of any size, one [`decode::Event`] at a time.
@@ -15,5 +15,4 @@ pub mod encode;
 pub mod format;
 pub mod header;
 pub mod length;
-pub mod lzf;
 pub mod pack;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::encode::{COMPRESS_ABOVE, Chunk, OpenString};
 use super::format::ENC_LZF;
 use super::length;
-use super::lzf::Compressor;
+use crate::base::lzf::Compressor;
 
 /// A string must become at least this much shorter.
 const SAVING_MIN: usize = 4;

@@ -1,4 +1,4 @@
-//! LZF, the compression of long strings in RDB.
+//! LZF, the compression of long strings in RDB, and of the inner nodes of long lists.
 //!
 //! The stream is a row of two kinds of pieces, told apart by the first byte `c`:
 //!
