@@ -1,5 +1,6 @@
 //! Values and how they are encoded. Pure materials: nothing here knows keys, expiry, clients or the wire.
 
+pub mod dict;
 pub mod hll;
 pub mod listpack;
 pub mod string;

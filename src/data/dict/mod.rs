@@ -1,0 +1,405 @@
+//! `Dict`: a hash table of byte strings, the large encoding of sets (keys) and hashes (keys with values).
+//!
+//! # How to use it
+//!
+//! ```text
+//! let mut set: KeyDict = Dict::new();           let mut map: MapDict = Dict::new();
+//! set.insert(b"a") -> bool: was it new          map.set(b"f", Fresh::Copied(b"v"), None) -> bool
+//! set.contains(b"a")                            map.get(b"f") -> Option<Entry { key, value, expiry, .. }>
+//! ```
+//!
+//! and for both: `len`, `remove(key) -> bool`, `iter()`, `scan(cursor, count, visit) -> next cursor`, `reserve(n)` before
+//! filling an empty one, `memory()` and `allocations()` (both O(1)), `Clone` (a deep copy), and places:
+//! `random(rng) -> Option<Spot>`, `find(key) -> Option<Spot>`, `entry(spot)`, `remove_at(spot)`. A `Spot` is good until
+//! the table is altered.
+//!
+//! # How it is built
+//!
+//! The elements are not allocated one by one: about [`PER_SEGMENT`] of them share a [`segment`], one block of memory with
+//! one tag byte and a two-byte offset per element. A set of 16-byte strings takes some 24 bytes per element that way, and a
+//! hash of 16-byte fields and values some 43. Look-ups touch the directory, the segment's tags and offsets, the element.
+//!
+//! Segments are numbered, and the table grows by one segment at a time (linear hashing). With n segments, b bits of the
+//! hash being enough to number them, an element is in segment `hash mod 2^b`, or if there is no such segment yet, in
+//! `hash mod 2^(b-1)`:
+//!
+//! ```text
+//! n = 6, b = 3:   segments  000 001 010 011 100 101        110 is missing: its elements are in 010
+//! segment 7 is added (110): the elements of 010 whose third bit is 1 move there, and nothing else changes
+//! ```
+//!
+//! So whichever segment is full is not the one that splits, but on average each has as much as it should, and a fuller one
+//! is just a longer block. An insert moves at most the elements of one segment; nothing ever rehashes the whole. The same
+//! backwards when elements go.
+//!
+//! # Iterating while the table changes
+//!
+//! A SCAN cursor is a position in the order of the *reversed* hash, in which the elements of a segment and of the one it
+//! is split into are neighbours. [`scan`] has the details: an element that is there all the time is visited at least
+//! once, whatever grows or shrinks meanwhile.
+//!
+//! With a bad hash segments get long and slow, never wrong.
+
+mod scan;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use std::hash::{BuildHasher, Hasher};
+
+use bytes::Bytes;
+use foldhash::quality::RandomState;
+
+use crate::base::rng::Rng;
+use crate::base::time::UnixMillis;
+pub use segment::Fresh;
+use segment::{Figures, New, Segment};
+
+/// A set of byte strings.
+pub type KeyDict = Dict<false>;
+/// A map from byte strings to byte strings, each with an expiry if need be.
+pub type MapDict = Dict<true>;
+
+/// Elements per segment, on average, when the table is as full as it gets. Segments not split yet in the present round have
+/// up to twice as many. More of them would take less memory and more time.
+const PER_SEGMENT: usize = 48;
+/// The same for bytes, so that few long elements do not make blocks whose copying is felt.
+const BYTES_PER_SEGMENT: usize = 6 * 1024;
+/// Two fifths of that, and segments are merged again.
+const SPARSE: (usize, usize) = (2, 5);
+
+/// Segments per part of the directory. The directory grows by parts, not by doubling.
+const PART: usize = 1024;
+
+/// Random draws before the search goes on in order.
+const RANDOM_DRAWS: usize = 256;
+
+/// The table. `MAP` says whether elements have values.
+#[derive(Clone, Debug)]
+pub struct Dict<const MAP: bool> {
+    /// All parts but the last have [`PART`] segments.
+    parts: Vec<Vec<Segment<MAP>>>,
+    /// Segments in all parts.
+    segments: usize,
+    len: usize,
+    figures: Figures,
+    seed: Seed,
+    /// No segment has more elements than this; and the same as it will be once all present segments are split.
+    widest: [usize; 2],
+}
+
+/// Turns keys into hashes.
+#[derive(Clone, Debug)]
+struct Seed {
+    state: RandomState,
+    /// Bits of the hash that tests leave in place.
+    #[cfg(test)]
+    keep: u64,
+}
+
+impl Seed {
+    fn new() -> Seed {
+        Seed {
+            state: RandomState::default(),
+            #[cfg(test)]
+            keep: u64::MAX,
+        }
+    }
+
+    fn hash(&self, key: &[u8]) -> u64 {
+        let mut state = self.state.build_hasher();
+        state.write(key);
+        let hash = state.finish();
+        #[cfg(test)]
+        let hash = hash & self.keep;
+        hash
+    }
+}
+
+/// One element, borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The element of a set, the field of a hash.
+    pub key: &'a [u8],
+    /// Empty in a set.
+    pub value: &'a [u8],
+    /// The value once more, if it is long enough to be in memory of its own: clone this to keep it without a copy.
+    pub shared: Option<&'a Bytes>,
+    /// When the element is over. The table only keeps this.
+    pub expiry: Option<UnixMillis>,
+}
+
+/// Where an element is. Good until the table is altered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Spot {
+    segment: u32,
+    slot: u32,
+}
+
+impl<const MAP: bool> Default for Dict<MAP> {
+    fn default() -> Dict<MAP> {
+        Dict::new()
+    }
+}
+
+impl<const MAP: bool> Dict<MAP> {
+    /// An empty table, with a seed of its own: filling one table in the order of another does not crowd its segments.
+    pub fn new() -> Dict<MAP> {
+        Dict {
+            parts: vec![vec![Segment::default()]],
+            segments: 1,
+            len: 0,
+            figures: Figures::default(),
+            seed: Seed::new(),
+            widest: [0; 2],
+        }
+    }
+
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes on the heap, without rounding of the allocator.
+    pub fn memory(&self) -> usize {
+        let directory: usize = self.parts.iter().map(|part| part.capacity() * size_of::<Segment<MAP>>()).sum();
+        directory + self.figures.memory + self.parts.capacity() * size_of::<Vec<Segment<MAP>>>()
+    }
+
+    /// How many allocations dropping the table gives back.
+    pub fn allocations(&self) -> usize {
+        self.segments + 2 * self.figures.large
+    }
+
+    // ---- places -----------------------------------------------------------------------------------------------------
+
+    /// The number of the segment for `hash`.
+    fn segment_of(&self, hash: u64) -> usize {
+        let mask = self.segments.next_power_of_two() - 1;
+        let index = hash as usize & mask;
+        if index < self.segments { index } else { index & (mask >> 1) }
+    }
+
+    /// How many low bits of their hashes the elements of a segment share.
+    fn depth(&self, index: usize) -> u32 {
+        let bits = self.segments.next_power_of_two().trailing_zeros();
+        let half = 1usize << bits >> 1;
+        if index >= half || index + half < self.segments { bits } else { bits - 1 }
+    }
+
+    fn segment(&self, index: usize) -> &Segment<MAP> {
+        &self.parts[index / PART][index % PART]
+    }
+
+    /// Lets `f` alter one segment, and keeps the sums right.
+    fn alter<R>(&mut self, index: usize, f: impl FnOnce(&mut Segment<MAP>) -> R) -> R {
+        let segment = &mut self.parts[index / PART][index % PART];
+        let before = segment.figures();
+        let result = f(segment);
+        let after = segment.figures();
+        self.figures.live = self.figures.live + after.live - before.live;
+        self.figures.memory = self.figures.memory + after.memory - before.memory;
+        self.figures.large = self.figures.large + after.large - before.large;
+        result
+    }
+
+    /// Where `key` is.
+    pub fn find(&self, key: &[u8]) -> Option<Spot> {
+        let hash = self.seed.hash(key);
+        let segment = self.segment_of(hash);
+        let slot = self.segment(segment).find(tag(hash), key)?;
+        Some(Spot { segment: segment as u32, slot: slot as u32 })
+    }
+
+    /// The element at `spot`.
+    pub fn entry(&self, spot: Spot) -> Entry<'_> {
+        self.segment(spot.segment as usize).entry(spot.slot as usize)
+    }
+
+    /// The element with `key`.
+    pub fn get(&self, key: &[u8]) -> Option<Entry<'_>> {
+        self.find(key).map(|spot| self.entry(spot))
+    }
+
+    /// Whether there is an element with `key`.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// An element chosen at random, all with the same chance.
+    pub fn random(&self, rng: &mut Rng) -> Option<Spot> {
+        if self.len == 0 {
+            return None;
+        }
+        let widest = self.widest[0] as u64;
+        for _ in 0..RANDOM_DRAWS {
+            let segment = rng.below(self.segments as u64) as usize;
+            // As if every segment were as wide as the widest, else elements in narrow ones would be favoured.
+            let slot = rng.below(widest) as usize;
+            if slot < self.segment(segment).len() {
+                return Some(Spot { segment: segment as u32, slot: slot as u32 });
+            }
+        }
+        // Hardly ever: very uneven segments. Nearly the same chance will do.
+        let start = rng.below(self.segments as u64) as usize;
+        let segment = (start..self.segments).chain(0..start).find(|&index| self.segment(index).len() > 0)?;
+        let slot = rng.below(self.segment(segment).len() as u64);
+        Some(Spot { segment: segment as u32, slot: slot as u32 })
+    }
+
+    // ---- altering ---------------------------------------------------------------------------------------------------
+
+    /// Makes room for about `elements` elements in a table that has none yet. The caller bounds their number.
+    pub fn reserve(&mut self, elements: usize) {
+        if self.len == 0 {
+            while self.segments * PER_SEGMENT < elements {
+                self.push_segment(Segment::default());
+            }
+        }
+    }
+
+    /// Removes the element with `key`; says whether there was one.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        match self.find(key) {
+            Some(spot) => {
+                self.remove_at(spot);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Removes the element at `spot`.
+    pub fn remove_at(&mut self, spot: Spot) {
+        self.alter(spot.segment as usize, |segment| {
+            segment.take(spot.slot as usize);
+            segment.maybe_shrink();
+        });
+        self.len -= 1;
+        let rest = (self.segments - 1) * SPARSE.0 / SPARSE.1;
+        if self.len < rest * PER_SEGMENT && self.figures.live < rest * BYTES_PER_SEGMENT {
+            self.merge();
+        }
+    }
+
+    /// Adds or replaces an element; says whether its key is new.
+    fn put(&mut self, new: New<'_>) -> bool {
+        let hash = self.seed.hash(new.key);
+        let (index, tag) = (self.segment_of(hash), tag(hash));
+        if let Some(slot) = self.segment(index).find(tag, new.key) {
+            if MAP {
+                self.alter(index, |segment| {
+                    segment.replace(slot, new);
+                    segment.maybe_shrink();
+                });
+            }
+            return false;
+        }
+        self.alter(index, |segment| segment.push(tag, new));
+        self.len += 1;
+        self.count_width(self.segment(index).len());
+        if self.len > self.segments * PER_SEGMENT || self.figures.live > self.segments * BYTES_PER_SEGMENT {
+            self.split();
+        }
+        true
+    }
+
+    fn count_width(&mut self, width: usize) {
+        self.widest = self.widest.map(|widest| widest.max(width));
+    }
+
+    fn push_segment(&mut self, segment: Segment<MAP>) {
+        let figures = segment.figures();
+        self.figures.live += figures.live;
+        self.figures.memory += figures.memory;
+        self.figures.large += figures.large;
+        if self.segments.is_multiple_of(PART) {
+            self.parts.push(Vec::with_capacity(PART));
+        }
+        self.parts[self.segments / PART].push(segment);
+        self.segments += 1;
+    }
+
+    /// Adds a segment, with its elements out of the one that had them so far.
+    fn split(&mut self) {
+        let new = self.segments;
+        let high = 1usize << new.ilog2();
+        let (old, seed) = (new - high, self.seed.clone());
+        let moved = self.alter(old, |segment| segment.split_off(|key| seed.hash(key) as usize & high != 0));
+        let width = moved.len().max(self.segment(old).len());
+        self.push_segment(moved);
+        self.widest[1] = self.widest[1].max(width);
+        if self.segments.is_power_of_two() {
+            // Each present segment comes out of a split of this round.
+            self.widest = [self.widest[1], 0];
+        }
+    }
+
+    /// Takes the last segment away; its elements go back to where they came from.
+    fn merge(&mut self) {
+        let last = self.segments - 1;
+        let moved = self.alter(last, std::mem::take);
+        let part = &mut self.parts[last / PART];
+        part.pop();
+        if part.len() < part.capacity() / 4 {
+            part.shrink_to(part.len() * 2);
+        }
+        self.parts.pop_if(|part| part.is_empty());
+        self.segments = last;
+        let old = last - (1usize << last.ilog2());
+        self.alter(old, |segment| segment.absorb(moved));
+        self.count_width(self.segment(old).len());
+        self.widest[1] = self.widest[0];
+    }
+
+    /// All elements, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        let segments = self.parts.iter().flatten();
+        segments.flat_map(|segment| (0..segment.len()).map(|slot| segment.entry(slot)))
+    }
+
+    #[cfg(test)]
+    fn check(&self) {
+        let (mut len, mut sum) = (0, Figures::default());
+        for index in 0..self.segments {
+            let segment = self.segment(index);
+            segment.check();
+            len += segment.len();
+            let figures = segment.figures();
+            sum.live += figures.live;
+            sum.memory += figures.memory;
+            sum.large += figures.large;
+            assert!(segment.len() <= self.widest[0]);
+            for slot in 0..segment.len() {
+                let hash = self.seed.hash(segment.key(slot));
+                assert_eq!((self.segment_of(hash), tag(hash)), (index, segment.tags()[slot]));
+            }
+        }
+        assert_eq!((len, sum), (self.len, self.figures));
+        assert_eq!(self.parts.iter().map(Vec::len).sum::<usize>(), self.segments);
+    }
+}
+
+impl KeyDict {
+    /// Adds `key`; says whether it is new.
+    pub fn insert(&mut self, key: &[u8]) -> bool {
+        self.put(New { key, value: Fresh::Copied(&[]), expiry: None })
+    }
+}
+
+impl MapDict {
+    /// Gives `key` this value and expiry, whatever it had; says whether it is new.
+    pub fn set(&mut self, key: &[u8], value: Fresh<'_>, expiry: Option<UnixMillis>) -> bool {
+        self.put(New { key, value, expiry })
+    }
+}
+
+/// Where in its segment an element is looked for: bits that never number segments.
+fn tag(hash: u64) -> u8 {
+    (hash >> 56) as u8
+}
