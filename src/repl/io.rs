@@ -4,6 +4,7 @@
 //! [`Input`], then carries out the [`Output`]s in the order given.
 
 use crate::base::id::{ClientId, HexId};
+use crate::repl::failover::Plan;
 
 /// Where a master is: a host name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub enum Input<'a> {
     ReplicaOf(HostPort),
     /// REPLICAOF NO ONE.
     Promote,
+    /// FAILOVER, after the refusals of [`crate::repl::Node::refuse_failover`].
+    Failover(Plan),
+    /// FAILOVER ABORT.
+    FailoverAbort,
 
     // The link to our master.
     /// The connection asked for by `Output::Connect` stands.
@@ -159,6 +164,14 @@ pub enum SyncRequest<'a> {
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
+    // Our role.
+    /// From now on this is our master, or we are one ourselves.
+    MasterIs(Option<HostPort>),
+    /// Hold back whatever would write, and let nothing expire: we hand over.
+    PauseWrites,
+    /// Let it pass again.
+    ResumeWrites,
+
     // The link to our master.
     /// Open a connection.
     Connect(HostPort),

@@ -15,6 +15,7 @@
 //! Not here: sockets, files, the keyspace, how commands are executed or encoded. The stream is bytes.
 
 pub mod backlog;
+pub mod failover;
 pub mod history;
 pub mod identity;
 pub mod io;
@@ -26,6 +27,7 @@ pub mod wire;
 #[cfg(test)]
 mod simulation;
 
+pub use failover::Plan;
 pub use history::History;
 pub use io::{HostPort, Input, Output, Settings};
 pub use master::Master;

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use crate::base::id::{ClientId, HexId};
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
+use crate::repl::failover::Plan;
 use crate::repl::io::{HostPort, Input, Output, ReplicaOption, Settings, SnapshotKind, SyncRequest};
 use crate::repl::master::feed::Room;
 use crate::repl::master::psync::{Circumstances, refuse};
@@ -42,6 +43,8 @@ struct Server {
     received: BTreeMap<u64, Vec<u8>>,
     snapshot: Option<Snapshot>,
     file: Rc<Vec<u8>>,
+    /// A failover holds clients back.
+    is_paused: bool,
     /// To whom, what (a later snapshot replaces the file, not what is being sent), and how far.
     sending: Vec<(u64, Rc<Vec<u8>>, usize)>,
 }
@@ -62,6 +65,8 @@ struct World {
     next_pipe: u64,
     faults: bool,
     partial: u64,
+    /// Failovers by hand that found a taker.
+    handovers: u64,
 }
 
 impl World {
@@ -92,12 +97,13 @@ impl World {
                     received: BTreeMap::new(),
                     snapshot: None,
                     file: Rc::default(),
+                    is_paused: false,
                     sending: Vec::new(),
                 }
             })
             .collect();
         let now = Instant::from_millis(1_000_000);
-        World { rng, now, servers, pipes: BTreeMap::new(), next_pipe: 1, faults: true, partial: 0 }
+        World { rng, now, servers, pipes: BTreeMap::new(), next_pipe: 1, faults: true, partial: 0, handovers: 0 }
     }
 
     fn tell(&mut self, at: usize, input: Input<'_>) {
@@ -110,7 +116,7 @@ impl World {
         for output in out {
             match output {
                 Output::Connect(master) => {
-                    let to = usize::from(master.port);
+                    let to = usize::from(master.port) - 1;
                     if self.faults && self.rng.percent(10) {
                         self.tell(at, Input::LinkFailed("refused"));
                         continue;
@@ -147,7 +153,10 @@ impl World {
                     }
                 }
                 Output::Write(client, bytes) => self.write(client.0, &bytes),
-                Output::Attached(_)
+                Output::PauseWrites => self.servers[at].is_paused = true,
+                Output::ResumeWrites => self.servers[at].is_paused = false,
+                Output::MasterIs(_)
+                | Output::Attached(_)
                 | Output::Online(_)
                 | Output::OverLimit(_)
                 | Output::Acknowledged
@@ -264,6 +273,11 @@ impl World {
                     self.tell(at, Input::Replconf(client, ReplicaOption::CapaPsync2));
                     self.write(number, b"+OK\r\n");
                 }
+                [b"REPLCONF", b"listening-port", _] => {
+                    let replica = self.pipes[&number].0;
+                    self.tell(at, Input::Replconf(client, ReplicaOption::ListeningPort(address(replica).port)));
+                    self.write(number, b"+OK\r\n");
+                }
                 [b"REPLCONF", ..] => self.write(number, b"+OK\r\n"),
                 [b"PSYNC" | b"SYNC", ..] => self.sync(at, client, &words),
                 _ => panic!("unexpected {words:?}"),
@@ -278,17 +292,27 @@ impl World {
         if self.faults && words.len() > 1 && self.rng.percent(2) {
             return self.write(client.0, b"-ERR unknown command\r\n");
         }
-        let calm =
-            Circumstances { failover: None, failing_over: false, pending_output: false, filter_without_eof: false };
         let node = &self.servers[at].node;
-        if let Some(error) = refuse(&calm, node.link_up(), node.history().identity().id()) {
+        let circumstances = Circumstances {
+            failover: (words.get(3) == Some(&&b"FAILOVER"[..])).then(|| words[1]),
+            failing_over: node.is_failing_over(),
+            pending_output: false,
+            filter_without_eof: false,
+        };
+        if let Some(error) = refuse(&circumstances, node.link_up(), node.history().identity().id()) {
             return self.write(client.0, format!("-{error}\r\n").as_bytes());
         }
+        if circumstances.failover.is_some() {
+            self.handovers += 1;
+            self.tell(at, Input::Promote);
+        }
         let request = match *words {
-            [_, replid, position] => SyncRequest::Psync { replid, position: text(position).parse().expect("a number") },
+            [_, replid, position, ..] => {
+                SyncRequest::Psync { replid, position: text(position).parse().expect("a number") }
+            }
             _ => SyncRequest::Sync,
         };
-        let before = node.master().counters.sync_partial_ok;
+        let before = self.servers[at].node.master().counters.sync_partial_ok;
         self.tell(at, Input::Sync { client, ip: "sim", request });
         self.partial += self.servers[at].node.master().counters.sync_partial_ok - before;
     }
@@ -412,7 +436,9 @@ impl World {
             let (at, other) = (self.rng.below(count) as usize, self.rng.below(count) as usize);
             match self.rng.below(400) {
                 0 => self.tell(at, Input::Promote),
-                1..=4 => self.tell(at, Input::ReplicaOf(address(other))),
+                1..=4 if !self.servers[at].node.is_failing_over() => {
+                    self.tell(at, Input::ReplicaOf(address(other)));
+                }
                 5..=12 => {
                     let open: Vec<u64> = self.pipes.keys().copied().collect();
                     if !open.is_empty() {
@@ -422,11 +448,14 @@ impl World {
                 }
                 13 => self.restart(at),
                 14 => self.tell(at, Input::AckWanted),
+                15..=18 => self.hand_over(at, other),
+                19 => self.tell(at, Input::FailoverAbort),
                 _ => {}
             }
         }
         for at in 0..self.servers.len() {
-            if !self.servers[at].node.is_replica() && self.rng.percent(if self.faults { 30 } else { 1 }) {
+            let may_write = !self.servers[at].node.is_replica() && !self.servers[at].is_paused;
+            if may_write && self.rng.percent(if self.faults { 30 } else { 1 }) {
                 let len = if self.rng.percent(3) { self.rng.below(5000) } else { self.rng.below(60) };
                 let noise: Vec<u8> = (0..len).map(|_| self.rng.next_u64() as u8).collect();
                 self.execute(at, &command(&[b"W", &noise]));
@@ -451,6 +480,18 @@ impl World {
         self.check();
     }
 
+    /// FAILOVER, if it would not be refused.
+    fn hand_over(&mut self, at: usize, to: usize) {
+        let plan = Plan {
+            target: self.rng.percent(50).then(|| address(to)),
+            force: self.rng.percent(20),
+            timeout_ms: self.rng.percent(70).then(|| self.rng.below(2000)),
+        };
+        if self.servers[at].node.refuse_failover(&plan).is_none() {
+            self.tell(at, Input::Failover(plan));
+        }
+    }
+
     /// A server stops and starts again from the file it wrote on the way out.
     fn restart(&mut self, at: usize) {
         for number in self.pipes.keys().copied().collect::<Vec<_>>() {
@@ -464,6 +505,7 @@ impl World {
         let settings = server.node.settings().clone();
         server.node = Node::new(settings, Rng::seeded(self.rng.next_u64()));
         (server.snapshot, server.incoming, server.load_pending) = (None, None, false);
+        server.is_paused = false;
         if !server.whole {
             server.data.clear();
             server.whole = true;
@@ -490,6 +532,9 @@ impl World {
     /// The network becomes quiet, server 0 the master, the others a chain or a star.
     fn heal(&mut self) {
         self.faults = false;
+        for at in 0..self.servers.len() {
+            self.tell(at, Input::FailoverAbort);
+        }
         // A data set that a failed load destroyed is gone; the master must be one that has its own.
         let top = self.servers.iter().position(|server| server.whole).unwrap_or(0);
         self.servers[top].whole = true;
@@ -521,7 +566,7 @@ impl World {
 }
 
 fn address(at: usize) -> HostPort {
-    HostPort { host: "sim".into(), port: at as u16 }
+    HostPort { host: "sim".into(), port: at as u16 + 1 }
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -550,14 +595,14 @@ fn parse(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, usize)> {
     (bytes.len() >= position).then_some((words, position))
 }
 
-fn run(seed: u64) -> u64 {
+fn run(seed: u64) -> [u64; 2] {
     let mut world = World::new(seed, 2 + (seed % 4) as usize);
     let steps = 400 + world.rng.below(800);
     for _ in 0..steps {
         world.step();
     }
     world.heal();
-    world.partial
+    [world.partial, world.handovers]
 }
 
 /// Replicas equal their master at equal offsets; a partial resync never skips or repeats a byte.
@@ -568,11 +613,11 @@ fn whatever_breaks_replicas_equal_their_master_at_equal_offsets() {
         return;
     }
     let seeds = std::env::var("SEEDS").map_or(300, |seeds| seeds.parse().expect("SEEDS is a number"));
-    let mut partial = 0;
+    let (mut partial, mut handovers) = (0, 0);
     for seed in 0..seeds {
         let result = std::panic::catch_unwind(|| run(seed));
         match result {
-            Ok(count) => partial += count,
+            Ok(counts) => (partial, handovers) = (partial + counts[0], handovers + counts[1]),
             Err(panic) => {
                 println!("SEED={seed}");
                 std::panic::resume_unwind(panic);
@@ -580,6 +625,7 @@ fn whatever_breaks_replicas_equal_their_master_at_equal_offsets() {
         }
     }
     assert!(partial > seeds, "only {partial} partial resyncs happened");
+    assert!(handovers > seeds / 8, "only {handovers} failovers by hand happened");
 }
 
 /// A master that lies, or something else that listens on its port.

@@ -4,6 +4,7 @@ mod chain;
 mod client;
 mod cluster;
 mod failover;
+mod handover;
 mod min_replicas;
 mod node;
 mod persistence;

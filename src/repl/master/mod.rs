@@ -35,7 +35,7 @@ use tracing::{info, warn};
 use crate::base::id::{ClientId, HexId};
 use crate::base::time::Instant;
 use crate::repl::Turn;
-use crate::repl::io::{Filter, Output, ReplicaOption, Settings, SnapshotKind, SyncRequest};
+use crate::repl::io::{Filter, HostPort, Output, ReplicaOption, Settings, SnapshotKind, SyncRequest};
 use crate::repl::wire::command;
 
 /// Milliseconds between two newlines to a replica that waits for its snapshot.
@@ -134,6 +134,11 @@ impl Replica {
         self.intro.port
     }
 
+    /// Whether this is its address.
+    pub fn is_at(&self, host: &str) -> bool {
+        self.ip().eq_ignore_ascii_case(host)
+    }
+
     /// The word in INFO.
     pub fn state_name(&self) -> &'static str {
         match self.state {
@@ -146,6 +151,11 @@ impl Replica {
     /// Whether it follows the stream.
     pub fn is_online(&self) -> bool {
         matches!(self.state, State::Online { .. })
+    }
+
+    /// Whether it follows the stream and has executed it up to `offset`.
+    pub fn has_stream_up_to(&self, offset: u64) -> bool {
+        self.is_online() && !self.closing && self.acked >= offset
     }
 
     /// What it has acknowledged.
@@ -186,6 +196,12 @@ impl Master {
     /// Whether this connection asked for data.
     pub fn has(&self, client: ClientId) -> bool {
         self.replicas.iter().any(|replica| replica.client == client)
+    }
+
+    /// The replica that is known by this address and port. One that did not tell its port cannot be found.
+    pub fn find(&self, address: &HostPort) -> Option<&Replica> {
+        let is_it = |r: &&Replica| r.port() == address.port && r.port() != 0 && r.is_at(&address.host);
+        self.replicas.iter().find(is_it)
     }
 
     /// Online replicas that acknowledged recently enough for `min-replicas-max-lag`.
@@ -340,14 +356,14 @@ impl Master {
     }
 
     /// Called when a turn of the loop ends, before the stream is sent: asks for acknowledgements if somebody waits.
-    /// `top`: we have no master ourselves; otherwise the stream is not ours to add to.
+    /// `top`: the stream is ours to add to, because we have no master ourselves and do not hand over.
     pub fn end_turn(&mut self, turn: &mut Turn<'_>, top: bool) {
         if std::mem::take(&mut self.acks_wanted) && top && self.replicas.iter().any(Replica::is_online) {
             turn.out.push(Output::Append(command(&[b"REPLCONF", b"GETACK", b"*"])));
         }
     }
 
-    /// Does what time demands. `top`: we have no master ourselves.
+    /// Does what time demands. `top`: see [`Master::end_turn`].
     pub fn tick(&mut self, turn: &mut Turn<'_>, top: bool) {
         let now = turn.now;
         if top && !self.is_empty() && now >= self.last_ping + turn.settings.ping_period_ms {

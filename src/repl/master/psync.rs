@@ -112,12 +112,11 @@ pub fn refuse(circumstances: &Circumstances<'_>, link_up: Option<bool>, our_id: 
         if !replid.eq_ignore_ascii_case(our_id.as_bytes()) {
             return Some("ERR PSYNC FAILOVER replid must match my replid.");
         }
-        return None;
     }
     if circumstances.failing_over {
         return Some("NOMASTERLINK Can't SYNC while failing over");
     }
-    if link_up == Some(false) {
+    if link_up == Some(false) && circumstances.failover.is_none() {
         return Some("NOMASTERLINK Can't SYNC while not connected with my master");
     }
     if circumstances.pending_output {

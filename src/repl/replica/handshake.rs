@@ -5,7 +5,7 @@
 //!   <- +PONG, or an error that only says who we must be first
 //!   -> AUTH, REPLCONF listening-port, ip-address, capa          written together
 //!   <- one line each, in order; only AUTH matters
-//!   -> PSYNC <id> <position>, or PSYNC ? -1
+//!   -> PSYNC <id> <position>, or PSYNC ? -1; with FAILOVER behind it when the other is to become the master
 //!   <- +CONTINUE [id] | +FULLRESYNC id end | -LOADING, -NOMASTERLINK: later | another error: not known, use SYNC
 //! ```
 //!
@@ -43,6 +43,8 @@ pub enum Answer {
     Expect,
     /// Close and try again later.
     GiveUp,
+    /// The same, because the master cannot give us its data at the moment.
+    Later,
     /// The master does not know PSYNC.
     UseSync,
     /// A snapshot follows.
@@ -59,8 +61,8 @@ impl Handshake {
     }
 
     /// Takes the answer to the oldest question, and asks on when all are answered. `resume`: whether our data has a
-    /// place in a history.
-    pub fn answer(&mut self, turn: &mut Turn<'_>, line: &[u8], resume: bool) -> Answer {
+    /// place in a history. `asks_promotion`: whether the master shall become one with that.
+    pub fn answer(&mut self, turn: &mut Turn<'_>, line: &[u8], resume: bool, asks_promotion: bool) -> Answer {
         let Some(question) = self.asked.pop_front() else { return Answer::GiveUp };
         let text = String::from_utf8_lossy(line);
         let refused = line.first() == Some(&b'-');
@@ -97,7 +99,7 @@ impl Handshake {
             Question::Psync { partial } => return psync_answer(line, &text, partial),
         };
         if self.asked.is_empty() {
-            self.ask_for_data(turn, resume);
+            self.ask_for_data(turn, resume, asks_promotion);
         }
         step
     }
@@ -131,16 +133,24 @@ impl Handshake {
         turn.out.push(Output::Send(batch));
     }
 
-    fn ask_for_data(&mut self, turn: &mut Turn<'_>, resume: bool) {
+    /// Whether all that is missing is the answer to PSYNC.
+    pub fn awaits_psync(&self) -> bool {
+        matches!(self.asked.front(), Some(Question::Psync { .. }))
+    }
+
+    fn ask_for_data(&mut self, turn: &mut Turn<'_>, resume: bool, asks_promotion: bool) {
         let id = turn.history.identity().id();
         let position = turn.history.next().to_string();
-        let words: [&[u8]; 3] = if resume {
+        let mut words: Vec<&[u8]> = if resume {
             info!("Trying a partial resynchronization (request {id}:{position}).");
-            [b"PSYNC", id.as_bytes(), position.as_bytes()]
+            vec![b"PSYNC", id.as_bytes(), position.as_bytes()]
         } else {
             info!("Partial resynchronization not possible (no cached master)");
-            [b"PSYNC", b"?", b"-1"]
+            vec![b"PSYNC", b"?", b"-1"]
         };
+        if asks_promotion {
+            words.push(b"FAILOVER");
+        }
         turn.out.push(Output::Send(command(&words)));
         self.asked.push_back(Question::Psync { partial: resume });
     }
@@ -167,7 +177,7 @@ fn psync_answer(line: &[u8], text: &str, partial: bool) -> Answer {
         Some(b"+CONTINUE") if partial => Answer::Continue(words.next().and_then(HexId::parse)),
         Some(b"-NOMASTERLINK" | b"-LOADING") => {
             info!("Master is currently unable to PSYNC but should be in the future: {text}");
-            Answer::GiveUp
+            Answer::Later
         }
         Some(word) => {
             if word == b"-ERR" {

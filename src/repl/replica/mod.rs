@@ -75,6 +75,20 @@ pub struct Link {
     down_since: Option<Instant>,
     acks: Acks,
     last_newline: Instant,
+    promotion: Promotion,
+}
+
+/// What became of the wish that the server we follow be a master (`PSYNC … FAILOVER`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promotion {
+    /// We follow somebody who is one, as far as we know.
+    NotAsked,
+    /// It is asked with the next PSYNC, or has been and did not answer yet.
+    Asked,
+    /// It is one now.
+    Granted,
+    /// It will not, or it fell silent.
+    Refused,
 }
 
 #[derive(Debug)]
@@ -152,7 +166,18 @@ impl Link {
             down_since: None,
             acks: Acks::default(),
             last_newline: now,
+            promotion: Promotion::NotAsked,
         }
+    }
+
+    /// This link, asking its master to become one.
+    pub fn asking_promotion(self) -> Link {
+        Link { promotion: Promotion::Asked, ..self }
+    }
+
+    /// What became of that.
+    pub fn promotion(&self) -> Promotion {
+        self.promotion
     }
 
     /// Whom we follow.
@@ -245,6 +270,11 @@ impl Link {
             }
             State::Connecting | State::Handshake(_) if silent => {
                 warn!("Timeout connecting to the MASTER...");
+                if matches!(&self.state, State::Handshake(handshake) if handshake.awaits_psync())
+                    && self.promotion == Promotion::Asked
+                {
+                    self.promotion = Promotion::Refused;
+                }
                 self.give_up(turn);
             }
             State::Handshake(_) | State::Header { .. } if stuck => {
@@ -295,6 +325,9 @@ impl Link {
             State::Handshake(handshake) => {
                 warn!("Failed to read response from the server: {reason}");
                 handshake.log_silence();
+                if handshake.awaits_psync() && self.promotion == Promotion::Asked {
+                    self.promotion = Promotion::Refused;
+                }
                 self.retry(turn);
             }
             State::Header { .. } => {
@@ -341,7 +374,8 @@ impl Link {
                     };
                     match &mut self.state {
                         State::Handshake(handshake) => {
-                            let answer = handshake.answer(turn, line, self.resume.is_some());
+                            let answer =
+                                handshake.answer(turn, line, self.resume.is_some(), self.promotion == Promotion::Asked);
                             if self.act_on(turn, answer) == Chain::Breaks {
                                 chain = Chain::Breaks;
                             }
@@ -474,9 +508,20 @@ impl Link {
     }
 
     fn act_on(&mut self, turn: &mut Turn<'_>, answer: Answer) -> Chain {
+        if self.promotion == Promotion::Asked {
+            match answer {
+                Answer::Expect | Answer::GiveUp => {}
+                Answer::Continue(_) | Answer::FullResync(_) => self.promotion = Promotion::Granted,
+                Answer::Later | Answer::UseSync => {
+                    self.promotion = Promotion::Refused;
+                    self.give_up(turn);
+                    return Chain::Keeps;
+                }
+            }
+        }
         match answer {
             Answer::Expect => Chain::Keeps,
-            Answer::GiveUp => {
+            Answer::GiveUp | Answer::Later => {
                 self.give_up(turn);
                 Chain::Keeps
             }

@@ -4,6 +4,7 @@ mod bgsave;
 mod config;
 mod dbsize;
 mod debug;
+mod failover;
 mod flush;
 mod info;
 mod lastsave;
@@ -39,6 +40,7 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
     &config::SET,
     &dbsize::SPEC,
     &debug::SPEC,
+    &failover::SPEC,
     &flush::FLUSHALL,
     &flush::FLUSHDB,
     &info::SPEC,

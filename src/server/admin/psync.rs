@@ -57,7 +57,7 @@ fn sync(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: 
     let node = &turn.server.repl.node;
     let circumstances = Circumstances {
         failover: (args.len() > 3 && args.is(3, "failover")).then(|| args.get(1)),
-        failing_over: false,
+        failing_over: node.is_failing_over(),
         pending_output: !reply.out().is_empty(),
         filter_without_eof: node.master().filter_without_eof(session.id),
     };

@@ -1,8 +1,8 @@
 //! REPLICAOF host port | NO ONE (and SLAVEOF, its old name): follow another server, or stop following.
 //!
 //! Reply:   OK; `OK Already connected to specified master` when nothing changes.
-//! Errors:  `REPLICAOF not allowed in cluster mode.`, `Command is not valid when client is a replica.`,
-//!          `Invalid master port`.
+//! Errors:  `REPLICAOF not allowed in cluster mode.`, `REPLICAOF not allowed while failing over.`,
+//!          `Command is not valid when client is a replica.`, `Invalid master port`.
 //! Source:  redis.io/commands/replicaof, since 5.0.0; SLAVEOF since 1.0.0.
 //!
 //! The answer does not wait for the new link. Nothing is written to the config file until CONFIG REWRITE.
@@ -62,6 +62,9 @@ pub const SLAVEOF: Spec<AdminHandler> = Spec {
 fn replicaof(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
     if turn.server.engine.config.cluster.cluster_enabled {
         return Err(CommandError::err("REPLICAOF not allowed in cluster mode."));
+    }
+    if turn.server.repl.node.is_failing_over() {
+        return Err(CommandError::err("REPLICAOF not allowed while failing over."));
     }
     let client = turn.describe(session);
     if args.is(1, "no") && args.is(2, "one") {

@@ -56,7 +56,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     }
     let identity = history.identity();
     let backlog = history.backlog();
-    info.field("master_failover_state", "no-failover")
+    info.field("master_failover_state", node.failover_state())
         .field("master_replid", identity.id())
         .field("master_replid2", identity.second_id())
         .field("master_repl_offset", history.end())

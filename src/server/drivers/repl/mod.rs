@@ -34,8 +34,10 @@ use crate::resp::args::OwnedArgs;
 use crate::resp::out::Out;
 use crate::resp::parser::Batch;
 use crate::server::clients::BlockReason;
+use crate::server::pause::Reason;
 use crate::server::{Server, Turn};
 use crate::session::Kind;
+use crate::session::context::Pause;
 
 use super::transfer::Transfer;
 use send::FileSend;
@@ -266,18 +268,31 @@ impl Turn<'_> {
 
     /// REPLICAOF host port.
     pub fn follow(&mut self, master: HostPort) {
-        self.server.engine.config.replication.replicaof =
-            Some(crate::config::values::HostPort { host: master.host.clone(), port: master.port });
-        if !self.server.repl.node.is_replica() {
-            self.end_blocking_commands();
-        }
         self.repl(Input::ReplicaOf(master));
     }
 
     /// REPLICAOF NO ONE.
     pub fn become_master(&mut self) {
-        self.server.engine.config.replication.replicaof = None;
         self.repl(Input::Promote);
+    }
+
+    /// The machines have another master now, or none.
+    fn master_is(&mut self, master: Option<HostPort>) {
+        let was_master = self.server.engine.config.replication.replicaof.is_none();
+        if master.is_some() && was_master {
+            self.end_blocking_commands();
+        }
+        self.server.engine.config.replication.replicaof =
+            master.map(|HostPort { host, port }| crate::config::values::HostPort { host, port });
+    }
+
+    /// Holds back what would write while we hand over to a replica, or lets it pass again.
+    fn pause_for_failover(&mut self, is_paused: bool) {
+        match is_paused {
+            true => self.server.pauses.pause(Reason::Failover, Pause::Write, FAR),
+            false => self.server.pauses.end(Reason::Failover),
+        }
+        self.server.refresh_facts();
     }
 
     /// Settings of replication may have changed.
@@ -317,6 +332,9 @@ impl Turn<'_> {
     fn carry_out(&mut self, out: Vec<Output>) {
         for output in out {
             match output {
+                Output::MasterIs(master) => self.master_is(master),
+                Output::PauseWrites => self.pause_for_failover(true),
+                Output::ResumeWrites => self.pause_for_failover(false),
                 Output::Connect(master) => self.connect_to_master(&master),
                 Output::Send(bytes) => self.send_to_master(&bytes),
                 Output::Skip(count) => self.skip_from_master(count),
