@@ -3,6 +3,7 @@
 pub mod dict;
 pub mod hll;
 pub mod listpack;
+pub mod intset;
 pub mod string;
 
 /// The type of a value, as TYPE and SCAN ... TYPE name it.
