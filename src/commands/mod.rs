@@ -1,5 +1,6 @@
 //! What can be asked of the data: one file per command, one folder per family, no family knows another.
 
+pub mod bitmap;
 pub mod contract;
 pub mod generic;
 pub mod string;
@@ -9,7 +10,7 @@ use contract::DataHandler;
 use crate::spec::{Meta, Spec};
 
 /// Every family.
-pub const TABLES: &[&[&Spec<DataHandler>]] = &[generic::TABLE, string::TABLE];
+pub const TABLES: &[&[&Spec<DataHandler>]] = &[bitmap::TABLE, generic::TABLE, string::TABLE];
 
 /// Every container.
 pub const CONTAINERS: &[&[&Meta]] = &[generic::CONTAINERS];

@@ -1,9 +1,10 @@
 //! Values and how they are encoded. Pure materials: nothing here knows keys, expiry, clients or the wire.
 
+pub mod bits;
 pub mod dict;
 pub mod hll;
-pub mod listpack;
 pub mod intset;
+pub mod listpack;
 pub mod string;
 
 /// The type of a value, as TYPE and SCAN ... TYPE name it.

@@ -153,7 +153,7 @@ fn reply_args(reply: &mut Reply<'_>, args: &[Arg]) {
             fields += 1;
         }
         if arg.optional || arg.multiple {
-            let words = [(arg.optional, "optional"), (arg.multiple, "multiple")];
+            let words = [(arg.optional, "optional"), (arg.multiple, "multiple"), (arg.repeats_token, "multiple_token")];
             let words: Vec<_> = words.iter().filter(|(is_set, _)| *is_set).map(|(_, word)| *word).collect();
             reply.bulk(b"flags");
             reply_set_of_simple(reply, &words);

@@ -187,6 +187,8 @@ pub struct Arg {
     pub optional: bool,
     /// May be repeated.
     pub multiple: bool,
+    /// When it is repeated, the literal word before it is repeated too.
+    pub repeats_token: bool,
     /// Since which version, when later than the command.
     pub since: Option<&'static str>,
     /// Parts of a block, or alternatives of a one-of.
@@ -211,7 +213,17 @@ pub enum ArgKind {
 impl Arg {
     /// An argument that must be there once.
     pub const fn new(name: &'static str, kind: ArgKind) -> Arg {
-        Arg { name, kind, token: None, key_spec: None, optional: false, multiple: false, since: None, parts: &[] }
+        Arg {
+            name,
+            kind,
+            token: None,
+            key_spec: None,
+            optional: false,
+            multiple: false,
+            repeats_token: false,
+            since: None,
+            parts: &[],
+        }
     }
 
     /// A key, belonging to the command's `spec`-th key spec.
@@ -247,6 +259,11 @@ impl Arg {
     /// May be repeated.
     pub const fn multiple(self) -> Arg {
         Arg { multiple: true, ..self }
+    }
+
+    /// When repeated, with its literal word (`GET a GET b`).
+    pub const fn repeats_token(self) -> Arg {
+        Arg { repeats_token: true, ..self }
     }
 
     /// Introduced later than its command.
