@@ -5,6 +5,7 @@ pub mod dict;
 pub mod hll;
 pub mod intset;
 pub mod listpack;
+pub mod stream;
 pub mod string;
 
 /// The type of a value, as TYPE and SCAN ... TYPE name it.

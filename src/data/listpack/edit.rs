@@ -44,9 +44,13 @@ impl Listpack {
 
     /// Puts a text in the place of the entry at `pos`, which stays its position.
     pub fn replace(&mut self, pos: Pos, text: &[u8]) -> Pos {
+        self.replace_item(pos, Item::of(text))
+    }
+
+    /// Puts an item in the place of the entry at `pos`, which stays its position.
+    pub fn replace_item(&mut self, pos: Pos, item: Item<'_>) -> Pos {
         let at = pos.0 as usize;
         let old = self.end_of(pos) - at;
-        let item = Item::of(text);
         let encoded = Encoded::of(item);
         if encoded.len() == old {
             // Counters mostly keep their width: nothing moves.

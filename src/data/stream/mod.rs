@@ -1,0 +1,102 @@
+//! Streams: entries that are only ever added at the end, each a list of fields and values with an id that grows; and groups
+//! of consumers who share the work of reading them.
+//!
+//! ```text
+//! Stream ──► log.rs: entries ──► nodes.rs: nodes in order ──► node.rs: a listpack of some hundred entries
+//!        └─► groups.rs: who has read how far, what is pending with whom
+//! ```
+//!
+//! A stream stays when its last entry goes, since its ids must not repeat and its groups wait for more.
+
+mod groups;
+mod id;
+mod log;
+mod node;
+mod nodes;
+mod radix;
+#[cfg(test)]
+mod tests;
+
+pub use groups::{Consumer, ConsumerId, Group, Groups, Pending};
+pub use id::{BadId, GivenId, Id, IdText};
+pub use log::{AddError, ENTRY_BYTES_MAX, History, Keep, Log, NodeLimits, Range, RangeRev, Trim, WantedId};
+pub use node::{Corrupt, Entry, Node, Pair};
+
+/// A stream. One word: the rest is on the heap.
+#[derive(Clone, Debug, Default)]
+pub struct Stream(Box<Parts>);
+
+/// What a stream consists of. Both parts are needed at once when a group reads.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// The entries.
+    pub log: Log,
+    /// The groups.
+    pub groups: Groups,
+}
+
+impl Stream {
+    /// From its parts.
+    pub fn new(log: Log, groups: Groups) -> Stream {
+        Stream(Box::new(Parts { log, groups }))
+    }
+
+    /// The entries.
+    pub fn log(&self) -> &Log {
+        &self.0.log
+    }
+
+    /// The groups.
+    pub fn groups(&self) -> &Groups {
+        &self.0.groups
+    }
+
+    /// A group.
+    pub fn group(&self, name: &[u8]) -> Option<&Group> {
+        self.0.groups.get(name)
+    }
+
+    /// Both, to be altered.
+    pub fn parts_mut(&mut self) -> &mut Parts {
+        &mut self.0
+    }
+
+    /// The entries, to be altered.
+    pub fn log_mut(&mut self) -> &mut Log {
+        &mut self.0.log
+    }
+
+    /// The groups, to be altered.
+    pub fn groups_mut(&mut self) -> &mut Groups {
+        &mut self.0.groups
+    }
+
+    /// How many entries `group` has not read yet, where that can be told.
+    pub fn lag(&self, group: &Group) -> Option<i64> {
+        let log = self.log();
+        let added = log.history().entries_added as i64;
+        match group.entries_read {
+            _ if added == 0 => Some(0),
+            Some(read) if !log.has_gap_from(group.last_id) => Some(added.wrapping_sub(read)),
+            _ => log.entries_up_to(group.last_id).map(|read| added.wrapping_sub(read as i64)),
+        }
+    }
+
+    /// How many nodes the radix tree has in which Redis would keep this stream's nodes, for XINFO.
+    pub fn radix_tree_nodes(&self) -> usize {
+        radix::tree_nodes(self.log().nodes().map(|node| node.first_id().to_bytes()))
+    }
+
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        let groups = self.groups().iter();
+        let groups: usize = groups.map(|(name, group)| name.len() + size_of::<Group>() + group.memory()).sum();
+        size_of::<Parts>() + self.log().memory() + groups
+    }
+
+    /// About how many allocations it consists of.
+    pub fn free_effort(&self) -> usize {
+        let groups: usize = self.groups().values().map(Group::free_effort).sum();
+        self.log().nodes_len() + groups + 1
+    }
+}

@@ -1,0 +1,379 @@
+//! A node: up to some hundred entries in one listpack, laid out as Redis does, because nodes travel in RDB files as they are.
+//!
+//! ```text
+//! head:   count | deleted | number of fields | field … | 0
+//! entry:  flags | ms | seq | value …                              | items      flags & 2: the fields of the head
+//!         flags | ms | seq | number of fields | field | value …   | items
+//! ```
+//!
+//! `ms` and `seq` are differences (with wrapping) to the id at which the node begins, which is that of its first entry and
+//! is kept beside it. The head holds the fields of that first entry; entries with the same ones, which is nearly all of
+//! them, do without. `items` says how many items the entry has before it, so that entries can be walked backwards; the
+//! zero that ends the head stops that walk. An entry that was deleted stays where it is with `flags & 1`: `count` are the
+//! entries that are there, `deleted` those that are not.
+//!
+//! [`Node::parse`] walks all of a foreign node, so everything else here relies on the layout and panics where it is broken.
+
+use crate::data::listpack::{self, Item, Listpack, Pos};
+
+use super::id::Id;
+
+/// The entry is deleted.
+const DELETED: i64 = 1;
+/// The entry has the fields of the head.
+const SAME_FIELDS: i64 = 2;
+/// Items of an entry besides fields and values: flags and the two parts of the id.
+const FIXED_ITEMS: usize = 3;
+/// Items of a head besides the fields, and of an entry with fields of its own besides those and the values, for bounds.
+const OTHER_ITEMS: usize = 5;
+
+/// A field and its value.
+pub type Pair<'a> = (Item<'a>, Item<'a>);
+
+/// The node is not laid out as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corrupt;
+
+/// A node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    first_id: Id,
+    pack: Listpack,
+}
+
+/// What a node begins with.
+#[derive(Clone)]
+struct Head<'a> {
+    count: u64,
+    deleted: u64,
+    fields_len: usize,
+    fields: listpack::Iter<'a>,
+    /// What follows the head.
+    entries: listpack::Iter<'a>,
+}
+
+fn int(item: Option<Item<'_>>) -> Option<i64> {
+    item?.as_int()
+}
+
+fn natural(item: Option<Item<'_>>) -> Option<u64> {
+    u64::try_from(int(item)?).ok()
+}
+
+/// Reads the head without believing anything.
+fn head(pack: &Listpack) -> Option<Head<'_>> {
+    let mut items = pack.iter();
+    let count = natural(items.next())?;
+    let deleted = natural(items.next())?;
+    let fields_len = natural(items.next())?;
+    let fields = items.clone();
+    for _ in 0..fields_len {
+        items.next()?;
+    }
+    (int(items.next())? == 0).then_some(())?;
+    Some(Head { count, deleted, fields_len: fields_len as usize, fields, entries: items })
+}
+
+/// An entry as the node has it.
+#[derive(Clone)]
+pub struct Entry<'a> {
+    /// Its id.
+    pub id: Id,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
+    /// How many fields it has.
+    pub len: usize,
+    /// The fields of the head, when it has no own.
+    same: Option<listpack::Iter<'a>>,
+    /// What follows the fixed part.
+    rest: listpack::Iter<'a>,
+}
+
+impl<'a> Entry<'a> {
+    /// Its fields and values.
+    pub fn pairs(self) -> impl Iterator<Item = Pair<'a>> {
+        let Entry { len, mut same, mut rest, .. } = self;
+        (0..len).map(move |_| {
+            let field = match &mut same {
+                Some(fields) => fields.next(),
+                None => rest.next(),
+            };
+            (field.expect("the node was checked"), rest.next().expect("the node was checked"))
+        })
+    }
+
+    /// Reads the entry that `items` begin with; `None` at the end of the node, or when it makes no sense.
+    fn read(first_id: Id, head: &Head<'a>, items: &mut listpack::Iter<'a>) -> Option<Entry<'a>> {
+        let flags = int(items.next())?;
+        let (ms, seq) = (int(items.next())?, int(items.next())?);
+        let same = (flags & SAME_FIELDS != 0).then(|| head.fields.clone());
+        let len = match same {
+            Some(_) => head.fields_len,
+            None => usize::try_from(int(items.next())?).ok()?,
+        };
+        Some(Entry {
+            id: Id { ms: first_id.ms.wrapping_add(ms as u64), seq: first_id.seq.wrapping_add(seq as u64) },
+            is_deleted: flags & DELETED != 0,
+            len,
+            same,
+            rest: items.clone(),
+        })
+    }
+
+    /// How many items follow the fixed part, without the one that ends the entry.
+    fn rest_len(&self) -> usize {
+        if self.same.is_some() { self.len } else { self.len.saturating_mul(2) }
+    }
+
+    /// What the entry ends with.
+    fn items_len(&self) -> usize {
+        FIXED_ITEMS + self.rest_len() + usize::from(self.same.is_none())
+    }
+
+    /// The items behind the entry.
+    fn skip(&self) -> Option<listpack::Iter<'a>> {
+        let mut items = self.rest.clone();
+        for _ in 0..self.rest_len() {
+            items.next()?;
+        }
+        Some(items)
+    }
+}
+
+impl Node {
+    /// A node with its first entry. The caller has checked that it fits ([`Node::fits`]).
+    pub fn new<'a>(id: Id, pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Node {
+        let mut pack = Listpack::new();
+        pack.push_back_item(Item::Int(1));
+        pack.push_back_item(Item::Int(0));
+        pack.push_back_item(Item::Int(pairs.len() as i64));
+        for (field, _) in pairs.clone() {
+            pack.push_back(field);
+        }
+        pack.push_back_item(Item::Int(0));
+        let mut node = Node { first_id: id, pack };
+        node.push_entry(id, pairs, true);
+        node
+    }
+
+    /// Whether a node of one entry with so many fields, whose texts have `bytes` bytes in all, is possible.
+    pub fn fits(fields: usize, bytes: usize) -> bool {
+        Listpack::new().has_room(3 * fields + 2 * OTHER_ITEMS, bytes.saturating_mul(2))
+    }
+
+    /// Whether one more such entry is possible.
+    pub fn has_room(&self, fields: usize, bytes: usize) -> bool {
+        self.pack.has_room(2 * fields + OTHER_ITEMS, bytes)
+    }
+
+    /// Adds an entry with a larger id than all others. The caller has checked that it fits.
+    pub fn push<'a>(&mut self, id: Id, pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone) {
+        let head = self.head();
+        let is_same = head.fields_len == pairs.len()
+            && head.fields.clone().zip(pairs.clone()).all(|(field, (new, _))| field.eq_bytes(new));
+        let count = head.count;
+        self.set_count(count + 1, None);
+        self.push_entry(id, pairs, is_same);
+    }
+
+    fn push_entry<'a>(&mut self, id: Id, pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>, is_same: bool) {
+        let len = pairs.len();
+        let pack = &mut self.pack;
+        pack.push_back_item(Item::Int(if is_same { SAME_FIELDS } else { 0 }));
+        pack.push_back_item(Item::Int(id.ms.wrapping_sub(self.first_id.ms) as i64));
+        pack.push_back_item(Item::Int(id.seq.wrapping_sub(self.first_id.seq) as i64));
+        if is_same {
+            pairs.for_each(|(_, value)| pack.push_back(value));
+            pack.push_back_item(Item::Int((FIXED_ITEMS + len) as i64));
+        } else {
+            pack.push_back_item(Item::Int(len as i64));
+            for (field, value) in pairs {
+                pack.push_back(field);
+                pack.push_back(value);
+            }
+            pack.push_back_item(Item::Int((FIXED_ITEMS + 1 + 2 * len) as i64));
+        }
+    }
+
+    /// Where the node begins.
+    pub fn first_id(&self) -> Id {
+        self.first_id
+    }
+
+    /// The listpack, as it goes into a file.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.pack.as_bytes()
+    }
+
+    /// Bytes of the listpack.
+    pub fn byte_len(&self) -> usize {
+        self.pack.byte_len()
+    }
+
+    /// Bytes of memory, the node's own place in the index left out.
+    pub fn memory(&self) -> usize {
+        self.pack.memory()
+    }
+
+    /// How many entries there are, and how many there were that are deleted.
+    pub fn counts(&self) -> (u64, u64) {
+        let mut items = self.pack.iter();
+        let mut next = || natural(items.next()).expect("the node was checked");
+        (next(), next())
+    }
+
+    /// Entries in order, the deleted ones as well.
+    pub fn entries(&self) -> Entries<'_> {
+        let head = self.head();
+        Entries { first_id: self.first_id, items: head.entries.clone(), head }
+    }
+
+    /// Entries from the last to the first, the deleted ones as well.
+    pub fn entries_rev(&self) -> EntriesRev<'_> {
+        EntriesRev { node: self, head: self.head(), end: self.pack.last() }
+    }
+
+    /// Marks entries as deleted, from the first on, until `stop` says so of an entry's id; gives how many that were. `stop`
+    /// is told whenever one is.
+    pub fn delete_from_front(&mut self, mut stop: impl FnMut(Id, u64) -> bool) -> u64 {
+        let mut places = Vec::new();
+        for (pos, entry) in self.places() {
+            if stop(entry.id, places.len() as u64) {
+                break;
+            }
+            if !entry.is_deleted {
+                places.push((pos, entry.same.is_some()));
+            }
+        }
+        let deleted = places.len() as u64;
+        for (pos, is_same) in places {
+            self.mark(pos, is_same);
+        }
+        let (count, before) = self.counts();
+        self.set_count(count - deleted, Some(before + deleted));
+        deleted
+    }
+
+    /// Marks one entry as deleted; gives whether it was there.
+    pub fn delete(&mut self, id: Id) -> bool {
+        let found = self.places().take_while(|(_, entry)| entry.id <= id).last();
+        let Some((pos, entry)) = found.filter(|(_, entry)| entry.id == id && !entry.is_deleted) else { return false };
+        let is_same = entry.same.is_some();
+        self.mark(pos, is_same);
+        let (count, deleted) = self.counts();
+        self.set_count(count - 1, Some(deleted + 1));
+        true
+    }
+
+    /// Entries with the places of their flags.
+    fn places(&self) -> impl Iterator<Item = (Pos, Entry<'_>)> {
+        let head = self.head();
+        let mut pos = self.pack.first();
+        for _ in 0..head.fields_len + 4 {
+            pos = pos.and_then(|pos| self.pack.next(pos));
+        }
+        std::iter::from_fn(move || {
+            let place = pos?;
+            let entry = Entry::read(self.first_id, &head, &mut self.pack.iter_from(place))?;
+            for _ in 0..=entry.items_len() {
+                pos = pos.and_then(|pos| self.pack.next(pos));
+            }
+            Some((place, entry))
+        })
+    }
+
+    /// Sets the flags at `pos`. All flags have the same width, so nothing moves.
+    fn mark(&mut self, pos: Pos, is_same: bool) {
+        let flags = DELETED | if is_same { SAME_FIELDS } else { 0 };
+        self.pack.replace_item(pos, Item::Int(flags));
+    }
+
+    fn set_count(&mut self, count: u64, deleted: Option<u64>) {
+        let pos = self.pack.first().expect("a node has a head");
+        self.pack.replace_item(pos, Item::Int(count as i64));
+        if let Some(deleted) = deleted {
+            let pos = self.pack.next(pos).expect("a head has two counts");
+            self.pack.replace_item(pos, Item::Int(deleted as i64));
+        }
+    }
+
+    fn head(&self) -> Head<'_> {
+        head(&self.pack).expect("the node was checked")
+    }
+
+    /// Takes over a node from a file, after looking at all of it: the listpack, the head, every entry with its closing
+    /// number, both counts, and that the ids only grow.
+    pub fn parse(first_id: Id, bytes: &[u8]) -> Result<Node, Corrupt> {
+        let node = Node { first_id, pack: Listpack::parse(bytes).map_err(|_| Corrupt)? };
+        node.check().ok_or(Corrupt)?;
+        Ok(node)
+    }
+
+    fn check(&self) -> Option<()> {
+        let head = head(&self.pack)?;
+        let mut items = head.entries.clone();
+        let (mut count, mut deleted) = (0u64, 0u64);
+        let mut before: Option<Id> = None;
+        while items.clone().next().is_some() {
+            let entry = Entry::read(self.first_id, &head, &mut items)?;
+            // Every item is at least two bytes, so the walk ends soon whatever the numbers say.
+            items = entry.skip()?;
+            (int(items.next())? == entry.items_len() as i64).then_some(())?;
+            let is_later = match before {
+                Some(before) => entry.id > before,
+                None => entry.id >= self.first_id,
+            };
+            is_later.then_some(())?;
+            before = Some(entry.id);
+            *if entry.is_deleted { &mut deleted } else { &mut count } += 1;
+        }
+        (before.is_some() && count == head.count && deleted == head.deleted).then_some(())
+    }
+}
+
+/// See [`Node::entries`].
+#[derive(Clone)]
+pub struct Entries<'a> {
+    first_id: Id,
+    head: Head<'a>,
+    items: listpack::Iter<'a>,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let entry = Entry::read(self.first_id, &self.head, &mut self.items)?;
+        self.items = entry.skip().expect("the node was checked");
+        self.items.next();
+        Some(entry)
+    }
+}
+
+/// See [`Node::entries_rev`].
+#[derive(Clone)]
+pub struct EntriesRev<'a> {
+    node: &'a Node,
+    head: Head<'a>,
+    /// What the entry to come ends with.
+    end: Option<Pos>,
+}
+
+impl<'a> Iterator for EntriesRev<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let pack = &self.node.pack;
+        let mut pos = self.end?;
+        let items = pack.get(pos).as_int().expect("the node was checked");
+        if items == 0 {
+            self.end = None;
+            return None;
+        }
+        for _ in 0..items {
+            pos = pack.prev(pos).expect("the node was checked");
+        }
+        self.end = pack.prev(pos);
+        Entry::read(self.node.first_id, &self.head, &mut pack.iter_from(pos))
+    }
+}
