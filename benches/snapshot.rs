@@ -10,6 +10,7 @@ use std::time::Instant;
 use rredis::base::files::RealFiles;
 use rredis::base::rng::Rng;
 use rredis::base::time::UnixMillis;
+use rredis::data::Limits;
 use rredis::data::string::NewStr;
 use rredis::keyspace::Keyspace;
 use rredis::persist::file_load::{FileLoad, LoadProgress};
@@ -38,7 +39,7 @@ fn main() {
         let mut value = format!("{:016x}", rng.next_u64()).into_bytes();
         value.resize(len, b'x');
         let key = format!("key:{number:012}").into_bytes();
-        keyspace.insert_loaded(0, keyspace.hash(&key), &key, NewStr::Text(&value), None, 0);
+        keyspace.insert_loaded(0, keyspace.hash(&key), &key, NewStr::Text(&value).into(), None, 0);
     }
     report("fill", keys, clock() - started, cpu_ns() - cpu);
 
@@ -86,7 +87,8 @@ fn load(path: &Path) {
     let mut clock = || epoch.elapsed().as_micros() as u64;
     let now = UnixMillis(1_700_000_000_000);
     let mut keyspace = Keyspace::new(16, Rng::seeded(3));
-    let rules = Rules { verify_checksum: true, drop_expired: true, replace: false, bytes_there: 0, now };
+    let limits = Limits::default();
+    let rules = Rules { verify_checksum: true, drop_expired: true, replace: false, bytes_there: 0, now, limits };
     let (started, cpu) = (clock(), cpu_ns());
     let mut load = FileLoad::open(&RealFiles, path, rules, 0, started, Arc::new(|| {})).expect("just written");
     let (mut slice_max, mut waited) = (0, 0);

@@ -180,14 +180,14 @@ fn growth(keys: u64) {
         let hashes = batch.map(|k| ks.hash(&k));
         hashes.iter().for_each(|&hash| ks.prefetch_insert(0, hash));
         for (k, hash) in batch.iter().zip(hashes) {
-            ks.insert_loaded(0, hash, k, NewStr::Text(b"0123456789abcdef"), None, 0);
+            ks.insert_loaded(0, hash, k, NewStr::Text(b"0123456789abcdef").into(), None, 0);
         }
         id += 16;
     }
     println!("load:   {} ns per key", start.ns() / keys);
     let start = Cpu::now();
     let mut bytes = 0;
-    ks.for_each(0, &mut |entry| bytes += entry.key().len() + entry.value().len());
+    ks.for_each(0, &mut |entry| bytes += entry.key().len() + entry.string().map_or(0, |value| value.len()));
     println!("walk:   {} ns per key ({bytes} bytes)", start.ns() / keys);
     let start = Cpu::now();
     for id in 0..keys {

@@ -11,6 +11,7 @@ use std::fmt;
 
 use crate::base::rng::Rng;
 use crate::base::time::Now;
+use crate::data::{Limits, TypeName};
 use crate::keyspace::DbHandle;
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::reply::Reply;
@@ -36,6 +37,8 @@ pub struct DataCtx<'a> {
     /// Whether anybody (a replica, the AOF) receives what this command leaves. If not, there is no need to say how it
     /// should read.
     pub is_propagated: bool,
+    /// Whether the client may be made to wait: not within a transaction or a script, and not the link from our master.
+    pub may_block: bool,
 }
 
 impl DataCtx<'_> {
@@ -70,6 +73,8 @@ pub struct DataSettings {
     pub is_past_expiry_deletion: bool,
     /// LFU counters are kept instead of idle times.
     pub is_lfu: bool,
+    /// When small encodings become large ones.
+    pub limits: Limits,
 }
 
 impl Default for DataSettings {
@@ -82,6 +87,7 @@ impl Default for DataSettings {
             is_expire_lazy: false,
             is_past_expiry_deletion: true,
             is_lfu: false,
+            limits: Limits::default(),
         }
     }
 }
@@ -97,6 +103,33 @@ pub enum Outcome {
     PropagateEach(Vec<OwnedArgs>),
     /// They receive it as written even if nothing changed (FLUSHALL of nothing, PUBLISH).
     Forced,
+    /// Nothing was there, and nothing was done or replied: the client waits, and the command runs again when one of the keys may
+    /// have what it wants. Only where [`DataCtx::may_block`] allows it. Boxed, because the common outcome should stay small.
+    Block(Box<Blocking>),
+}
+
+/// What a client waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocking {
+    /// Any of these.
+    pub keys: Vec<Box<[u8]>>,
+    /// A key counts when it has a value of this type.
+    pub wanted: TypeName,
+    /// The command runs again also when a key goes away or gets another type, to answer with an error (XREADGROUP).
+    pub is_woken_by_loss: bool,
+    /// How long, from the first time it ran; `None` for ever.
+    pub timeout_ms: Option<u64>,
+    /// The reply when the time is over.
+    pub at_timeout: AtTimeout,
+}
+
+/// What a client is told whose wait was in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtTimeout {
+    /// No value (BLMOVE).
+    Null,
+    /// No array (BLPOP).
+    NullArray,
 }
 
 /// Why a command was refused. `Display` is the wire text, prefix included, without `-` and CRLF.

@@ -3,17 +3,35 @@
 pub mod bitmap;
 pub mod contract;
 pub mod generic;
+pub mod geo;
+pub mod hash;
+pub mod hyperloglog;
+pub mod list;
+pub mod set;
+pub mod stream;
 pub mod string;
+pub mod zset;
 
 use contract::DataHandler;
 
 use crate::spec::{Meta, Spec};
 
 /// Every family.
-pub const TABLES: &[&[&Spec<DataHandler>]] = &[bitmap::TABLE, generic::TABLE, string::TABLE];
+pub const TABLES: &[&[&Spec<DataHandler>]] = &[
+    bitmap::TABLE,
+    generic::TABLE,
+    geo::TABLE,
+    hash::TABLE,
+    hyperloglog::TABLE,
+    list::TABLE,
+    set::TABLE,
+    stream::TABLE,
+    string::TABLE,
+    zset::TABLE,
+];
 
 /// Every container.
-pub const CONTAINERS: &[&[&Meta]] = &[generic::CONTAINERS];
+pub const CONTAINERS: &[&[&Meta]] = &[generic::CONTAINERS, stream::CONTAINERS];
 
 #[cfg(test)]
 mod tests {

@@ -1,18 +1,41 @@
 //! Values and how they are encoded. Pure materials: nothing here knows keys, expiry, clients or the wire.
+//!
+//! A string is looked at and given in forms of its own ([`string`]). Every other type is a [`Collection`]: a small handle (at most
+//! [`HANDLE`] bytes) that lies in its key's entry and owns its memory elsewhere.
 
 pub mod bits;
 pub mod dict;
+pub mod hash;
 pub mod hll;
 pub mod intset;
+pub mod limits;
+pub mod list;
 pub mod listpack;
+pub mod set;
 pub mod stream;
 pub mod string;
+pub mod value;
+pub mod zset;
+
+pub use limits::Limits;
+pub use value::{Collection, HANDLE, NewValue, Value, ValueMut, ValueRef};
 
 /// The type of a value, as TYPE and SCAN ... TYPE name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum TypeName {
     /// A string, whatever its encoding.
     String,
+    /// A list.
+    List,
+    /// A set.
+    Set,
+    /// A sorted set.
+    Zset,
+    /// A hash.
+    Hash,
+    /// A stream.
+    Stream,
 }
 
 impl TypeName {
@@ -20,6 +43,11 @@ impl TypeName {
     pub const fn as_str(self) -> &'static str {
         match self {
             TypeName::String => "string",
+            TypeName::List => "list",
+            TypeName::Set => "set",
+            TypeName::Zset => "zset",
+            TypeName::Hash => "hash",
+            TypeName::Stream => "stream",
         }
     }
 }
@@ -33,6 +61,20 @@ pub enum Encoding {
     Embstr,
     /// Any other string.
     Raw,
+    /// A small collection in one packed piece of memory.
+    Listpack,
+    /// A small hash whose fields may have expiry times, in one piece.
+    ListpackEx,
+    /// A list of several pieces.
+    Quicklist,
+    /// A set of integers in one sorted array.
+    Intset,
+    /// A large set or hash.
+    Hashtable,
+    /// A large sorted set.
+    Skiplist,
+    /// A stream.
+    Stream,
 }
 
 impl Encoding {
@@ -42,6 +84,13 @@ impl Encoding {
             Encoding::Int => "int",
             Encoding::Embstr => "embstr",
             Encoding::Raw => "raw",
+            Encoding::Listpack => "listpack",
+            Encoding::ListpackEx => "listpackex",
+            Encoding::Quicklist => "quicklist",
+            Encoding::Intset => "intset",
+            Encoding::Hashtable => "hashtable",
+            Encoding::Skiplist => "skiplist",
+            Encoding::Stream => "stream",
         }
     }
 }

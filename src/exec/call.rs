@@ -30,6 +30,7 @@ pub fn call<H: Host>(
                 rng: &mut engine.rng,
                 settings: &engine.settings,
                 is_propagated: engine.journal.is_on() && !engine.facts.is_replica,
+                may_block: false,
             };
             handler(&mut ctx, args).map_err(|error| error.to_string())
         }

@@ -83,6 +83,52 @@ events! {
     INCRBY = String "incrby";
     INCRBYFLOAT = String "incrbyfloat";
     SETBIT = String "setbit";
+    PFADD = String "pfadd";
+    LPUSH = List "lpush";
+    RPUSH = List "rpush";
+    LPOP = List "lpop";
+    RPOP = List "rpop";
+    LINSERT = List "linsert";
+    LSET = List "lset";
+    LREM = List "lrem";
+    LTRIM = List "ltrim";
+    SORTSTORE = List "sortstore";
+    SADD = Set "sadd";
+    SREM = Set "srem";
+    SPOP = Set "spop";
+    SINTERSTORE = Set "sinterstore";
+    SUNIONSTORE = Set "sunionstore";
+    SDIFFSTORE = Set "sdiffstore";
+    HSET = Hash "hset";
+    HDEL = Hash "hdel";
+    HINCRBY = Hash "hincrby";
+    HINCRBYFLOAT = Hash "hincrbyfloat";
+    HEXPIRE = Hash "hexpire";
+    HEXPIRED = Hash "hexpired";
+    HPERSIST = Hash "hpersist";
+    ZADD = Zset "zadd";
+    ZINCR = Zset "zincr";
+    ZREM = Zset "zrem";
+    ZREMRANGEBYRANK = Zset "zremrangebyrank";
+    ZREMRANGEBYSCORE = Zset "zremrangebyscore";
+    ZREMRANGEBYLEX = Zset "zremrangebylex";
+    ZPOPMIN = Zset "zpopmin";
+    ZPOPMAX = Zset "zpopmax";
+    ZRANGESTORE = Zset "zrangestore";
+    ZUNIONSTORE = Zset "zunionstore";
+    ZINTERSTORE = Zset "zinterstore";
+    ZDIFFSTORE = Zset "zdiffstore";
+    GEORADIUSSTORE = Zset "georadiusstore";
+    GEOSEARCHSTORE = Zset "geosearchstore";
+    XADD = Stream "xadd";
+    XDEL = Stream "xdel";
+    XTRIM = Stream "xtrim";
+    XSETID = Stream "xsetid";
+    XGROUP_CREATE = Stream "xgroup-create";
+    XGROUP_SETID = Stream "xgroup-setid";
+    XGROUP_DESTROY = Stream "xgroup-destroy";
+    XGROUP_CREATECONSUMER = Stream "xgroup-createconsumer";
+    XGROUP_DELCONSUMER = Stream "xgroup-delconsumer";
     DEL = Generic "del";
     EXPIRE = Generic "expire";
     PERSIST = Generic "persist";
@@ -214,6 +260,15 @@ impl ChangeLog {
     #[inline]
     pub(super) fn changed(&mut self, db: u32, key: &[u8], event: Event, effect: Effect) {
         self.dirty = self.dirty.wrapping_add(1);
+        if self.observed {
+            self.push(db, key, event, effect);
+        }
+    }
+
+    /// Notes a change that counts as `amount` changes.
+    #[inline]
+    pub(super) fn changed_by(&mut self, db: u32, key: &[u8], event: Event, effect: Effect, amount: u64) {
+        self.dirty = self.dirty.wrapping_add(amount);
         if self.observed {
             self.push(db, key, event, effect);
         }

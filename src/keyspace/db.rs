@@ -4,19 +4,24 @@
 //! |---|---|---|
 //! | `read`, `peek` | looks at a value | expiry, recency; `read` also counts hits and misses |
 //! | `put` | stores a value | expiry, image for a running cut, one change |
-//! | `edit_bytes`, `append` | alters a value in place | the same |
+//! | `edit_bytes`, `append` | alters a string in place | the same |
+//! | `edit`, `edit_or_create` | alters a collection in place | the same; an empty one is removed |
 //! | `remove`, `expire_at` | | the same |
 //! | `rename`, `copy_to`, `move_to` | | the same for both keys |
 //!
 //! Every verb first applies the rule for keys whose time is over ([`ExpiredKeys`]): on a master such a key is removed
 //! and the removal noted before anything else happens, so that the log reads in the order in which it came to be.
 
-use super::table::Loc;
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::entry::Outside;
+use super::table::{Loc, Table};
 use super::{Access, Effect, EntryRef, Event, ExpiredKeys, Keyspace, Recency};
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::data::string::{NewStr, Str, StrView, encoding_of};
-use crate::data::{Encoding, TypeName};
+use crate::data::{Collection, Encoding, NewValue, TypeName, Value, ValueRef};
 
 /// The key holds a value of another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +39,53 @@ impl ReadAs for Str {
     type View<'a> = StrView<'a>;
     #[inline]
     fn view(entry: EntryRef<'_>) -> Result<StrView<'_>, WrongType> {
+        entry.string().ok_or(WrongType)
+    }
+}
+
+impl<T: Collection> ReadAs for T {
+    type View<'a> = &'a T;
+    #[inline]
+    fn view(entry: EntryRef<'_>) -> Result<&T, WrongType> {
+        T::of(entry.value()).ok_or(WrongType)
+    }
+}
+
+/// A value of any type, as a type parameter: `db.read::<AnyValue>(key)` never finds a wrong type.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyValue;
+
+impl ReadAs for AnyValue {
+    type View<'a> = ValueRef<'a>;
+    #[inline]
+    fn view(entry: EntryRef<'_>) -> Result<ValueRef<'_>, WrongType> {
         Ok(entry.value())
+    }
+}
+
+/// What an edit of a collection did, for the change log.
+///
+/// Whoever alters a collection says so here, in the order in which subscribers shall hear of it. An edit that says nothing
+/// has changed nothing.
+#[derive(Debug, Default)]
+pub struct Notes {
+    list: SmallVec<[(Event, u64); 2]>,
+}
+
+impl Notes {
+    /// The value has changed, in `amount` ways (elements added, removed or replaced).
+    pub fn changed(&mut self, event: Event, amount: u64) {
+        self.list.push((event, amount));
+    }
+
+    /// One more event about a change already noted.
+    pub fn event(&mut self, event: Event) {
+        self.list.push((event, 0));
+    }
+
+    /// Whether nothing was noted.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 }
 
@@ -93,28 +144,59 @@ struct Carried {
 enum CarriedValue {
     Text(Vec<u8>),
     Raw(Vec<u8>),
-    Other(NewStr<'static>),
-}
-
-impl Carried {
-    fn from(entry: EntryRef<'_>) -> Carried {
-        let value = match entry.value() {
-            StrView::Int(value) => CarriedValue::Other(NewStr::Int(value)),
-            StrView::Shared(bytes) => CarriedValue::Other(NewStr::Shared(bytes.clone())),
-            StrView::Bytes(bytes) if entry.is_edited() => CarriedValue::Raw(bytes.to_vec()),
-            StrView::Bytes(bytes) => CarriedValue::Text(bytes.to_vec()),
-        };
-        Carried { value, expiry: entry.expiry(), recency: entry.recency() }
-    }
+    Int(i64),
+    Shared(Bytes),
+    Other(Value),
 }
 
 impl CarriedValue {
-    fn as_new(&self) -> NewStr<'_> {
-        match self {
-            CarriedValue::Text(bytes) => NewStr::Text(bytes),
-            CarriedValue::Raw(bytes) => NewStr::Raw(bytes),
-            CarriedValue::Other(value) => value.clone(),
+    /// A copy of a value.
+    fn copy_of(entry: EntryRef<'_>) -> CarriedValue {
+        match entry.value() {
+            ValueRef::Str(StrView::Int(value)) => CarriedValue::Int(value),
+            ValueRef::Str(StrView::Shared(bytes)) => CarriedValue::Shared(bytes.clone()),
+            ValueRef::Str(StrView::Bytes(bytes)) if entry.is_edited() => CarriedValue::Raw(bytes.to_vec()),
+            ValueRef::Str(StrView::Bytes(bytes)) => CarriedValue::Text(bytes.to_vec()),
+            ValueRef::List(value) => CarriedValue::Other(value.clone().into()),
+            ValueRef::Set(value) => CarriedValue::Other(value.clone().into()),
+            ValueRef::Zset(value) => CarriedValue::Other(value.clone().into()),
+            ValueRef::Hash(value) => CarriedValue::Other(value.clone().into()),
+            ValueRef::Stream(value) => CarriedValue::Other(value.clone().into()),
         }
+    }
+
+    fn as_new<R>(self, f: impl FnOnce(NewValue<'_>) -> R) -> R {
+        match self {
+            CarriedValue::Text(bytes) => f(NewStr::Text(&bytes).into()),
+            CarriedValue::Raw(bytes) => f(NewStr::Raw(&bytes).into()),
+            CarriedValue::Int(value) => f(NewStr::Int(value).into()),
+            CarriedValue::Shared(bytes) => f(NewStr::Shared(bytes).into()),
+            CarriedValue::Other(value) => f(value.into()),
+        }
+    }
+}
+
+impl Carried {
+    /// A copy.
+    fn copy_of(entry: EntryRef<'_>) -> Carried {
+        Carried { value: CarriedValue::copy_of(entry), expiry: entry.expiry(), recency: entry.recency() }
+    }
+
+    /// Takes the entry at `loc` out of its table. What it owns outside moves along.
+    fn take(table: &mut Table, loc: Loc) -> Carried {
+        let entry = table.entry(loc);
+        let (expiry, recency) = (entry.expiry(), entry.recency());
+        let text = match entry.string() {
+            Some(StrView::Shared(_)) | None => None,
+            Some(_) => Some(CarriedValue::copy_of(entry)),
+        };
+        let value = match (table.remove(loc), text) {
+            (_, Some(text)) => text,
+            (Some(Outside::Bytes(bytes)), None) => CarriedValue::Shared(bytes),
+            (Some(Outside::Value(value)), None) => CarriedValue::Other(value),
+            (None, None) => unreachable!("an entry with a part outside gives it back"),
+        };
+        Carried { value, expiry, recency }
     }
 }
 
@@ -178,6 +260,33 @@ impl<'a> DbHandle<'a> {
         T::view(self.ks.dbs.get(self.index).table.entry(loc)).map(Some)
     }
 
+    /// The values of several keys at once, for a command that only reads; in the order of `keys`.
+    ///
+    /// The first wrong type ends it.
+    pub fn read_all<'k, T: ReadAs>(
+        &mut self,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<Vec<Option<T::View<'_>>>, WrongType> {
+        // Looking for a key may remove another whose time is over, which moves entries: first all are looked for, then read.
+        let mut found = Vec::new();
+        for key in keys {
+            let (hash, loc) = self.locate(key);
+            self.count(key, loc.is_some());
+            if let Some(loc) = loc
+                && self.access.touch
+            {
+                self.mark_used(loc);
+            }
+            found.push((key, loc.is_some().then_some(hash)));
+        }
+        let table = &self.ks.dbs.get(self.index).table;
+        let view = |(key, hash): (&[u8], Option<u64>)| {
+            let loc = hash.and_then(|hash| table.find(hash, key));
+            loc.map(|loc| T::view(table.entry(loc))).transpose()
+        };
+        found.into_iter().map(view).collect()
+    }
+
     /// Whether `key` exists. Counts a hit or a miss; does not count as a use.
     pub fn exists(&mut self, key: &[u8]) -> bool {
         let (_, loc) = self.locate(key);
@@ -192,7 +301,9 @@ impl<'a> DbHandle<'a> {
 
     /// The type of the value of `key`. Counts a hit or a miss; does not count as a use.
     pub fn type_of(&mut self, key: &[u8]) -> Option<TypeName> {
-        self.exists(key).then_some(TypeName::String)
+        let (_, loc) = self.locate(key);
+        self.count(key, loc.is_some());
+        loc.map(|loc| self.ks.dbs.get(self.index).table.entry(loc).type_name())
     }
 
     /// When the time of `key` is over: outer `None` when there is no such key, inner `None` when it lives for ever.
@@ -251,9 +362,12 @@ impl<'a> DbHandle<'a> {
 
     /// Stores `value` at `key`, whatever was there. Gives whether the key is new. [`Expiry::Keep`] on a key that is new,
     /// or whose time was over, means no expiry.
-    pub fn put(&mut self, key: &[u8], value: NewStr<'_>, expiry: Expiry, event: Event) -> bool {
+    ///
+    /// A collection to be stored is not empty, unless it is of a type that may be.
+    #[inline]
+    pub fn put<'v>(&mut self, key: &[u8], value: impl Into<NewValue<'v>>, expiry: Expiry, event: Event) -> bool {
         let (hash, live) = self.locate(key);
-        self.store(key, hash, live, value, expiry, event)
+        self.store(key, hash, live, value.into(), expiry, event)
     }
 
     /// Stores at `key` the integer that `f` makes of its present value, with one look-up; gives that integer. The expiry
@@ -271,7 +385,7 @@ impl<'a> DbHandle<'a> {
             None => None,
         };
         let value = f(present)?;
-        self.store(key, hash, live, NewStr::Int(value), Expiry::Keep, event);
+        self.store(key, hash, live, NewStr::Int(value).into(), Expiry::Keep, event);
         Ok(value)
     }
 
@@ -282,7 +396,7 @@ impl<'a> DbHandle<'a> {
         key: &[u8],
         hash: u64,
         live: Option<Loc>,
-        value: NewStr<'_>,
+        value: NewValue<'_>,
         expiry: Expiry,
         event: Event,
     ) -> bool {
@@ -324,6 +438,9 @@ impl<'a> DbHandle<'a> {
         f: impl FnOnce(&mut [u8]) -> R,
     ) -> Result<R, WrongType> {
         let (hash, live) = self.locate(key);
+        if let Some(loc) = live {
+            Str::view(self.ks.dbs.get(self.index).table.entry(loc))?;
+        }
         self.before_write(hash);
         let mut effect = Effect::Written;
         let loc = match live {
@@ -336,7 +453,7 @@ impl<'a> DbHandle<'a> {
                 self.remove_hidden(hash, key);
                 let recency = self.ks.recency.fresh(self.access.now);
                 let table = &mut self.ks.dbs.get(self.index).table;
-                table.insert(hash, key, NewStr::Raw(b""), None, recency);
+                table.insert(hash, key, NewStr::Raw(b"").into(), None, recency);
                 table.find(hash, key).expect("just inserted")
             }
         };
@@ -358,6 +475,73 @@ impl<'a> DbHandle<'a> {
                 let new = old + more.len();
                 self.edit_bytes(key, new, event, |text| text[old..].copy_from_slice(more))?;
                 Ok(new)
+            }
+        }
+    }
+
+    /// Alters the collection at `key`; `None`, and nothing happens, when there is no such key. The expiry stays.
+    ///
+    /// What `f` notes goes into the change log. A collection that is empty afterwards is removed, with the event `del`.
+    pub fn edit<T: Collection, R>(
+        &mut self,
+        key: &[u8],
+        f: impl FnOnce(&mut T, &mut Notes) -> R,
+    ) -> Result<Option<R>, WrongType> {
+        let (hash, Some(loc)) = self.locate(key) else { return Ok(None) };
+        T::view(self.ks.dbs.get(self.index).table.entry(loc))?;
+        self.before_write(hash);
+        if self.access.touch {
+            self.mark_used(loc);
+        }
+        let mut notes = Notes::default();
+        let table = &mut self.ks.dbs.get(self.index).table;
+        let value = table.collection_mut::<T>(loc).ok_or(WrongType)?;
+        let result = f(value, &mut notes);
+        let is_gone = value.is_empty() && !T::STAYS_WHEN_EMPTY;
+        self.log(key, notes, Effect::Written);
+        if is_gone {
+            let value = self.ks.dbs.get(self.index).table.remove(loc);
+            self.ks.lazy.value(value);
+            self.ks.changes.changed_by(self.index, key, Event::DEL, Effect::Removed, 0);
+        }
+        Ok(Some(result))
+    }
+
+    /// The same, with an empty collection for a key that does not exist. It is stored unless it stays empty, or `f` notes
+    /// nothing.
+    pub fn edit_or_create<T: Collection, R>(
+        &mut self,
+        key: &[u8],
+        f: impl FnOnce(&mut T, &mut Notes) -> R,
+    ) -> Result<R, WrongType> {
+        let (hash, live) = self.locate(key);
+        if live.is_some() {
+            return Ok(self.edit(key, f)?.expect("the key was just found"));
+        }
+        let (mut value, mut notes) = (T::default(), Notes::default());
+        let result = f(&mut value, &mut notes);
+        if !notes.is_empty() && (T::STAYS_WHEN_EMPTY || !value.is_empty()) {
+            self.before_write(hash);
+            self.remove_hidden(hash, key);
+            let recency = self.ks.recency.fresh(self.access.now);
+            self.ks.dbs.get(self.index).table.insert(hash, key, value.into_value().into(), None, recency);
+            self.log(key, notes, Effect::Created);
+        }
+        Ok(result)
+    }
+
+    fn log(&mut self, key: &[u8], notes: Notes, first: Effect) {
+        let mut effect = first;
+        for (event, amount) in notes.list {
+            match amount {
+                0 => self.ks.changes.note(self.index, key, event),
+                _ => self.ks.changes.changed_by(
+                    self.index,
+                    key,
+                    event,
+                    std::mem::replace(&mut effect, Effect::Written),
+                    amount,
+                ),
             }
         }
     }
@@ -404,9 +588,8 @@ impl<'a> DbHandle<'a> {
         // The target's time may be over: that is noted before the rename is.
         self.locate(to);
         let loc = self.refind(hash, from, loc);
-        let carried = Carried::from(self.ks.dbs.get(self.index).table.entry(loc));
         self.before_write(hash);
-        self.ks.dbs.get(self.index).table.remove(loc);
+        let carried = Carried::take(&mut self.ks.dbs.get(self.index).table, loc);
         let existed = self.carry(self.index, to, carried);
         self.ks.changes.changed(self.index, from, Event::RENAME_FROM, Effect::Removed);
         let effect = if existed { Effect::Written } else { Effect::Created };
@@ -418,11 +601,12 @@ impl<'a> DbHandle<'a> {
     /// same database. Notes `copy_to`.
     pub fn copy_to(&mut self, from: &[u8], target: u32, to: &[u8], replace: bool) -> Result<(), CopyError> {
         debug_assert!(from != to || target != self.index);
-        let (_, Some(loc)) = self.locate(from) else { return Err(CopyError::NoSource) };
-        let carried = Carried::from(self.ks.dbs.get(self.index).table.entry(loc));
+        let (hash, Some(loc)) = self.locate(from) else { return Err(CopyError::NoSource) };
         if DbHandle::new(self.ks, target, self.access).contains(to) && !replace {
             return Err(CopyError::TargetExists);
         }
+        let loc = self.refind(hash, from, loc);
+        let carried = Carried::copy_of(self.ks.dbs.get(self.index).table.entry(loc));
         let fresh = self.ks.recency.fresh(self.access.now);
         let existed = self.carry(target, to, Carried { recency: fresh, ..carried });
         let effect = if existed { Effect::Written } else { Effect::Created };
@@ -437,10 +621,9 @@ impl<'a> DbHandle<'a> {
         if DbHandle::new(self.ks, target, self.access).contains(key) {
             return Err(CopyError::TargetExists);
         }
-        let carried = Carried::from(self.ks.dbs.get(self.index).table.entry(loc));
-        self.carry(target, key, carried);
         self.before_write(hash);
-        self.ks.dbs.get(self.index).table.remove(loc);
+        let carried = Carried::take(&mut self.ks.dbs.get(self.index).table, loc);
+        self.carry(target, key, carried);
         self.ks.changes.changed(self.index, key, Event::MOVE_FROM, Effect::Removed);
         self.ks.changes.changed(target, key, Event::MOVE_TO, Effect::Created);
         Ok(())
@@ -454,14 +637,16 @@ impl<'a> DbHandle<'a> {
         if live.is_none() {
             target.remove_hidden(hash, to);
         }
+        let Carried { value, expiry, recency } = carried;
         let table = &mut target.ks.dbs.get(index).table;
-        match live {
-            Some(loc) => {
-                let old = table.replace(loc, carried.value.as_new(), carried.expiry, carried.recency);
-                target.ks.lazy.value(old);
+        let old = value.as_new(|value| match live {
+            Some(loc) => table.replace(loc, value, expiry, recency),
+            None => {
+                table.insert(hash, to, value, expiry, recency);
+                None
             }
-            None => table.insert(hash, to, carried.value.as_new(), carried.expiry, carried.recency),
-        }
+        });
+        target.ks.lazy.value(old);
         live.is_some()
     }
 
@@ -479,7 +664,7 @@ impl<'a> DbHandle<'a> {
                     over.push(entry.key().into());
                 }
             } else {
-                visit(entry.key(), TypeName::String);
+                visit(entry.key(), entry.type_name());
             }
         });
         for key in over {
@@ -493,7 +678,7 @@ impl<'a> DbHandle<'a> {
         let (now, rule) = (self.access.now, self.access.expired);
         self.ks.for_each(self.index, &mut |entry| {
             if rule == ExpiredKeys::Ignore || !is_over(entry.expiry(), now) {
-                visit(entry.key(), TypeName::String);
+                visit(entry.key(), entry.type_name());
             }
         });
     }
@@ -603,8 +788,11 @@ pub(super) fn is_over(expiry: Option<UnixMillis>, now: UnixMillis) -> bool {
 
 pub(super) fn facts_of(entry: EntryRef<'_>, recency: Recency, now: UnixMillis) -> Facts {
     Facts {
-        kind: TypeName::String,
-        encoding: encoding_of(entry.value(), entry.is_edited()),
+        kind: entry.type_name(),
+        encoding: match entry.value() {
+            ValueRef::Str(value) => encoding_of(value, entry.is_edited()),
+            other => other.collection_encoding().expect("not a string"),
+        },
         idle_secs: recency.idle_secs(entry.recency(), now),
         frequency: recency.frequency(entry.recency(), now),
         recency: entry.recency(),

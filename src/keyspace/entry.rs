@@ -1,21 +1,22 @@
 //! One key with its value, expiry and recency: a single packed block of memory.
 //!
 //! ```text
-//! | form 1 | recency 3 | [expiry 8] | key length 1 or 4 | [value length 1 or 4] | key | value |
+//! | form 1 | recency 3 | [expiry 8] | key length 1 or 4 | [value length 1 or 4, or type 1] | key | value |
 //!
-//! form   bits 0-2  kind: inline string, edited inline string, integer of 1/2/4/8 bytes, shared string
+//! form   bits 0-2  kind: inline string, edited inline string, integer of 1/2/4/8 bytes, shared string, collection
 //!        bit  3    there is an expiry
 //!        bit  4    the key's length takes 4 bytes (longer than 255)
 //!        bit  5    the value's length takes 4 bytes
 //! value  inline: its bytes, preceded by their number as shown
 //!        integer: little-endian in as few bytes as hold it
 //!        shared: a `Bytes`, at the next multiple of 8
+//!        collection: its handle of 16 bytes, at the next multiple of 8; the byte before the key says which type it is
 //! ```
 //!
 //! `SET user:000000000001 hello` takes 4 + 1 + 1 + 17 + 5 = 28 bytes, hence a block of 32; with an expiry 40. Lengths of
 //! 4 bytes are enough for keys: a request's arguments are bounded, by default at 512 MB. Inline values are short anyway.
 //!
-//! Blocks are aligned to 8, fields within are not, so everything but the `Bytes` is read and written bytewise. The
+//! Blocks are aligned to 8, fields within are not, so everything but `Bytes` and handles is read and written bytewise. The
 //! functions here know the layout and nothing else: who owns the block, and where it hangs, is the table's affair.
 
 #![allow(unsafe_code)]
@@ -27,7 +28,13 @@ use bytes::Bytes;
 
 use crate::base::limits::INLINE_VALUE_MAX;
 use crate::base::time::UnixMillis;
+use crate::data::hash::Hash;
+use crate::data::list::List;
+use crate::data::set::Set;
+use crate::data::stream::Stream;
 use crate::data::string::{NewStr, StrView, canonical_int};
+use crate::data::zset::Zset;
+use crate::data::{self, HANDLE, NewValue, TypeName, ValueMut, ValueRef};
 
 const KIND: u8 = 0b111;
 const INLINE: u8 = 0;
@@ -37,6 +44,12 @@ const INT16: u8 = 3;
 const INT32: u8 = 4;
 const INT64: u8 = 5;
 const SHARED: u8 = 6;
+const COLLECTION: u8 = 7;
+
+const LIST: u8 = TypeName::List as u8;
+const SET: u8 = TypeName::Set as u8;
+const ZSET: u8 = TypeName::Zset as u8;
+const HASH: u8 = TypeName::Hash as u8;
 
 const HAS_EXPIRY: u8 = 1 << 3;
 const LONG_KEY: u8 = 1 << 4;
@@ -50,11 +63,29 @@ pub(super) enum Value<'v> {
     Int(i64),
     Inline { text: &'v [u8], edited: bool },
     Shared(Bytes),
+    Collection(data::Value),
+}
+
+/// What an entry owned outside its block, taken out of it.
+pub(super) enum Outside {
+    /// A large string.
+    Bytes(Bytes),
+    /// A collection.
+    Value(data::Value),
 }
 
 impl Value<'_> {
     /// Chooses the form for `new` and gives it to `f`.
-    pub fn choose<R>(new: NewStr<'_>, f: impl FnOnce(Value<'_>) -> R) -> R {
+    #[inline]
+    pub fn choose<R>(new: NewValue<'_>, f: impl FnOnce(Value<'_>) -> R) -> R {
+        match new {
+            NewValue::Str(new) => Value::choose_str(new, f),
+            NewValue::Other(value) => f(Value::Collection(value)),
+        }
+    }
+
+    #[inline]
+    fn choose_str<R>(new: NewStr<'_>, f: impl FnOnce(Value<'_>) -> R) -> R {
         match new {
             NewStr::Int(value) => f(Value::Int(value)),
             NewStr::Text(text) => f(Value::of_text(text)),
@@ -85,6 +116,7 @@ impl Value<'_> {
             Value::Int(value) if i32::try_from(*value).is_ok() => INT32,
             Value::Int(_) => INT64,
             Value::Shared(_) => SHARED,
+            Value::Collection(_) => COLLECTION,
         }
     }
 
@@ -132,12 +164,13 @@ impl Shape {
         let (value_start, value_len) = match form & KIND {
             INLINE | EDITED => (key_end, inline_len),
             SHARED => (key_end.next_multiple_of(8), size_of::<Bytes>()),
+            COLLECTION => (key_end.next_multiple_of(8), HANDLE),
             kind => (key_end, 1 << (kind - INT8)),
         };
         Shape { form, key_start, key_len, value_start, value_len }
     }
 
-    /// The same entry with or without an expiry; not for shared values, whose place depends on alignment.
+    /// The same entry with or without an expiry; not for values with a part outside, whose place depends on alignment.
     pub fn with_expiry(self, has_expiry: bool) -> Shape {
         let form = if has_expiry { self.form | HAS_EXPIRY } else { self.form & !HAS_EXPIRY };
         Shape::of(form, self.key_len, self.value_len)
@@ -151,8 +184,8 @@ impl Shape {
 
     /// Whether part of the value lies outside the entry.
     #[inline]
-    pub fn is_shared(self) -> bool {
-        self.form & KIND == SHARED
+    pub fn has_outside(self) -> bool {
+        self.form & KIND >= SHARED
     }
 }
 
@@ -168,6 +201,7 @@ fn key_start(form: u8) -> usize {
     let value = match form & (KIND | LONG_VALUE) {
         INLINE | EDITED => 1,
         kind if kind & KIND <= EDITED => 4,
+        kind if kind & KIND == COLLECTION => 1,
         _ => 0,
     };
     lengths_start(form) + key + value
@@ -237,20 +271,52 @@ impl<'a> EntryRef<'a> {
         self.slice(key_start(form), self.key_len(form))
     }
 
-    /// The value.
+    /// The value, if it is a string.
     #[inline]
-    pub fn value(self) -> StrView<'a> {
+    pub fn string(self) -> Option<StrView<'a>> {
         let shape = self.shape();
         let at = shape.value_start;
-        match shape.form & KIND {
+        Some(match shape.form & KIND {
             INLINE | EDITED => StrView::Bytes(self.slice(at, shape.value_len)),
             INT8 => StrView::Int(i8::from_le_bytes(self.array(at)).into()),
             INT16 => StrView::Int(i16::from_le_bytes(self.array(at)).into()),
             INT32 => StrView::Int(i32::from_le_bytes(self.array(at)).into()),
             INT64 => StrView::Int(i64::from_le_bytes(self.array(at))),
             // SAFETY: of this kind, `write` put a `Bytes` there; blocks are aligned to 8 and so is the offset.
-            _ => StrView::Shared(unsafe { &*self.block.as_ptr().add(at).cast::<Bytes>() }),
+            SHARED => StrView::Shared(unsafe { &*self.block.as_ptr().add(at).cast::<Bytes>() }),
+            _ => return None,
+        })
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(self) -> ValueRef<'a> {
+        match self.string() {
+            Some(value) => ValueRef::Str(value),
+            None => self.collection(),
         }
+    }
+
+    fn collection(self) -> ValueRef<'a> {
+        let shape = self.shape();
+        debug_assert_eq!(shape.form & KIND, COLLECTION);
+        // SAFETY: of this kind, `write` put the handle of the type that the byte before the key names there, aligned.
+        unsafe {
+            let at = self.block.as_ptr().add(shape.value_start);
+            match self.byte(shape.key_start - 1) {
+                LIST => ValueRef::List(&*at.cast()),
+                SET => ValueRef::Set(&*at.cast()),
+                ZSET => ValueRef::Zset(&*at.cast()),
+                HASH => ValueRef::Hash(&*at.cast()),
+                _ => ValueRef::Stream(&*at.cast()),
+            }
+        }
+    }
+
+    /// Its type; does not look at a collection itself.
+    #[inline]
+    pub fn type_name(self) -> TypeName {
+        if self.form() & KIND != COLLECTION { TypeName::String } else { self.collection().type_name() }
     }
 
     /// Whether the value was edited in place since it was set.
@@ -272,11 +338,7 @@ impl<'a> EntryRef<'a> {
 
     /// Bytes of memory that key and value occupy, with their slot in the table.
     pub fn memory(self) -> usize {
-        let outside = match self.value() {
-            StrView::Shared(bytes) => bytes.len(),
-            _ => 0,
-        };
-        super::table::block_size(self.shape().size()) + outside + size_of::<u64>()
+        super::table::block_size(self.shape().size()) + self.value().memory() + size_of::<u64>()
     }
 }
 
@@ -301,10 +363,10 @@ pub(super) unsafe fn write(
     }
 }
 
-/// As [`write()`], for a block that holds an entry of shape `old` with the same key. Gives the shared value that was in it.
+/// As [`write()`], for a block that holds an entry of shape `old` with the same key. What that owned outside was taken out.
 ///
 /// # Safety
-/// As for [`write()`], and `block` holds an entry of shape `old`.
+/// As for [`write()`], and `block` holds an entry of shape `old`, which is not read again.
 pub(super) unsafe fn rewrite(
     block: NonNull<u8>,
     old: Shape,
@@ -312,16 +374,13 @@ pub(super) unsafe fn rewrite(
     value: Value<'_>,
     expiry: Option<UnixMillis>,
     recency: u32,
-) -> Option<Bytes> {
-    // SAFETY: as the caller promises; the `Bytes` is moved out before it is overwritten. The key is moved (the places may
-    // overlap) before anything is written around it.
+) {
+    // SAFETY: as the caller promises. The key is moved (the places may overlap) before anything is written around it.
     unsafe {
-        let shared = take_shared(block, old);
         if old.key_start != shape.key_start {
             ptr::copy(block.as_ptr().add(old.key_start), block.as_ptr().add(shape.key_start), shape.key_len);
         }
         write_around_key(block, shape, value, expiry, recency);
-        shared
     }
 }
 
@@ -336,7 +395,7 @@ unsafe fn write_around_key(
     recency: u32,
 ) {
     let at = block.as_ptr();
-    // SAFETY: all offsets are the shape's, within the block; only the `Bytes` needs alignment and has it.
+    // SAFETY: all offsets are the shape's, within the block; only `Bytes` and handles need alignment and have it.
     unsafe {
         put(at, (recency << 8 | u32::from(shape.form)).to_le_bytes());
         if let Some(when) = expiry {
@@ -360,6 +419,16 @@ unsafe fn write_around_key(
                 ptr::copy_nonoverlapping(value.to_le_bytes().as_ptr(), to, shape.value_len);
             }
             Value::Shared(bytes) => to.cast::<Bytes>().write(bytes),
+            Value::Collection(value) => {
+                put(at.add(shape.key_start - 1), [value.type_name() as u8]);
+                match value {
+                    data::Value::List(value) => to.cast::<List>().write(value),
+                    data::Value::Set(value) => to.cast::<Set>().write(value),
+                    data::Value::Zset(value) => to.cast::<Zset>().write(value),
+                    data::Value::Hash(value) => to.cast::<Hash>().write(value),
+                    data::Value::Stream(value) => to.cast::<Stream>().write(value),
+                }
+            }
         }
     }
 }
@@ -387,14 +456,52 @@ unsafe fn put_value_len(block: NonNull<u8>, shape: Shape) {
     }
 }
 
-/// Moves the shared value out of an entry, which is then not read as an entry again.
+/// Moves what an entry owns outside its block out of it. The value of the entry is not read again.
 ///
 /// # Safety
 /// `block` holds an entry of this shape.
 #[inline]
-pub(super) unsafe fn take_shared(block: NonNull<u8>, shape: Shape) -> Option<Bytes> {
-    // SAFETY: of this kind there is a `Bytes` at that offset, aligned.
-    shape.is_shared().then(|| unsafe { block.as_ptr().add(shape.value_start).cast::<Bytes>().read() })
+pub(super) unsafe fn take_outside(block: NonNull<u8>, shape: Shape) -> Option<Outside> {
+    if !shape.has_outside() {
+        return None;
+    }
+    // SAFETY: of these kinds there is a `Bytes`, or the handle that the byte before the key names, at that offset, aligned.
+    Some(unsafe {
+        let at = block.as_ptr().add(shape.value_start);
+        if shape.form & KIND == SHARED {
+            return Some(Outside::Bytes(at.cast::<Bytes>().read()));
+        }
+        Outside::Value(match block.as_ptr().add(shape.key_start - 1).read() {
+            LIST => data::Value::List(at.cast::<List>().read()),
+            SET => data::Value::Set(at.cast::<Set>().read()),
+            ZSET => data::Value::Zset(at.cast::<Zset>().read()),
+            HASH => data::Value::Hash(at.cast::<Hash>().read()),
+            _ => data::Value::Stream(at.cast::<Stream>().read()),
+        })
+    })
+}
+
+/// The collection in an entry, to be altered.
+///
+/// # Safety
+/// `block` holds an entry, and nobody else looks at it during `'b`.
+pub(super) unsafe fn collection_mut<'b>(block: NonNull<u8>) -> Option<ValueMut<'b>> {
+    // SAFETY: the caller's promise.
+    let shape = unsafe { EntryRef::new(block) }.shape();
+    if shape.form & KIND != COLLECTION {
+        return None;
+    }
+    // SAFETY: of this kind there is the handle that the byte before the key names at that offset, aligned.
+    Some(unsafe {
+        let at = block.as_ptr().add(shape.value_start);
+        match block.as_ptr().add(shape.key_start - 1).read() {
+            LIST => ValueMut::List(&mut *at.cast()),
+            SET => ValueMut::Set(&mut *at.cast()),
+            ZSET => ValueMut::Zset(&mut *at.cast()),
+            HASH => ValueMut::Hash(&mut *at.cast()),
+            _ => ValueMut::Stream(&mut *at.cast()),
+        }
+    })
 }
 
 /// # Safety
@@ -421,7 +528,7 @@ pub(super) unsafe fn overwrite_expiry(block: NonNull<u8>, when: UnixMillis) {
 /// Moves an entry to where it has another expiry; the two blocks may be the same.
 ///
 /// # Safety
-/// `from` holds an entry of shape `old`, whose value is not shared; `to` has `new.size()` bytes, and `new` is
+/// `from` holds an entry of shape `old` that owns nothing outside; `to` has `new.size()` bytes, and `new` is
 /// `old.with_expiry(expiry.is_some())`. What was at `from` is not read again unless it is `to`.
 pub(super) unsafe fn relay(from: NonNull<u8>, old: Shape, to: NonNull<u8>, new: Shape, expiry: Option<UnixMillis>) {
     let (start, new_start) = (lengths_start(old.form), lengths_start(new.form));
@@ -470,7 +577,7 @@ pub(super) unsafe fn stretch<'b>(
 /// `block` holds an entry of shape `shape`, and nobody else looks at it during `'b`.
 pub(super) unsafe fn shared_mut<'b>(block: NonNull<u8>, shape: Shape) -> Option<&'b mut Bytes> {
     // SAFETY: of this kind there is a `Bytes` at that offset, aligned.
-    shape.is_shared().then(|| unsafe { &mut *block.as_ptr().add(shape.value_start).cast::<Bytes>() })
+    (shape.form & KIND == SHARED).then(|| unsafe { &mut *block.as_ptr().add(shape.value_start).cast::<Bytes>() })
 }
 
 #[cfg(test)]
@@ -498,7 +605,7 @@ mod tests {
         };
         let mut memory = block();
         let block = at(&mut memory);
-        Value::choose(new, |value| {
+        Value::choose(new.into(), |value| {
             let shape = Shape::plan(key.len(), &value, expiry.is_some());
             assert!(shape.size() <= 8192);
             // SAFETY: the block is large enough, aligned, and outlives the reference.
@@ -508,10 +615,10 @@ mod tests {
             };
             assert_eq!(entry.shape(), shape);
             assert_eq!(entry.key(), key);
-            assert_eq!(entry.value().to_vec(), text);
+            assert_eq!(entry.string().unwrap().to_vec(), text);
             assert_eq!((entry.expiry(), entry.recency()), (expiry, 0x00c0_ffee));
             // SAFETY: as above; the entry is not read again.
-            drop(unsafe { take_shared(block, shape) });
+            drop(unsafe { take_outside(block, shape) });
             shape.size()
         })
     }
@@ -556,7 +663,7 @@ mod tests {
         for (round, expiry) in [(0, None), (1, Some(9)), (2, None), (3, Some(3))] {
             for (i, text) in texts.iter().enumerate() {
                 let expiry = expiry.map(UnixMillis);
-                Value::choose(NewStr::Text(text), |value| {
+                Value::choose(NewStr::Text(text).into(), |value| {
                     let shape = Shape::plan(key.len(), &value, expiry.is_some());
                     // SAFETY: the block is large enough for all of these, and holds an entry of the shape remembered.
                     let shared = unsafe {
@@ -565,7 +672,11 @@ mod tests {
                                 write(block, shape, key, value, expiry, 0);
                                 None
                             }
-                            Some(old) => rewrite(block, old, shape, value, expiry, 0),
+                            Some(old) => {
+                                let taken = take_outside(block, old);
+                                rewrite(block, old, shape, value, expiry, 0);
+                                taken
+                            }
                         }
                     };
                     assert_eq!(shared.is_some(), i == 0 && round > 0, "the shared value comes out once");
@@ -573,18 +684,21 @@ mod tests {
                 });
                 // SAFETY: the entry was just written.
                 let entry = unsafe { EntryRef::new(block) };
-                assert_eq!((entry.key(), entry.value().to_vec(), entry.expiry()), (&key[..], text.to_vec(), expiry));
+                assert_eq!(
+                    (entry.key(), entry.string().unwrap().to_vec(), entry.expiry()),
+                    (&key[..], text.to_vec(), expiry)
+                );
             }
         }
         // SAFETY: the last entry holds a shared value, read for the last time.
-        drop(unsafe { take_shared(block, old.unwrap()) });
+        drop(unsafe { take_outside(block, old.unwrap()) });
     }
 
     #[test]
     fn a_value_stretches_within_its_block_and_length_width() {
         let mut memory = block();
         let block = at(&mut memory);
-        Value::choose(NewStr::Text(b"abc"), |value| {
+        Value::choose(NewStr::Text(b"abc").into(), |value| {
             let shape = Shape::plan(1, &value, false);
             // SAFETY: the block is large enough, and nobody else looks at it.
             unsafe {
@@ -593,7 +707,7 @@ mod tests {
                 assert!(stretch(block, shape, shape.size(), 4).is_none());
                 assert_eq!(stretch(block, shape, 16, 5).unwrap(), b"abc\0\0");
                 let entry = EntryRef::new(block);
-                assert!(entry.is_edited() && entry.value().len() == 5 && entry.recency() == 1);
+                assert!(entry.is_edited() && entry.string().unwrap().len() == 5 && entry.recency() == 1);
             }
         });
     }

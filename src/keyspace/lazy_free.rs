@@ -7,17 +7,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use bytes::Bytes;
 use crossbeam_channel::{Sender, unbounded};
 
+use super::entry::Outside;
 use super::table::Table;
 
 /// Values of at least this size are freed in the background: unmapping a megabyte takes about as long as a command.
 const LARGE_VALUE: usize = 1024 * 1024;
 
+/// Collections of more allocations than this are freed in the background: giving back some tens takes as long as a command.
+const LARGE_EFFORT: usize = 64;
+
 enum Garbage {
     Table(Box<Table>),
-    Value(Bytes),
+    Value(Outside),
 }
 
 /// The way to the background thread.
@@ -37,10 +40,14 @@ impl LazyFree {
         self.send(table.len() as u64, Garbage::Table(Box::new(table)));
     }
 
-    /// Drops a value, in the background if it is large and nobody else holds it.
-    pub fn value(&mut self, value: Option<Bytes>) {
+    /// Drops a value, in the background if that takes long and nobody else holds it.
+    pub fn value(&mut self, value: Option<Outside>) {
         let Some(value) = value else { return };
-        if value.len() >= LARGE_VALUE && value.is_unique() {
+        let is_large = match &value {
+            Outside::Bytes(bytes) => bytes.len() >= LARGE_VALUE && bytes.is_unique(),
+            Outside::Value(value) => value.free_effort() > LARGE_EFFORT,
+        };
+        if is_large {
             self.send(1, Garbage::Value(value));
         }
     }

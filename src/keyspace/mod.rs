@@ -22,7 +22,7 @@ mod tests;
 pub use access::{Access, ExpiredKeys, Recency};
 pub use change::{Change, ChangeLog, Effect, Event, EventClass};
 pub use cut::{CutDb, CutSink, Walk};
-pub use db::{CopyError, DbHandle, Expiry, Facts, ReadAs, WrongType};
+pub use db::{AnyValue, CopyError, DbHandle, Expiry, Facts, Notes, ReadAs, WrongType};
 pub use entry::EntryRef;
 pub use expire::ExpireStep;
 pub use table::SegmentView;
@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
-use crate::data::string::NewStr;
+use crate::data::NewValue;
 use cut::Cut;
 use lazy_free::LazyFree;
 use table::{KeyHasher, Pager, Table};
@@ -373,7 +373,7 @@ impl Keyspace {
         index: u32,
         hash: u64,
         key: &[u8],
-        value: NewStr<'_>,
+        value: NewValue<'_>,
         expiry: Option<UnixMillis>,
         recency: u32,
     ) -> bool {

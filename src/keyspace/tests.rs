@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::data::Encoding;
-use crate::data::string::Str;
+use crate::data::string::{NewStr, Str};
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
 
@@ -293,8 +293,8 @@ fn loading_adds_keys_silently_and_refuses_duplicates() {
     ks.reserve(0, 1000);
     let recency = Recency::from_idle(60, NOW);
     let hash = ks.hash(b"k");
-    assert!(ks.insert_loaded(0, hash, b"k", NewStr::Text(b"17"), Some(UnixMillis(1)), recency));
-    assert!(!ks.insert_loaded(0, hash, b"k", NewStr::Text(b"18"), None, recency));
+    assert!(ks.insert_loaded(0, hash, b"k", NewStr::Text(b"17").into(), Some(UnixMillis(1)), recency));
+    assert!(!ks.insert_loaded(0, hash, b"k", NewStr::Text(b"18").into(), None, recency));
     assert_eq!((ks.changes().dirty(), ks.changes().len()), (0, 0));
     let facts = ks.db(0, Access::history(NOW)).facts(b"k").unwrap();
     assert_eq!((facts.encoding, facts.idle_secs), (Encoding::Int, 60));
@@ -333,7 +333,7 @@ type Row = (Vec<u8>, Option<UnixMillis>);
 type Image = BTreeMap<(u32, Vec<u8>), Row>;
 
 fn row(entry: EntryRef<'_>) -> Row {
-    (entry.value().to_vec(), entry.expiry())
+    (entry.string().unwrap().to_vec(), entry.expiry())
 }
 
 /// Collects an image; a key that comes twice is a failure.

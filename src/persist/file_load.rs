@@ -148,12 +148,19 @@ mod tests {
     use crate::base::files::memory::MemoryFiles;
     use crate::base::rng::Rng;
     use crate::base::time::UnixMillis;
+    use crate::data::Limits;
     use crate::data::string::StrView;
     use crate::persist::rdb_file::{Footer, Plan, RdbFile};
     use crate::rdb::encode::{Chunk, KeyFacts};
 
-    const RULES: Rules =
-        Rules { verify_checksum: true, drop_expired: true, replace: false, bytes_there: 0, now: UnixMillis(0) };
+    const RULES: Rules = Rules {
+        verify_checksum: true,
+        drop_expired: true,
+        replace: false,
+        bytes_there: 0,
+        now: UnixMillis(0),
+        limits: Limits::DEFAULT,
+    };
 
     fn file_with(keys: u32) -> MemoryFiles {
         let files = MemoryFiles::new();

@@ -21,6 +21,7 @@ use tracing::info;
 use crate::base::hash::Crc64;
 use crate::base::time::UnixMillis;
 use crate::data::string::NewStr;
+use crate::data::{Limits, NewValue, TypeName, Value};
 use crate::keyspace::{Access, Event as KeyEvent, Keyspace, Recency};
 use crate::rdb::decode::{DecodeError, Decoder, Event};
 use crate::rdb::encode::KeyFacts;
@@ -52,6 +53,8 @@ pub struct Rules {
     pub bytes_there: u64,
     /// The wall clock when loading began.
     pub now: UnixMillis,
+    /// Which encodings collections get.
+    pub limits: Limits,
 }
 
 /// What was loaded.
@@ -173,7 +176,7 @@ impl Loader {
     /// Before the first byte.
     pub fn new(rules: Rules) -> Loader {
         Loader {
-            decoder: Decoder::new(),
+            decoder: Decoder::new(rules.limits),
             carry: Vec::new(),
             crc: rules.verify_checksum.then(Crc64::new),
             summed: 0,
@@ -311,6 +314,12 @@ impl Loader {
 impl Target {
     fn apply(&mut self, keyspace: &mut Keyspace, event: Event<'_>) -> Result<(), LoadError> {
         match event {
+            Event::Key { key, value: NewValue::Other(value), .. }
+                if value.is_empty() && value.type_name() != TypeName::Stream =>
+            {
+                info!("rdbLoadObject skipping empty key: {}", key.escape_ascii());
+                Ok(())
+            }
             Event::Key { key, value, facts } => {
                 if self.rules.drop_expired && facts.expiry.is_some_and(|at| at < self.rules.now) {
                     self.loaded.expired += 1;
@@ -409,6 +418,7 @@ enum PendingValue {
     Text(Range<usize>),
     Int(i64),
     Shared(Bytes),
+    Other(Value),
 }
 
 impl Batch {
@@ -422,12 +432,13 @@ impl Batch {
         start..self.bytes.len()
     }
 
-    fn push(&mut self, hash: u64, key: &[u8], value: NewStr<'_>, expiry: Option<UnixMillis>, recency: u32) {
+    fn push(&mut self, hash: u64, key: &[u8], value: NewValue<'_>, expiry: Option<UnixMillis>, recency: u32) {
         let key = self.keep(key);
         let value = match value {
-            NewStr::Int(number) => PendingValue::Int(number),
-            NewStr::Text(text) | NewStr::Raw(text) => PendingValue::Text(self.keep(text)),
-            NewStr::Shared(bytes) => PendingValue::Shared(bytes),
+            NewValue::Str(NewStr::Int(number)) => PendingValue::Int(number),
+            NewValue::Str(NewStr::Text(text) | NewStr::Raw(text)) => PendingValue::Text(self.keep(text)),
+            NewValue::Str(NewStr::Shared(bytes)) => PendingValue::Shared(bytes),
+            NewValue::Other(value) => PendingValue::Other(value),
         };
         self.keys.push(Pending { hash, key, value, expiry, recency });
     }
@@ -441,9 +452,10 @@ impl Batch {
                 keyspace.db(db, Access::history(now)).remove(key, KeyEvent::DEL);
             }
             let value = match pending.value {
-                PendingValue::Text(range) => NewStr::Text(&self.bytes[range]),
-                PendingValue::Int(number) => NewStr::Int(number),
-                PendingValue::Shared(bytes) => NewStr::Shared(bytes),
+                PendingValue::Text(range) => NewStr::Text(&self.bytes[range]).into(),
+                PendingValue::Int(number) => NewStr::Int(number).into(),
+                PendingValue::Shared(bytes) => NewStr::Shared(bytes).into(),
+                PendingValue::Other(value) => value.into(),
             };
             if !keyspace.insert_loaded(db, pending.hash, key, value, pending.expiry, pending.recency) {
                 duplicate = Some(key.to_vec());
@@ -464,8 +476,14 @@ mod tests {
     use crate::rdb::pack::Packer;
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
-    const RULES: Rules =
-        Rules { verify_checksum: true, drop_expired: true, replace: false, bytes_there: 1 << 20, now: NOW };
+    const RULES: Rules = Rules {
+        verify_checksum: true,
+        drop_expired: true,
+        replace: false,
+        bytes_there: 1 << 20,
+        now: NOW,
+        limits: Limits::DEFAULT,
+    };
 
     fn image(write: impl FnOnce(&mut Chunk)) -> Vec<u8> {
         let mut chunk = Chunk::new(0, true);

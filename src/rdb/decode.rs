@@ -21,13 +21,17 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::build::Build;
 use super::encode::KeyFacts;
 use super::format::{self, MAGIC_LEN};
-use super::length::{self, Length, LengthError};
+use super::length::{self, Length};
+use super::read::{Raw, Stop, decompress, take_array, take_byte, take_length, take_string, text};
+use super::types;
 use crate::base::limits;
 use crate::base::lzf;
 use crate::base::time::UnixMillis;
 use crate::data::string::NewStr;
+use crate::data::{Limits, NewValue, Value};
 
 /// Values from this size on are collected in a buffer of their own.
 pub const LARGE: u64 = 64 * 1024;
@@ -51,12 +55,12 @@ pub enum Event<'a> {
         /// Those that expire.
         expires: u64,
     },
-    /// A key that holds a string.
+    /// A key. A collection may be empty: old servers wrote such keys; who loads leaves them out.
     Key {
         /// Its name.
         key: &'a [u8],
         /// Its value.
-        value: NewStr<'a>,
+        value: NewValue<'a>,
         /// Expiry and use.
         facts: KeyFacts,
     },
@@ -107,6 +111,8 @@ pub enum DecodeErrorKind {
     TooLong(u64),
     /// Compressed data do not give what they promise.
     Compression,
+    /// A value is not what its type promises.
+    Corrupt(&'static str),
     /// The stream ends in the middle.
     Truncated,
 }
@@ -139,6 +145,7 @@ impl fmt::Display for DecodeError {
                 write!(f, "a string of {len} bytes at offset {} is longer than any can be", self.offset)
             }
             DecodeErrorKind::Compression => write!(f, "corrupt compressed string at offset {}", self.offset),
+            DecodeErrorKind::Corrupt(why) => write!(f, "corrupt value at offset {}: {why}", self.offset),
             DecodeErrorKind::Truncated => {
                 write!(f, "unexpected end: what begins at offset {} is not complete", self.offset)
             }
@@ -147,29 +154,6 @@ impl fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
-
-/// Why a step stopped before its end.
-enum Stop {
-    /// More bytes are needed.
-    Short,
-    Bad(DecodeErrorKind),
-}
-
-impl From<LengthError> for Stop {
-    fn from(error: LengthError) -> Stop {
-        match error {
-            LengthError::Short => Stop::Short,
-            LengthError::Unknown(byte) => Stop::Bad(DecodeErrorKind::Length(byte)),
-        }
-    }
-}
-
-/// A string as it lies in the input.
-enum Raw<'a> {
-    Bytes(&'a [u8]),
-    Int(i64),
-    Lzf { data: &'a [u8], len: usize },
-}
 
 /// A value whose bytes are still arriving.
 #[derive(Debug)]
@@ -188,6 +172,7 @@ enum State {
     Magic,
     Body,
     LargeValue(Growing),
+    Collection(Box<dyn Build>),
     Done,
 }
 
@@ -198,8 +183,9 @@ enum Found<'a> {
     SelectDb(u64),
     ResizeDb(u64, u64),
     Key(Raw<'a>, Raw<'a>),
-    LargeValueBegins,
+    ValueBegins,
     LargeValue(Bytes),
+    Collection(Value),
     End(Option<u64>),
 }
 
@@ -209,6 +195,7 @@ pub struct Decoder {
     state: State,
     version: u32,
     offset: u64,
+    limits: Limits,
     facts: KeyFacts,
     key: Vec<u8>,
     value: Vec<u8>,
@@ -216,17 +203,18 @@ pub struct Decoder {
 
 impl Default for Decoder {
     fn default() -> Decoder {
-        Decoder::new()
+        Decoder::new(Limits::default())
     }
 }
 
 impl Decoder {
-    /// Before the magic.
-    pub fn new() -> Decoder {
+    /// Before the magic; `limits` say which encodings collections get.
+    pub fn new(limits: Limits) -> Decoder {
         Decoder {
             state: State::Magic,
             version: 0,
             offset: 0,
+            limits,
             facts: KeyFacts::default(),
             key: Vec::new(),
             value: Vec::new(),
@@ -264,20 +252,26 @@ impl Decoder {
             };
             let start = self.offset;
             self.offset += (before.len() - input.len()) as u64;
+            let at = |kind| DecodeError { offset: start, kind };
             let event = match found {
-                Found::Nothing | Found::LargeValueBegins => continue,
-                Found::Aux(name, value) => {
-                    Event::Aux { name: text(name, &mut self.key, start)?, value: text(value, &mut self.value, start)? }
-                }
+                Found::Nothing | Found::ValueBegins => continue,
+                Found::Aux(name, value) => Event::Aux {
+                    name: text(name, &mut self.key).map_err(at)?,
+                    value: text(value, &mut self.value).map_err(at)?,
+                },
                 Found::SelectDb(db) => Event::SelectDb(db),
                 Found::ResizeDb(keys, expires) => Event::ResizeDb { keys, expires },
                 Found::Key(key, value) => Event::Key {
-                    key: text(key, &mut self.key, start)?,
-                    value: contents(value, &mut self.value, start)?,
+                    key: text(key, &mut self.key).map_err(at)?,
+                    value: contents(value, &mut self.value).map_err(at)?.into(),
                     facts: std::mem::take(&mut self.facts),
                 },
                 Found::LargeValue(value) => {
-                    Event::Key { key: &self.key, value: NewStr::Shared(value), facts: std::mem::take(&mut self.facts) }
+                    let value = NewStr::Shared(value).into();
+                    Event::Key { key: &self.key, value, facts: std::mem::take(&mut self.facts) }
+                }
+                Found::Collection(value) => {
+                    Event::Key { key: &self.key, value: value.into(), facts: std::mem::take(&mut self.facts) }
                 }
                 Found::End(checksum) => {
                     let footer = if self.version >= format::VERSION_WITH_CHECKSUM { 8 } else { 0 };
@@ -296,6 +290,11 @@ impl Decoder {
             State::Body => {}
             State::Magic => return self.magic(input),
             State::LargeValue(_) => return self.large_value(input),
+            State::Collection(builder) => {
+                let value = builder.step(input)?;
+                self.state = State::Body;
+                return Ok(Found::Collection(value));
+            }
             State::Done => return Err(Stop::Short),
         }
         let mut rest = *input;
@@ -340,7 +339,14 @@ impl Decoder {
                 return Err(Stop::Bad(DecodeErrorKind::UnsupportedPart("a function library")));
             }
             format::MODULE_AUX => return Err(Stop::Bad(DecodeErrorKind::UnsupportedPart("data of a module"))),
-            id => return Err(unsupported_type(id, rest)),
+            id => match types::builder(id, &self.limits) {
+                Some(builder) => {
+                    self.key_of_value(take_string(&mut rest)?)?;
+                    self.state = State::Collection(builder);
+                    Found::ValueBegins
+                }
+                None => return Err(unsupported_type(id, rest)),
+            },
         };
         *input = rest;
         Ok(found)
@@ -391,9 +397,7 @@ impl Decoder {
                     return Err(Stop::Short);
                 }
                 let header = (before_value.len() - after.len()) as u64;
-                let mut scratch = std::mem::take(&mut self.key);
-                let name = text(key, &mut scratch, self.offset).map_err(|error| Stop::Bad(error.kind))?.to_vec();
-                self.key = name;
+                self.key_of_value(key)?;
                 self.state = State::LargeValue(Growing {
                     bytes: Vec::new(),
                     total: total as usize,
@@ -401,10 +405,19 @@ impl Decoder {
                     offset: self.offset + header,
                 });
                 *rest = after;
-                Ok(Found::LargeValueBegins)
+                Ok(Found::ValueBegins)
             }
             Err(bad) => Err(bad),
         }
+    }
+
+    /// Keeps the key while its value arrives.
+    fn key_of_value(&mut self, key: Raw<'_>) -> Result<(), Stop> {
+        let mut scratch = Vec::new();
+        let key = text(key, &mut scratch).map_err(Stop::Bad)?;
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        Ok(())
     }
 
     fn large_value<'a>(&mut self, input: &mut &'a [u8]) -> Result<Found<'a>, Stop> {
@@ -445,7 +458,7 @@ fn unsupported_type(id: u8, mut rest: &[u8]) -> Stop {
     match take_string(&mut rest) {
         Ok(raw) => {
             let mut scratch = Vec::new();
-            let key = text(raw, &mut scratch, 0).unwrap_or_default();
+            let key = text(raw, &mut scratch).unwrap_or_default();
             let key = key[..key.len().min(128)].escape_ascii().to_string();
             Stop::Bad(DecodeErrorKind::UnsupportedType { id, name, key })
         }
@@ -454,105 +467,49 @@ fn unsupported_type(id: u8, mut rest: &[u8]) -> Stop {
 }
 
 #[inline]
-fn take_byte(input: &mut &[u8]) -> Result<u8, Stop> {
-    let (&byte, rest) = input.split_first().ok_or(Stop::Short)?;
-    *input = rest;
-    Ok(byte)
-}
-
-#[inline]
-fn take_array<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], Stop> {
-    let (bytes, rest) = input.split_first_chunk::<N>().ok_or(Stop::Short)?;
-    *input = rest;
-    Ok(*bytes)
-}
-
-#[inline]
-fn take_length(input: &mut &[u8]) -> Result<u64, Stop> {
-    match length::take(input)? {
-        Length::Plain(len) => Ok(len),
-        Length::Special(form) => Err(Stop::Bad(DecodeErrorKind::Length(0xc0 | form))),
-    }
-}
-
-/// A length that bytes are to follow, within the limit for strings.
-#[inline]
-fn check_string_length(len: u64) -> Result<usize, Stop> {
-    if len > limits::RDB_STRING_MAX { Err(Stop::Bad(DecodeErrorKind::TooLong(len))) } else { Ok(len as usize) }
-}
-
-#[inline]
-fn take_string<'a>(input: &mut &'a [u8]) -> Result<Raw<'a>, Stop> {
-    match length::take(input)? {
-        Length::Plain(len) => {
-            let (bytes, rest) = input.split_at_checked(check_string_length(len)?).ok_or(Stop::Short)?;
-            *input = rest;
-            Ok(Raw::Bytes(bytes))
-        }
-        Length::Special(format::ENC_INT8) => Ok(Raw::Int(i64::from(i8::from_le_bytes(take_array(input)?)))),
-        Length::Special(format::ENC_INT16) => Ok(Raw::Int(i64::from(i16::from_le_bytes(take_array(input)?)))),
-        Length::Special(format::ENC_INT32) => Ok(Raw::Int(i64::from(i32::from_le_bytes(take_array(input)?)))),
-        Length::Special(format::ENC_LZF) => {
-            let packed = check_string_length(take_length(input)?)?;
-            let len = check_string_length(take_length(input)?)?;
-            let (data, rest) = input.split_at_checked(packed).ok_or(Stop::Short)?;
-            *input = rest;
-            Ok(Raw::Lzf { data, len })
-        }
-        Length::Special(form) => Err(Stop::Bad(DecodeErrorKind::StringForm(form))),
-    }
-}
-
-fn decompress(data: &[u8], len: usize, out: &mut Vec<u8>, offset: u64) -> Result<(), DecodeError> {
-    out.clear();
-    lzf::decompress(data, len, out).map_err(|_| DecodeError { offset, kind: DecodeErrorKind::Compression })
-}
-
-/// The bytes of a string, written to `scratch` when they are not in the input as such.
-#[inline]
-fn text<'a>(raw: Raw<'a>, scratch: &'a mut Vec<u8>, offset: u64) -> Result<&'a [u8], DecodeError> {
-    match raw {
-        Raw::Bytes(bytes) => return Ok(bytes),
-        Raw::Int(number) => {
-            scratch.clear();
-            scratch.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        }
-        Raw::Lzf { data, len } => decompress(data, len, scratch, offset)?,
-    }
-    Ok(scratch)
-}
-
-#[inline]
-fn contents<'a>(raw: Raw<'a>, scratch: &'a mut Vec<u8>, offset: u64) -> Result<NewStr<'a>, DecodeError> {
+fn contents<'a>(raw: Raw<'a>, scratch: &'a mut Vec<u8>) -> Result<NewStr<'a>, DecodeErrorKind> {
     match raw {
         Raw::Bytes(bytes) => Ok(NewStr::Text(bytes)),
         Raw::Int(number) => Ok(NewStr::Int(number)),
         Raw::Lzf { data, len } if len > limits::INLINE_VALUE_MAX => {
             let mut whole = Vec::new();
-            decompress(data, len, &mut whole, offset)?;
+            decompress(data, len, &mut whole)?;
             Ok(NewStr::Shared(Bytes::from(whole)))
         }
         Raw::Lzf { data, len } => {
-            decompress(data, len, scratch, offset)?;
+            decompress(data, len, scratch)?;
             Ok(NewStr::Text(scratch))
         }
     }
 }
 
-/// Reads a string value that must fill `input` exactly: the content of a DUMP payload.
-pub(super) fn whole_value(mut input: &[u8]) -> Result<NewStr<'static>, DecodeErrorKind> {
-    let raw = match take_string(&mut input) {
-        Ok(raw) if input.is_empty() => raw,
-        Ok(_) => return Err(DecodeErrorKind::Length(input[0])),
-        Err(Stop::Short) => return Err(DecodeErrorKind::Truncated),
-        Err(Stop::Bad(kind)) => return Err(kind),
+/// Reads a value of type `id` that must fill `input` exactly: the content of a DUMP payload.
+pub(super) fn whole_value(id: u8, mut input: &[u8], limits: &Limits) -> Result<NewValue<'static>, DecodeErrorKind> {
+    let value = if id == format::TYPE_STRING {
+        whole_string(&mut input).map(NewValue::Str)
+    } else {
+        match types::builder(id, limits) {
+            Some(mut builder) => builder.step(&mut input).map(NewValue::Other),
+            None => Err(Stop::Bad(DecodeErrorKind::UnknownOpcode(id))),
+        }
     };
-    Ok(match raw {
+    let value = match value {
+        Ok(_) if !input.is_empty() => Err(Stop::corrupt("more bytes than the value has")),
+        other => other,
+    };
+    value.map_err(|stop| match stop {
+        Stop::Short => DecodeErrorKind::Truncated,
+        Stop::Bad(kind) => kind,
+    })
+}
+
+fn whole_string(input: &mut &[u8]) -> Result<NewStr<'static>, Stop> {
+    Ok(match take_string(input)? {
         Raw::Bytes(bytes) => NewStr::Shared(Bytes::copy_from_slice(bytes)),
         Raw::Int(number) => NewStr::Int(number),
         Raw::Lzf { data, len } => {
             let mut whole = Vec::new();
-            decompress(data, len, &mut whole, 0).map_err(|error| error.kind)?;
+            decompress(data, len, &mut whole).map_err(Stop::Bad)?;
             NewStr::Shared(Bytes::from(whole))
         }
     })

@@ -9,10 +9,10 @@
 
 use super::decode::{DecodeErrorKind, whole_value};
 use super::encode::Chunk;
-use super::format::{self, TYPE_STRING, VERSION_MAX, VERSION_WRITTEN};
+use super::format::{self, VERSION_MAX, VERSION_WRITTEN};
 use super::pack::Packer;
 use crate::base::hash::crc64;
-use crate::data::string::{NewStr, StrView};
+use crate::data::{Limits, NewValue, TypeName, ValueRef};
 
 /// Bytes after the value.
 const FOOTER: usize = 10;
@@ -29,18 +29,19 @@ pub enum RestoreError {
 }
 
 /// The payload for a value.
-pub fn dump(value: StrView<'_>) -> Vec<u8> {
+pub fn dump<'v>(value: impl Into<ValueRef<'v>>) -> Vec<u8> {
     let mut chunk = Chunk::new(0, true);
-    chunk.value(value);
-    let mut payload = vec![TYPE_STRING];
+    chunk.typed_value(value.into());
+    let mut payload = Vec::new();
     Packer::new(true).pack(chunk, |piece| payload.extend_from_slice(&piece));
     payload.extend_from_slice(&(VERSION_WRITTEN as u16).to_le_bytes());
     payload.extend_from_slice(&crc64(&payload).to_le_bytes());
     payload
 }
 
-/// The value in a payload.
-pub fn restore(payload: &[u8]) -> Result<NewStr<'static>, RestoreError> {
+/// The value in a payload; `limits` say which encoding a collection gets. It is never an empty collection of a type that does
+/// not stay when empty.
+pub fn restore(payload: &[u8], limits: &Limits) -> Result<NewValue<'static>, RestoreError> {
     let Some((body, crc)) = payload.split_last_chunk::<8>() else { return Err(RestoreError::VersionOrChecksum) };
     if payload.len() < FOOTER {
         return Err(RestoreError::VersionOrChecksum);
@@ -52,13 +53,16 @@ pub fn restore(payload: &[u8]) -> Result<NewStr<'static>, RestoreError> {
     if version > VERSION_MAX || (crc != 0 && crc != crc64(body)) {
         return Err(RestoreError::VersionOrChecksum);
     }
-    match content.split_first() {
-        Some((&TYPE_STRING, value)) => whole_value(value).map_err(|_: DecodeErrorKind| RestoreError::BadData),
-        Some((&id, _)) => match format::type_name(id) {
-            Some(name) => Err(RestoreError::UnsupportedType(name)),
-            None => Err(RestoreError::BadData),
-        },
-        None => Err(RestoreError::BadData),
+    let Some((&id, value)) = content.split_first() else { return Err(RestoreError::BadData) };
+    match whole_value(id, value, limits) {
+        Ok(NewValue::Other(value)) if value.is_empty() && value.type_name() != TypeName::Stream => {
+            Err(RestoreError::BadData)
+        }
+        Ok(value) => Ok(value),
+        Err(DecodeErrorKind::UnknownOpcode(_)) => {
+            Err(format::type_name(id).map_or(RestoreError::BadData, RestoreError::UnsupportedType))
+        }
+        Err(_) => Err(RestoreError::BadData),
     }
 }
 
@@ -67,7 +71,14 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    fn text_of(value: NewStr<'_>) -> Vec<u8> {
+    use crate::data::string::{NewStr, StrView};
+
+    fn restore(payload: &[u8]) -> Result<NewValue<'static>, RestoreError> {
+        super::restore(payload, &Limits::default())
+    }
+
+    fn text_of(value: NewValue<'_>) -> Vec<u8> {
+        let NewValue::Str(value) = value else { panic!("a string, not {value:?}") };
         match value {
             NewStr::Int(number) => number.to_string().into_bytes(),
             NewStr::Text(bytes) | NewStr::Raw(bytes) => bytes.to_vec(),

@@ -13,8 +13,9 @@
 use bytes::Bytes;
 
 use super::format::{self, EOF, MAGIC_LEN};
-use super::length;
+use super::{length, types};
 use crate::base::time::UnixMillis;
+use crate::data::ValueRef;
 use crate::data::string::StrView;
 
 /// Strings up to this length that are the canonical text of a small integer are stored as one: "-2147483648" has eleven
@@ -107,9 +108,10 @@ impl Chunk {
         length::put(&mut self.bytes, expires);
     }
 
-    /// A key that holds a string.
+    /// A key and its value.
     #[inline]
-    pub fn key(&mut self, key: &[u8], value: StrView<'_>, facts: KeyFacts) {
+    pub fn key<'v>(&mut self, key: &[u8], value: impl Into<ValueRef<'v>>, facts: KeyFacts) {
+        let value = value.into();
         if let Some(at) = facts.expiry {
             self.bytes.push(format::EXPIRETIME_MS);
             self.bytes.extend_from_slice(&at.0.to_le_bytes());
@@ -121,12 +123,30 @@ impl Chunk {
         if let Some(counter) = facts.freq {
             self.bytes.extend_from_slice(&[format::FREQ, counter]);
         }
-        self.bytes.push(format::TYPE_STRING);
+        self.bytes.push(types::type_id(value));
         self.string(key);
-        self.value(value);
+        types::encode(value, self);
     }
 
-    /// A value without its type byte.
+    /// A value of any type with its type byte, as DUMP wants it.
+    pub fn typed_value(&mut self, value: ValueRef<'_>) {
+        self.bytes.push(types::type_id(value));
+        types::encode(value, self);
+    }
+
+    /// A number of things, or any other unsigned number.
+    #[inline]
+    pub fn length(&mut self, number: u64) {
+        length::put(&mut self.bytes, number);
+    }
+
+    /// Bytes as they are, without a length.
+    #[inline]
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// A string value without its type byte.
     #[inline]
     pub fn value(&mut self, value: StrView<'_>) {
         match value {
@@ -141,8 +161,9 @@ impl Chunk {
         self.bytes.push(EOF);
     }
 
+    /// A string: as an integer if it is the text of a small one, to be compressed if it is long.
     #[inline]
-    fn string(&mut self, bytes: &[u8]) {
+    pub fn string(&mut self, bytes: &[u8]) {
         if let Some(number) = small_int(bytes) {
             self.int(number);
         } else if self.compress && bytes.len() > COMPRESS_ABOVE {
@@ -162,7 +183,8 @@ impl Chunk {
         self.open.push(Open { at: self.bytes.len(), what: OpenString::Shared(bytes) });
     }
 
-    fn int(&mut self, number: i64) {
+    /// A string that is the text of `number`.
+    pub fn int(&mut self, number: i64) {
         const SPECIAL: u8 = 0xc0;
         if let Ok(number) = i8::try_from(number) {
             self.bytes.extend_from_slice(&[SPECIAL | format::ENC_INT8, number as u8]);

@@ -66,6 +66,42 @@ pub const EOF: u8 = 255;
 
 /// The value type of strings.
 pub const TYPE_STRING: u8 = 0;
+/// A list, element by element (before 3.2).
+pub const TYPE_LIST: u8 = 1;
+/// A set, member by member.
+pub const TYPE_SET: u8 = 2;
+/// A sorted set with scores as text (before 4.0).
+pub const TYPE_ZSET: u8 = 3;
+/// A hash, field by field.
+pub const TYPE_HASH: u8 = 4;
+/// A sorted set with binary scores.
+pub const TYPE_ZSET_2: u8 = 5;
+/// A small hash as a zipmap (before 2.6).
+pub const TYPE_HASH_ZIPMAP: u8 = 9;
+/// A small list as a ziplist.
+pub const TYPE_LIST_ZIPLIST: u8 = 10;
+/// A set of integers as an array.
+pub const TYPE_SET_INTSET: u8 = 11;
+/// A small sorted set as a ziplist.
+pub const TYPE_ZSET_ZIPLIST: u8 = 12;
+/// A small hash as a ziplist.
+pub const TYPE_HASH_ZIPLIST: u8 = 13;
+/// A list of ziplists (3.2 to 6.2).
+pub const TYPE_LIST_QUICKLIST: u8 = 14;
+/// A stream (5.0).
+pub const TYPE_STREAM_LISTPACKS: u8 = 15;
+/// A small hash as a listpack.
+pub const TYPE_HASH_LISTPACK: u8 = 16;
+/// A small sorted set as a listpack.
+pub const TYPE_ZSET_LISTPACK: u8 = 17;
+/// A list of listpacks and single large elements.
+pub const TYPE_LIST_QUICKLIST_2: u8 = 18;
+/// A stream with the counters of 7.0.
+pub const TYPE_STREAM_LISTPACKS_2: u8 = 19;
+/// A small set as a listpack (7.2).
+pub const TYPE_SET_LISTPACK: u8 = 20;
+/// A stream with the consumers' times of 7.2.
+pub const TYPE_STREAM_LISTPACKS_3: u8 = 21;
 
 /// String form: one signed byte.
 pub const ENC_INT8: u8 = 0;

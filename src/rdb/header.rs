@@ -112,7 +112,7 @@ mod tests {
         header.write(&mut chunk);
         let mut bytes = Vec::new();
         Packer::new(true).pack(chunk, |piece| bytes.extend_from_slice(&piece));
-        let (mut decoder, mut input, mut facts) = (Decoder::new(), &bytes[..], Facts::default());
+        let (mut decoder, mut input, mut facts) = (Decoder::default(), &bytes[..], Facts::default());
         while let Some(event) = decoder.next(&mut input).unwrap() {
             let Event::Aux { name, value } = event else { panic!("only facts were written") };
             assert!(facts.note(name, value));

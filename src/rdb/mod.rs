@@ -5,11 +5,13 @@
 //! * [`encode`] writes records into [`encode::Chunk`]s. Strings that compression might shrink stay raw in there and are
 //!   finished by [`pack`], which may run on another thread.
 //! * [`decode`] reads a stream that arrives in pieces of any size, one [`decode::Event`] at a time.
+//! * `types` has one file per type of collection, both ways; `build` is how one is read in pieces.
 //! * [`header`] is the list of facts at the start of a file; [`dump`] is the payload of DUMP and RESTORE.
 //!
-//! Only strings exist so far. The numbers of all other types are known by name, so that a file holding them is refused
-//! with a message that says which key needs what.
+//! The numbers of types that we do not read are known by name, so that a file holding them is refused with a message that says
+//! which key needs what.
 
+mod build;
 pub mod decode;
 pub mod dump;
 pub mod encode;
@@ -17,4 +19,6 @@ pub mod format;
 pub mod header;
 pub mod length;
 pub mod pack;
+mod read;
+mod types;
 pub mod ziplist;

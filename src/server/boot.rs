@@ -12,9 +12,10 @@ use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::commands::contract::DataSettings;
 use crate::config::file::{LoadError, Loaded, SourceLine};
-use crate::config::model::Config;
+use crate::config::model::{Config, Encoding};
 use crate::config::startup;
 use crate::config::values::{EvictionPolicy, PubsubDefault};
+use crate::data::Limits;
 use crate::exec::Engine;
 use crate::keyspace::{Keyspace, Recency};
 use crate::net::{ListenOptions, ListenReport, Loop, Net};
@@ -98,6 +99,7 @@ impl Server {
             is_expire_lazy: config.memory.lazyfree_lazy_expire,
             is_past_expiry_deletion: !engine.facts.is_replica && !engine.facts.is_loading,
             is_lfu,
+            limits: limits(&config.encoding),
         };
         engine.keyspace.set_recency(if is_lfu {
             Recency::Lfu { log_factor: config.memory.lfu_log_factor, decay_minutes: config.memory.lfu_decay_time }
@@ -254,4 +256,22 @@ fn apply_users(acl: &mut Acl, table: &CommandTable, lines: &[SourceLine]) -> Res
         result.map_err(|error| LoadError::at(line, error.to_string()))?;
     }
     Ok(())
+}
+
+/// The thresholds of encodings.
+fn limits(config: &Encoding) -> Limits {
+    Limits {
+        hash_max_listpack_entries: config.hash_max_listpack_entries,
+        hash_max_listpack_value: config.hash_max_listpack_value,
+        list_max_listpack_size: config.list_max_listpack_size,
+        list_compress_depth: config.list_compress_depth,
+        set_max_intset_entries: config.set_max_intset_entries,
+        set_max_listpack_entries: config.set_max_listpack_entries,
+        set_max_listpack_value: config.set_max_listpack_value,
+        zset_max_listpack_entries: config.zset_max_listpack_entries,
+        zset_max_listpack_value: config.zset_max_listpack_value,
+        hll_sparse_max_bytes: config.hll_sparse_max_bytes,
+        stream_node_max_bytes: config.stream_node_max_bytes,
+        stream_node_max_entries: config.stream_node_max_entries,
+    }
 }

@@ -5,7 +5,7 @@
 //! The form is that of RDB files with a version and a checksum after it; the time to live is not part of it.
 
 use crate::commands::contract::{CommandResult, DataCtx, DataHandler, Outcome};
-use crate::data::string::Str;
+use crate::keyspace::AnyValue;
 use crate::rdb::dump as payload;
 use crate::resp::args::Args;
 use crate::spec::{Access, Arg, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
@@ -30,7 +30,7 @@ pub const SPEC: Spec<DataHandler> = Spec {
 };
 
 fn dump(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
-    let Some(value) = ctx.db.read::<Str>(args.get(1))? else {
+    let Some(value) = ctx.db.read::<AnyValue>(args.get(1))? else {
         ctx.reply.null();
         return Ok(Outcome::Done);
     };

@@ -84,7 +84,7 @@ fn restore(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if ttl < 0 {
         return Err(CommandError::err("Invalid TTL value, must be >= 0"));
     }
-    let value = read_payload(args.get(3)).map_err(|error| match error {
+    let value = read_payload(args.get(3), &ctx.settings.limits).map_err(|error| match error {
         RestoreError::VersionOrChecksum => CommandError::err("DUMP payload version or checksum are wrong"),
         RestoreError::BadData | RestoreError::UnsupportedType(_) => CommandError::err("Bad data format"),
     })?;

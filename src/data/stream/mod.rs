@@ -17,6 +17,8 @@ mod radix;
 #[cfg(test)]
 mod tests;
 
+use crate::data::{Collection, Encoding, TypeName, Value, ValueMut, ValueRef};
+
 pub use groups::{Consumer, ConsumerId, Group, Groups, Pending};
 pub use id::{BadId, GivenId, Id, IdText};
 pub use log::{AddError, ENTRY_BYTES_MAX, History, Keep, Log, NodeLimits, Range, RangeRev, Trim, WantedId};
@@ -86,17 +88,57 @@ impl Stream {
     pub fn radix_tree_nodes(&self) -> usize {
         radix::tree_nodes(self.log().nodes().map(|node| node.first_id().to_bytes()))
     }
+}
 
-    /// Bytes of memory.
-    pub fn memory(&self) -> usize {
+impl Collection for Stream {
+    const TYPE: TypeName = TypeName::Stream;
+    const STAYS_WHEN_EMPTY: bool = true;
+    const IS_ORDERED: bool = true;
+
+    fn is_empty(&self) -> bool {
+        self.log().is_empty()
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&[&[u8]])) {
+        for entry in self.log().range(Id::MIN, Id::MAX) {
+            let id = entry.id.text();
+            let pairs: Vec<Vec<u8>> =
+                entry.pairs().flat_map(|(field, value)| [field.to_vec(), value.to_vec()]).collect();
+            let parts: Vec<&[u8]> = std::iter::once(&id[..]).chain(pairs.iter().map(Vec::as_slice)).collect();
+            visit(&parts);
+        }
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::Stream
+    }
+
+    fn memory(&self) -> usize {
         let groups = self.groups().iter();
         let groups: usize = groups.map(|(name, group)| name.len() + size_of::<Group>() + group.memory()).sum();
         size_of::<Parts>() + self.log().memory() + groups
     }
 
-    /// About how many allocations it consists of.
-    pub fn free_effort(&self) -> usize {
+    fn free_effort(&self) -> usize {
         let groups: usize = self.groups().values().map(Group::free_effort).sum();
         self.log().nodes_len() + groups + 1
+    }
+
+    fn into_value(self) -> Value {
+        Value::Stream(self)
+    }
+
+    fn of(value: ValueRef<'_>) -> Option<&Stream> {
+        match value {
+            ValueRef::Stream(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn of_mut(value: ValueMut<'_>) -> Option<&mut Stream> {
+        match value {
+            ValueMut::Stream(value) => Some(value),
+            _ => None,
+        }
     }
 }

@@ -38,11 +38,11 @@ use bytes::Bytes;
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
 
-use super::entry::{self, EntryRef, Shape, Value};
+use super::entry::{self, EntryRef, Outside, Shape, Value};
 use crate::base::limits::INLINE_VALUE_MAX;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
-use crate::data::string::NewStr;
+use crate::data::{Collection, NewValue};
 use arena::Arena;
 pub(super) use arena::Pager;
 pub(super) use scan::Swept;
@@ -149,7 +149,7 @@ pub(super) struct Table {
     sweep: scan::Sweep,
 }
 
-// SAFETY: a table owns its segments and entries alone, and `Bytes` may be sent between threads.
+// SAFETY: a table owns its segments and entries alone, and `Bytes` and collections may be sent between threads.
 unsafe impl Send for Table {}
 
 impl Table {
@@ -275,7 +275,7 @@ impl Table {
     }
 
     /// Adds a key that is not there.
-    pub fn insert(&mut self, hash: u64, key: &[u8], new: NewStr<'_>, expiry: Option<UnixMillis>, recency: u32) {
+    pub fn insert(&mut self, hash: u64, key: &[u8], new: NewValue<'_>, expiry: Option<UnixMillis>, recency: u32) {
         let segment = self.make_room(hash);
         Value::choose(new, |value| {
             let shape = Shape::plan(key.len(), &value, expiry.is_some());
@@ -291,37 +291,60 @@ impl Table {
         self.count_expiry(segment, None, expiry);
     }
 
-    /// Gives the entry at `loc` another value and expiry; gives back a shared value that it had.
-    pub fn replace(&mut self, loc: Loc, new: NewStr<'_>, expiry: Option<UnixMillis>, recency: u32) -> Option<Bytes> {
+    /// Gives the entry at `loc` another value and expiry; gives back what the old one owned outside.
+    pub fn replace(
+        &mut self,
+        loc: Loc,
+        new: NewValue<'_>,
+        expiry: Option<UnixMillis>,
+        recency: u32,
+    ) -> Option<Outside> {
         Value::choose(new, |value| self.replace_value(loc, value, expiry, recency))
     }
 
-    fn replace_value(&mut self, loc: Loc, value: Value<'_>, expiry: Option<UnixMillis>, recency: u32) -> Option<Bytes> {
+    fn replace_value(
+        &mut self,
+        loc: Loc,
+        value: Value<'_>,
+        expiry: Option<UnixMillis>,
+        recency: u32,
+    ) -> Option<Outside> {
+        let slot = self.slot(loc);
+        // SAFETY: a live entry, whose value is overwritten next.
+        let outside = unsafe { entry::take_outside(slot.block(), slot.entry().shape()) };
+        self.lay(loc, value, expiry, recency);
+        outside
+    }
+
+    /// Writes another value and expiry over those of the entry at `loc`, whose value may have been moved out.
+    fn lay(&mut self, loc: Loc, value: Value<'_>, expiry: Option<UnixMillis>, recency: u32) {
         let slot = self.slot(loc);
         let old = slot.entry();
         let (old_shape, old_expiry) = (old.shape(), old.expiry());
         let shape = Shape::plan(old.key().len(), &value, expiry.is_some());
         let marks = marks(shape, expiry);
-        let (block, shared) = if arena::rounded(shape.size()) == arena::rounded(old_shape.size()) {
+        let block = if arena::rounded(shape.size()) == arena::rounded(old_shape.size()) {
             // SAFETY: the block holds the old entry and is as large as the new one needs; the value is not in it, for
             // values come from outside the table.
-            let shared = unsafe { entry::rewrite(slot.block(), old_shape, shape, value, expiry, recency) };
-            (slot.block(), shared)
+            unsafe { entry::rewrite(slot.block(), old_shape, shape, value, expiry, recency) };
+            slot.block()
         } else {
             let block = self.arena.alloc(shape.size());
-            // SAFETY: a fresh block of the planned size; then the old one is emptied and given back, its slot below
-            // overwritten.
-            let shared = unsafe {
+            // SAFETY: a fresh block of the planned size; then the old one is given back, its slot below overwritten.
+            unsafe {
                 entry::write(block, shape, old.key(), value, expiry, recency);
-                let shared = entry::take_shared(slot.block(), old_shape);
                 self.arena.free(slot.block(), old_shape.size());
-                shared
-            };
-            (block, shared)
+            }
+            block
         };
         self.update_slot(loc, slot, Slot::new(block, slot.tag(), marks));
         self.count_expiry(self.directory[loc.word], old_expiry, expiry);
-        shared
+    }
+
+    /// The collection at `loc`, to be altered, if it is a `T`.
+    pub fn collection_mut<T: Collection>(&mut self, loc: Loc) -> Option<&mut T> {
+        // SAFETY: a live entry, and the table is borrowed mutably for as long as what is returned.
+        T::of_mut(unsafe { entry::collection_mut(self.slot(loc).block()) }?)
     }
 
     pub fn set_expiry(&mut self, loc: Loc, expiry: Option<UnixMillis>) {
@@ -341,11 +364,11 @@ impl Table {
     fn relay(&mut self, loc: Loc, expiry: Option<UnixMillis>) {
         let slot = self.slot(loc);
         let (recency, shape) = (slot.entry().recency(), slot.entry().shape());
-        // SAFETY: the table is borrowed mutably, and the entry has this shape.
-        if let Some(bytes) = unsafe { entry::shared_mut(slot.block(), shape) } {
-            let bytes = std::mem::take(bytes);
-            self.replace_value(loc, Value::Shared(bytes), expiry, recency);
-            return;
+        // SAFETY: the table is borrowed mutably, the entry has this shape, and what is taken out goes back in.
+        match unsafe { entry::take_outside(slot.block(), shape) } {
+            Some(Outside::Bytes(bytes)) => return self.lay(loc, Value::Shared(bytes), expiry, recency),
+            Some(Outside::Value(value)) => return self.lay(loc, Value::Collection(value), expiry, recency),
+            None => {}
         }
         let old_expiry = slot.entry().expiry();
         let new = shape.with_expiry(expiry.is_some());
@@ -372,7 +395,7 @@ impl Table {
         }
     }
 
-    /// Gives `f` the value's bytes, at least `min_len` of them, to alter.
+    /// Gives `f` the bytes of the string at `loc`, at least `min_len` of them, to alter.
     pub fn edit_bytes<R>(&mut self, loc: Loc, min_len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
         let slot = self.slot(loc);
         let old = slot.entry();
@@ -396,7 +419,7 @@ impl Table {
             *bytes = Bytes::from(text);
             return result;
         }
-        let mut text = old.value().to_vec();
+        let mut text = old.string().expect("the value is a string").to_vec();
         text.resize(text.len().max(min_len), 0);
         let result = f(&mut text);
         let (expiry, recency) = (old.expiry(), old.recency());
@@ -409,24 +432,24 @@ impl Table {
         result
     }
 
-    /// Removes the entry at `loc`; gives back a shared value that it had.
-    pub fn remove(&mut self, loc: Loc) -> Option<Bytes> {
+    /// Removes the entry at `loc`; gives back what it owned outside.
+    pub fn remove(&mut self, loc: Loc) -> Option<Outside> {
         let segment = self.directory[loc.word];
         let expiry = self.expiry(loc);
         let slot = segment.take(loc.at);
         let shape = slot.entry().shape();
         // SAFETY: the slot is out of the segment, so nothing refers to the entry any more.
-        let shared = unsafe {
-            let shared = entry::take_shared(slot.block(), shape);
+        let outside = unsafe {
+            let outside = entry::take_outside(slot.block(), shape);
             self.arena.free(slot.block(), shape.size());
-            shared
+            outside
         };
         self.outside -= usize::from(slot.has(OUTSIDE));
         self.len -= 1;
         segment.header_mut().count -= 1;
         self.count_expiry(segment, expiry, None);
         self.maybe_shrink(loc.word);
-        shared
+        outside
     }
 
     /// Keeps the figures about expiries.
@@ -472,7 +495,7 @@ impl Table {
 /// The marks of an entry's slot.
 #[inline]
 fn marks(shape: Shape, expiry: Option<UnixMillis>) -> u64 {
-    let outside = shape.is_shared() || shape.size() > arena::MAX_CLASS;
+    let outside = shape.has_outside() || shape.size() > arena::MAX_CLASS;
     (if outside { OUTSIDE } else { 0 }) | (if expiry.is_some() { EXPIRES } else { 0 })
 }
 
@@ -488,7 +511,7 @@ impl Drop for Table {
                 let shape = slot.entry().shape();
                 // SAFETY: a live entry that nobody will look at again.
                 unsafe {
-                    drop(entry::take_shared(slot.block(), shape));
+                    drop(entry::take_outside(slot.block(), shape));
                     self.arena.free(slot.block(), shape.size());
                 }
             }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::data::string::IntText;
+use crate::data::string::NewStr;
 
 #[derive(Clone, Debug, PartialEq)]
 struct Plain {
@@ -56,11 +57,11 @@ fn find(table: &Table, key: &[u8]) -> Option<Loc> {
 
 fn insert(table: &mut Table, key: &[u8], text: &[u8], expiry: Option<UnixMillis>, recency: u32) {
     let hash = table.hasher.hash(key);
-    table.insert(hash, key, NewStr::Text(text), expiry, recency);
+    table.insert(hash, key, NewStr::Text(text).into(), expiry, recency);
 }
 
 fn plain(entry: EntryRef<'_>) -> Plain {
-    Plain { text: entry.value().to_vec(), expiry: entry.expiry(), recency: entry.recency() }
+    Plain { text: entry.string().unwrap().to_vec(), expiry: entry.expiry(), recency: entry.recency() }
 }
 
 /// Everything that must hold between operations.
@@ -120,7 +121,7 @@ fn random_walk(seed: u64, keep: u64, steps: u32) {
             }
             (None, _) => assert!(!model.contains_key(&key)),
             (Some(loc), 0..=1) => {
-                table.replace(loc, NewStr::Text(&text), expiry, recency);
+                table.replace(loc, NewStr::Text(&text).into(), expiry, recency);
                 model.insert(key, Plain { text, expiry, recency });
             }
             (Some(loc), 2..=3) => {
@@ -136,7 +137,7 @@ fn random_walk(seed: u64, keep: u64, steps: u32) {
                     *byte = 7;
                 }
                 table.edit_bytes(loc, len, |text| text.get_mut(at).map(|byte| *byte = 7));
-                assert!(table.entry(loc).value().as_int().is_none());
+                assert!(table.entry(loc).string().unwrap().as_int().is_none());
             }
             (Some(loc), 6) => {
                 table.set_recency(loc, recency);
@@ -223,7 +224,7 @@ fn what_a_table_holds_is_given_back_with_it() {
     let mut table = table(&mut rng, u64::MAX);
     for i in 0..3000u32 {
         let hash = table.hasher.hash(&i.to_le_bytes());
-        table.insert(hash, &i.to_le_bytes(), NewStr::Shared(shared.clone()), None, 0);
+        table.insert(hash, &i.to_le_bytes(), NewStr::Shared(shared.clone()).into(), None, 0);
     }
     insert(&mut table, &[b'k'; 50_000], b"value of a large key", None, 0);
     assert!(!shared.is_unique());
@@ -236,26 +237,26 @@ fn a_shared_value_is_edited_in_place_unless_somebody_holds_it() {
     let mut rng = Rng::seeded(4);
     let mut table = table(&mut rng, u64::MAX);
     let hash = table.hasher.hash(b"k");
-    table.insert(hash, b"k", NewStr::Shared(Bytes::from(vec![1u8; 10_000])), None, 0);
+    table.insert(hash, b"k", NewStr::Shared(Bytes::from(vec![1u8; 10_000])).into(), None, 0);
     let loc = find(&table, b"k").unwrap();
-    let address = |table: &Table| match table.entry(loc).value() {
+    let address = |table: &Table| match table.entry(loc).string().unwrap() {
         crate::data::string::StrView::Shared(bytes) => bytes.as_ptr(),
         _ => panic!("it is shared"),
     };
     let before = address(&table);
     table.edit_bytes(loc, 0, |text| text[0] = 2);
     assert_eq!(address(&table), before);
-    let held = match table.entry(loc).value() {
+    let held = match table.entry(loc).string().unwrap() {
         crate::data::string::StrView::Shared(bytes) => bytes.clone(),
         _ => panic!("it is shared"),
     };
     table.edit_bytes(loc, 12_000, |text| text[0] = 3);
     assert_eq!((held[0], held.len()), (2, 10_000));
-    assert_eq!(table.entry(loc).value().as_bytes(&mut IntText::new())[..2], [3, 1]);
-    assert_eq!(table.entry(loc).value().len(), 12_000);
+    assert_eq!(table.entry(loc).string().unwrap().as_bytes(&mut IntText::new())[..2], [3, 1]);
+    assert_eq!(table.entry(loc).string().unwrap().len(), 12_000);
     table.set_expiry(loc, Some(UnixMillis(5)));
     table.set_expiry(loc, None);
-    assert_eq!(table.entry(loc).value().len(), 12_000);
+    assert_eq!(table.entry(loc).string().unwrap().len(), 12_000);
 }
 
 #[test]

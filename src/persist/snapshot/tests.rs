@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
+use crate::data::NewValue;
 use crate::data::string::NewStr;
 use crate::keyspace::{Access, Event, Expiry, FlushMode};
 use crate::rdb::decode::{Decoder, Event as Read};
@@ -28,7 +29,7 @@ fn put(keyspace: &mut Keyspace, db: u32, key: &[u8], value: &[u8], expiry: Expir
 
 /// What a snapshot laid out, read back.
 fn read(bytes: &[u8]) -> Model {
-    let (mut decoder, mut input, mut db, mut model) = (Decoder::new(), bytes, 0, Model::new());
+    let (mut decoder, mut input, mut db, mut model) = (Decoder::default(), bytes, 0, Model::new());
     let mut announced = BTreeMap::new();
     while let Some(event) = decoder.next(&mut input).unwrap() {
         match event {
@@ -36,9 +37,10 @@ fn read(bytes: &[u8]) -> Model {
             Read::ResizeDb { keys, expires } => assert!(announced.insert(db, (keys, expires)).is_none()),
             Read::Key { key, value, facts } => {
                 let value = match value {
-                    NewStr::Int(number) => number.to_string().into_bytes(),
-                    NewStr::Text(text) | NewStr::Raw(text) => text.to_vec(),
-                    NewStr::Shared(bytes) => bytes.to_vec(),
+                    NewValue::Str(NewStr::Int(number)) => number.to_string().into_bytes(),
+                    NewValue::Str(NewStr::Text(text) | NewStr::Raw(text)) => text.to_vec(),
+                    NewValue::Str(NewStr::Shared(bytes)) => bytes.to_vec(),
+                    NewValue::Other(value) => panic!("{value:?}"),
                 };
                 let old = model.insert((db, key.to_vec()), (value, facts.expiry.map(|at| at.0)));
                 assert!(old.is_none(), "{} twice", key.escape_ascii());
@@ -254,7 +256,7 @@ fn recency_is_written_as_the_policy_asks() {
             Packer::new(true).pack(chunk, |piece| bytes.extend_from_slice(&piece));
         }
         snapshot.end(keyspace);
-        let (mut decoder, mut input) = (Decoder::new(), &bytes[..]);
+        let (mut decoder, mut input) = (Decoder::default(), &bytes[..]);
         loop {
             if let Read::Key { facts, .. } = decoder.next(&mut input).unwrap().unwrap() {
                 return (facts.idle, facts.freq);

@@ -40,7 +40,7 @@ fn text_of(value: &NewStr<'_>) -> Vec<u8> {
 
 /// Everything in `bytes`, one line per event, given to the decoder in pieces of `piece` bytes.
 fn read(bytes: &[u8], piece: usize) -> Result<Vec<String>, DecodeError> {
-    let mut decoder = Decoder::new();
+    let mut decoder = Decoder::default();
     let mut lines = Vec::new();
     let (mut start, mut end) = (0, 0);
     while end < bytes.len() {
@@ -49,6 +49,7 @@ fn read(bytes: &[u8], piece: usize) -> Result<Vec<String>, DecodeError> {
         while let Some(event) = decoder.next(&mut input)? {
             lines.push(match event {
                 Event::Key { key, value, facts } => {
+                    let NewValue::Str(value) = value else { panic!("{value:?}") };
                     let value = text_of(&value);
                     let shown = value[..value.len().min(20)].escape_ascii();
                     let sum = crate::base::hash::crc64(&value);
@@ -156,7 +157,7 @@ fn bad_lengths_and_forms_say_where() {
 
 #[test]
 fn a_promised_gigabyte_that_does_not_come_is_not_allocated() {
-    let mut decoder = Decoder::new();
+    let mut decoder = Decoder::default();
     let bytes = b"REDIS0011\x00\x01k\x80\x40\x00\x00\x00abc";
     let mut input = &bytes[..];
     assert!(decoder.next(&mut input).unwrap().is_none());

@@ -7,8 +7,9 @@ use crate::base::hash;
 use crate::base::number;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::config::values::Allowed;
-use crate::data::string::{NewStr, Str, StrView};
-use crate::keyspace::{Access, Event, Expiry};
+use crate::data::ValueRef;
+use crate::data::string::{NewStr, StrView};
+use crate::keyspace::{Access, AnyValue, Event, Expiry};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use crate::server::admin::AdminHandler;
@@ -174,23 +175,36 @@ fn value_digest(turn: &mut Turn<'_>, session: &Session, key: &[u8]) -> String {
     let mut db = engine.keyspace.db(session.db as u32, access);
     let has_expiry = matches!(db.peek_expiry(key), Some(Some(_)));
     let mut digest = [0u8; 20];
-    if let Ok(Some(value)) = db.peek::<Str>(key) {
+    if let Ok(Some(value)) = db.peek::<AnyValue>(key) {
         mix_value(&mut digest, value, has_expiry);
     }
     hash::hex(&digest)
 }
 
-fn mix_value(digest: &mut [u8; 20], value: StrView<'_>, has_expiry: bool) {
-    mix(digest, &0u32.to_be_bytes());
+fn mix_value(digest: &mut [u8; 20], value: ValueRef<'_>, has_expiry: bool) {
+    mix(digest, &(value.type_name() as u32).to_be_bytes());
     let mut digits = itoa::Buffer::new();
     match value {
-        StrView::Int(number) => mix(digest, digits.format(number).as_bytes()),
-        StrView::Bytes(bytes) => mix(digest, bytes),
-        StrView::Shared(bytes) => mix(digest, bytes),
+        ValueRef::Str(StrView::Int(number)) => mix(digest, digits.format(number).as_bytes()),
+        ValueRef::Str(StrView::Bytes(bytes)) => mix(digest, bytes),
+        ValueRef::Str(StrView::Shared(bytes)) => mix(digest, bytes),
+        other => mix_elements(digest, other),
     }
     if has_expiry {
         xor(digest, &hash::sha1(b"!!expire!!"));
     }
+}
+
+/// Elements of an ordered collection are mixed in one after the other; those of another are digested alone and combined by XOR.
+fn mix_elements(digest: &mut [u8; 20], value: ValueRef<'_>) {
+    let (mut in_order, mut in_no_order) = (*digest, *digest);
+    let is_ordered = value.visit(&mut |parts| {
+        let mut element = [0u8; 20];
+        parts.iter().for_each(|part| mix(&mut element, part));
+        mix(&mut in_order, &element);
+        xor(&mut in_no_order, &element);
+    });
+    *digest = if is_ordered == Some(true) { in_order } else { in_no_order };
 }
 
 fn mix(digest: &mut [u8; 20], bytes: &[u8]) {

@@ -126,7 +126,14 @@ pub fn load_now(engine: &mut Engine, snapshots: &mut Snapshots, rules: Rules) ->
 /// The rules for loading a file under the present settings.
 pub fn rules(engine: &Engine, drop_expired: bool, verify_checksum: bool) -> Rules {
     let verify_checksum = verify_checksum && engine.config.persistence.rdbchecksum;
-    Rules { verify_checksum, drop_expired, replace: false, bytes_there: 0, now: engine.now.wall() }
+    Rules {
+        verify_checksum,
+        drop_expired,
+        replace: false,
+        bytes_there: 0,
+        now: engine.now.wall(),
+        limits: engine.settings.limits,
+    }
 }
 
 pub(super) fn note_loaded(snapshots: &mut Snapshots, loaded: Loaded) {

@@ -80,6 +80,7 @@ impl Transfer {
             replace: false,
             bytes_there: 0,
             now: engine.now.wall(),
+            limits: engine.settings.limits,
         };
         (Transfer { state: State::Parsing(Box::new(Loader::new(rules))) }, Advance::Replaces)
     }

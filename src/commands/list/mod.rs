@@ -1,0 +1,7 @@
+//! List commands. One file each.
+
+use crate::commands::contract::DataHandler;
+use crate::spec::Spec;
+
+/// The family.
+pub const TABLE: &[&Spec<DataHandler>] = &[];
