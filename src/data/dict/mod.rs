@@ -40,6 +40,7 @@
 //!
 //! With a bad hash segments get long and slow, never wrong.
 
+mod expire;
 mod scan;
 mod segment;
 #[cfg(test)]
@@ -84,6 +85,7 @@ pub struct Dict<const MAP: bool> {
     len: usize,
     figures: Figures,
     seed: Seed,
+    sweep: expire::Sweep,
     /// No segment has more elements than this; and the same as it will be once all present segments are split.
     widest: [usize; 2],
 }
@@ -151,6 +153,7 @@ impl<const MAP: bool> Dict<MAP> {
             len: 0,
             figures: Figures::default(),
             seed: Seed::new(),
+            sweep: expire::Sweep::default(),
             widest: [0; 2],
         }
     }
@@ -274,8 +277,11 @@ impl<const MAP: bool> Dict<MAP> {
         }
     }
 
-    /// Removes the element at `spot`.
+    /// Removes the element at `spot`; another may move there.
     pub fn remove_at(&mut self, spot: Spot) {
+        if MAP && self.entry(spot).expiry.is_some() {
+            self.sweep.timed -= 1;
+        }
         self.alter(spot.segment as usize, |segment| {
             segment.take(spot.slot as usize);
             segment.maybe_shrink();
@@ -293,13 +299,11 @@ impl<const MAP: bool> Dict<MAP> {
         let (index, tag) = (self.segment_of(hash), tag(hash));
         if let Some(slot) = self.segment(index).find(tag, new.key) {
             if MAP {
-                self.alter(index, |segment| {
-                    segment.replace(slot, new);
-                    segment.maybe_shrink();
-                });
+                self.replace(Spot { segment: index as u32, slot: slot as u32 }, new);
             }
             return false;
         }
+        self.count_expiry(new.expiry);
         self.alter(index, |segment| segment.push(tag, new));
         self.len += 1;
         self.count_width(self.segment(index).len());
@@ -307,6 +311,18 @@ impl<const MAP: bool> Dict<MAP> {
             self.split();
         }
         true
+    }
+
+    /// Replaces the element at `spot` by one with the same key.
+    fn replace(&mut self, spot: Spot, new: New<'_>) {
+        if self.entry(spot).expiry.is_some() {
+            self.sweep.timed -= 1;
+        }
+        self.count_expiry(new.expiry);
+        self.alter(spot.segment as usize, |segment| {
+            segment.replace(spot.slot as usize, new);
+            segment.maybe_shrink();
+        });
     }
 
     fn count_width(&mut self, width: usize) {
@@ -353,19 +369,19 @@ impl<const MAP: bool> Dict<MAP> {
         self.segments = last;
         let old = last - (1usize << last.ilog2());
         self.alter(old, |segment| segment.absorb(moved));
+        self.sweep.met(self.segment(old).due);
         self.count_width(self.segment(old).len());
         self.widest[1] = self.widest[0];
     }
 
     /// All elements, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        let segments = self.parts.iter().flatten();
-        segments.flat_map(|segment| (0..segment.len()).map(|slot| segment.entry(slot)))
+    pub fn iter(&self) -> Iter<'_, MAP> {
+        Iter { dict: self, segment: 0, slot: 0 }
     }
 
     #[cfg(test)]
     fn check(&self) {
-        let (mut len, mut sum) = (0, Figures::default());
+        let (mut len, mut timed, mut sum) = (0, 0, Figures::default());
         for index in 0..self.segments {
             let segment = self.segment(index);
             segment.check();
@@ -375,13 +391,40 @@ impl<const MAP: bool> Dict<MAP> {
             sum.memory += figures.memory;
             sum.large += figures.large;
             assert!(segment.len() <= self.widest[0]);
+            let expiries = (0..segment.len()).filter_map(|slot| segment.entry(slot).expiry);
+            timed += expiries.clone().count();
+            assert!(expiries.map(|when| when.0).min().unwrap_or(i64::MAX) >= segment.due);
             for slot in 0..segment.len() {
                 let hash = self.seed.hash(segment.key(slot));
                 assert_eq!((self.segment_of(hash), tag(hash)), (index, segment.tags()[slot]));
             }
         }
-        assert_eq!((len, sum), (self.len, self.figures));
+        assert_eq!((len, timed, sum), (self.len, self.sweep.timed, self.figures));
         assert_eq!(self.parts.iter().map(Vec::len).sum::<usize>(), self.segments);
+    }
+}
+
+/// See [`Dict::iter`].
+#[derive(Clone, Debug)]
+pub struct Iter<'a, const MAP: bool> {
+    dict: &'a Dict<MAP>,
+    segment: usize,
+    slot: usize,
+}
+
+impl<'a, const MAP: bool> Iterator for Iter<'a, MAP> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        while self.segment < self.dict.segments {
+            let segment = self.dict.segment(self.segment);
+            if self.slot < segment.len() {
+                self.slot += 1;
+                return Some(segment.entry(self.slot - 1));
+            }
+            (self.segment, self.slot) = (self.segment + 1, 0);
+        }
+        None
     }
 }
 
@@ -396,6 +439,22 @@ impl MapDict {
     /// Gives `key` this value and expiry, whatever it had; says whether it is new.
     pub fn set(&mut self, key: &[u8], value: Fresh<'_>, expiry: Option<UnixMillis>) -> bool {
         self.put(New { key, value, expiry })
+    }
+
+    /// Gives the element at `spot` another expiry.
+    pub fn set_expiry(&mut self, spot: Spot, expiry: Option<UnixMillis>) {
+        let entry = self.entry(spot);
+        let (key, shared) = (entry.key.to_vec(), entry.shared.cloned());
+        let copied = if shared.is_some() { Vec::new() } else { entry.value.to_vec() };
+        let value = shared.as_ref().map_or(Fresh::Copied(&copied), Fresh::Shared);
+        self.replace(spot, New { key: &key, value, expiry });
+    }
+
+    /// Gives the element at `spot` another value; its expiry stays.
+    pub fn set_value(&mut self, spot: Spot, value: Fresh<'_>) {
+        let entry = self.entry(spot);
+        let (key, expiry) = (entry.key.to_vec(), entry.expiry);
+        self.replace(spot, New { key: &key, value, expiry });
     }
 }
 

@@ -57,7 +57,8 @@ pub enum Fresh<'a> {
 }
 
 impl Fresh<'_> {
-    fn bytes(&self) -> &[u8] {
+    /// The value itself.
+    pub fn bytes(&self) -> &[u8] {
         match *self {
             Fresh::Copied(bytes) => bytes,
             Fresh::Shared(bytes) => bytes,
@@ -99,7 +100,7 @@ pub(super) struct Figures {
 }
 
 /// See above. An empty segment owns no memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Segment<const MAP: bool> {
     block: Box<[u8]>,
     large: Option<Box<Larges>>,
@@ -111,6 +112,14 @@ pub(super) struct Segment<const MAP: bool> {
     used: u32,
     /// Bytes of elements that are no more.
     dead: u32,
+    /// No element is over earlier than this.
+    pub due: i64,
+}
+
+impl<const MAP: bool> Default for Segment<MAP> {
+    fn default() -> Segment<MAP> {
+        Segment { block: Box::default(), large: None, count: 0, slots: 0, used: 0, dead: 0, due: i64::MAX }
+    }
 }
 
 /// Sizes that blocks have: those of the allocator, a quarter apart.
@@ -245,6 +254,7 @@ impl<const MAP: bool> Segment<MAP> {
 
     /// Adds an element whose key is not there.
     pub fn push(&mut self, tag: u8, new: New<'_>) {
+        self.lower_due(new.expiry);
         let mut element = Element::new();
         let value = new.value.bytes();
         if new.key.len() + value.len() > INSIDE_MAX {
@@ -270,8 +280,15 @@ impl<const MAP: bool> Segment<MAP> {
         self.append(tag, &element);
     }
 
+    fn lower_due(&mut self, expiry: Option<UnixMillis>) {
+        if let Some(when) = expiry {
+            self.due = self.due.min(when.0);
+        }
+    }
+
     /// Replaces the element in `slot` by one with the same key.
     pub fn replace(&mut self, slot: usize, new: New<'_>) {
+        self.lower_due(new.expiry);
         let tag = self.block[slot];
         let (at, old) = (self.offset(slot), Self::size(self.element(slot)));
         let value = new.value.bytes();
@@ -331,6 +348,7 @@ impl<const MAP: bool> Segment<MAP> {
         let mut moved = Segment::empty(Plan::new(counts[1], sizes[1]));
         let mut stays = Segment::empty(Plan::new(counts[0], sizes[0]));
         stays.large = self.large.take();
+        (moved.due, stays.due) = (self.due, self.due);
         for (slot, &goes) in going.iter().enumerate() {
             let element = self.element(slot);
             let element = &element[..Self::size(element)];
@@ -347,9 +365,10 @@ impl<const MAP: bool> Segment<MAP> {
     /// Takes in all elements of another segment.
     pub fn absorb(&mut self, mut other: Segment<MAP>) {
         self.lay_out(Plan::new(self.len() + other.len(), self.live() + other.live()));
+        self.due = self.due.min(other.due);
         let block = mem::take(&mut other.block);
         let (slots, count) = (other.slots, other.count);
-        let from = Segment::<MAP> { block, large: None, count, slots, used: 0, dead: 0 };
+        let from = Segment::<MAP> { block, count, slots, ..Segment::default() };
         for slot in 0..from.len() {
             let element = from.element(slot);
             self.receive(from.block[slot], &element[..Self::size(element)], &mut other);
@@ -378,6 +397,7 @@ impl<const MAP: bool> Segment<MAP> {
     fn lay_out(&mut self, plan: Plan) {
         let mut new = Segment::empty(plan);
         new.large = self.large.take();
+        new.due = self.due;
         for slot in 0..self.len() {
             let element = self.element(slot);
             new.append(self.block[slot], &element[..Self::size(element)]);
@@ -388,7 +408,7 @@ impl<const MAP: bool> Segment<MAP> {
     fn empty(plan: Plan) -> Segment<MAP> {
         let block = vec![0; plan.size].into_boxed_slice();
         let used = (plan.slots * slot_size(plan.size)) as u32;
-        Segment { block, large: None, count: 0, slots: plan.slots as u32, used, dead: 0 }
+        Segment { block, slots: plan.slots as u32, used, ..Segment::default() }
     }
 
     /// There must be room.

@@ -211,3 +211,50 @@ fn a_long_value_can_be_kept_without_a_copy() {
     assert!(map.remove(b"f"));
     assert_eq!(map.allocations(), 1);
 }
+
+#[test]
+fn a_sweep_takes_out_what_is_over_and_nothing_else() {
+    for seed in 0..12 {
+        let mut rng = Rng::seeded(seed);
+        let mut map = MapDict::new();
+        let mut model: BTreeMap<Vec<u8>, Option<i64>> = BTreeMap::new();
+        let mut now = 0;
+        for _ in 0..150 {
+            for _ in 0..rng.below(60) {
+                let key = key(&mut rng, 4000);
+                let expiry = rng.percent(70).then(|| now + rng.below(3000) as i64);
+                match (rng.below(4), map.find(&key)) {
+                    (0, Some(spot)) => map.set_expiry(spot, expiry.map(UnixMillis)),
+                    (1, Some(spot)) => {
+                        map.set_value(spot, Fresh::Copied(b"another"));
+                        continue;
+                    }
+                    (2, _) => {
+                        assert_eq!(map.remove(&key), model.remove(&key).is_some());
+                        continue;
+                    }
+                    _ => _ = map.set(&key, Fresh::Copied(&key), expiry.map(UnixMillis)),
+                }
+                model.insert(key, expiry);
+            }
+            now += rng.below(200) as i64;
+            let max = rng.below(50) as usize;
+            loop {
+                let mut gone = Vec::new();
+                let is_done = map.expire(UnixMillis(now), max, &mut |key| gone.push(key.to_vec()));
+                for key in gone {
+                    assert!(model.remove(&key).unwrap().unwrap() < now, "seed {seed}");
+                }
+                if is_done {
+                    break;
+                }
+            }
+            map.check();
+            assert!(model.values().flatten().all(|&when| when >= now), "seed {seed}");
+            assert_eq!(map.len(), model.len());
+            let earliest = model.values().flatten().min().copied();
+            assert_eq!(map.due().is_some(), earliest.is_some());
+            assert!(map.due().is_none_or(|due| due.0 <= earliest.unwrap()));
+        }
+    }
+}
