@@ -51,6 +51,7 @@ impl Turn<'_> {
             | Apply::Expiry
             | Apply::Notifications
             | Apply::Snapshots
+            | Apply::Encoding
             | Apply::SlowLog
             | Apply::Latency
             | Apply::Acl => Ok(()),
@@ -59,7 +60,6 @@ impl Turn<'_> {
             | Apply::AppendFsync
             | Apply::Tls
             | Apply::MaxMemory
-            | Apply::Encoding
             | Apply::ProcTitle
             | Apply::OomScore
             | Apply::Locale

@@ -1,6 +1,5 @@
 //! When small encodings become large ones.
 
-use crate::config::directive::Effect::NotYet;
 use crate::config::directive::{Apply, Directive, Flags, INT_MAX, Kind, LONG_MAX, RUNTIME, START, integer};
 use crate::config::table::Group;
 
@@ -15,7 +14,6 @@ pub static GROUP: Group = Group {
             alias: Some("hash-max-ziplist-entries"),
             kind: integer!(Int, encoding.hash_max_listpack_entries, 512, 0..=LONG_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Most fields of a compact hash.",
             ..RUNTIME
         },
@@ -24,7 +22,6 @@ pub static GROUP: Group = Group {
             alias: Some("hash-max-ziplist-value"),
             kind: integer!(Bytes, encoding.hash_max_listpack_value, 64, 0..=LONG_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Longest field or value of a compact hash.",
             ..RUNTIME
         },
@@ -33,7 +30,6 @@ pub static GROUP: Group = Group {
             alias: Some("list-max-ziplist-size"),
             kind: integer!(Int, encoding.list_max_listpack_size, -2, i32::MIN as i128..=INT_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Size of one piece of a list: elements when positive; -1 to -5 mean 4, 8, 16, 32 or 64 KiB.",
             ..RUNTIME
         },
@@ -42,7 +38,6 @@ pub static GROUP: Group = Group {
             kind: integer!(Int, encoding.list_compress_depth, 0, 0..=INT_MAX),
             flags: Flags::DEBUG,
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Pieces at either end of a list that are not compressed. 0: none is.",
             ..RUNTIME
         },
@@ -50,7 +45,6 @@ pub static GROUP: Group = Group {
             name: "set-max-intset-entries",
             kind: integer!(Int, encoding.set_max_intset_entries, 512, 0..=LONG_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Most members of a compact set of integers.",
             ..RUNTIME
         },
@@ -58,7 +52,6 @@ pub static GROUP: Group = Group {
             name: "set-max-listpack-entries",
             kind: integer!(Int, encoding.set_max_listpack_entries, 128, 0..=LONG_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Most members of a compact set.",
             ..RUNTIME
         },
@@ -66,7 +59,6 @@ pub static GROUP: Group = Group {
             name: "set-max-listpack-value",
             kind: integer!(Int, encoding.set_max_listpack_value, 64, 0..=LONG_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Longest member of a compact set.",
             ..RUNTIME
         },
@@ -75,7 +67,6 @@ pub static GROUP: Group = Group {
             alias: Some("zset-max-ziplist-entries"),
             kind: integer!(Int, encoding.zset_max_listpack_entries, 128, 0..=LONG_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Most members of a compact sorted set.",
             ..RUNTIME
         },
@@ -84,7 +75,6 @@ pub static GROUP: Group = Group {
             alias: Some("zset-max-ziplist-value"),
             kind: integer!(Bytes, encoding.zset_max_listpack_value, 64, 0..=LONG_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Longest member of a compact sorted set.",
             ..RUNTIME
         },
@@ -92,7 +82,6 @@ pub static GROUP: Group = Group {
             name: "hll-sparse-max-bytes",
             kind: integer!(Bytes, encoding.hll_sparse_max_bytes, 3000, 0..=LONG_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Largest sparse HyperLogLog.",
             ..RUNTIME
         },
@@ -100,7 +89,6 @@ pub static GROUP: Group = Group {
             name: "stream-node-max-bytes",
             kind: integer!(Bytes, encoding.stream_node_max_bytes, 4096, 0..=LONG_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Most bytes of one piece of a stream. 0: no limit.",
             ..RUNTIME
         },
@@ -108,23 +96,10 @@ pub static GROUP: Group = Group {
             name: "stream-node-max-entries",
             kind: integer!(Int, encoding.stream_node_max_entries, 100, 0..=LONG_MAX),
             apply: Some(Apply::Encoding),
-            effect: NotYet,
             doc: "Most entries of one piece of a stream. 0: no limit.",
             ..RUNTIME
         },
-        Directive {
-            name: "list-max-ziplist-entries",
-            kind: Kind::Ignored,
-            effect: NotYet,
-            doc: "Given up by Redis.",
-            ..START
-        },
-        Directive {
-            name: "list-max-ziplist-value",
-            kind: Kind::Ignored,
-            effect: NotYet,
-            doc: "Given up by Redis.",
-            ..START
-        },
+        Directive { name: "list-max-ziplist-entries", kind: Kind::Ignored, doc: "Given up by Redis.", ..START },
+        Directive { name: "list-max-ziplist-value", kind: Kind::Ignored, doc: "Given up by Redis.", ..START },
     ],
 };
