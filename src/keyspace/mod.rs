@@ -6,9 +6,10 @@
 //!
 //! What lies where: `entry.rs` one key in memory; `table/` the hash table; `db.rs` the verbs; `change.rs` the log;
 //! `access.rs` the conditions of a command and recency; `expire.rs` active expiry; `cut.rs` point-in-time images;
-//! `lazy_free.rs` freeing in the background.
+//! `lazy_free.rs` freeing in the background; `aside.rs` a second set of data that takes the place of this one.
 
 mod access;
+mod aside;
 mod change;
 mod cut;
 mod db;

@@ -179,8 +179,13 @@ pub enum Output {
     Send(Vec<u8>),
     /// The next `n` received bytes were protocol lines: drop them.
     Skip(usize),
-    /// A snapshot follows; its length when the master told it. Prepare to receive it.
-    TransferStarts(Option<u64>),
+    /// A snapshot follows. Prepare to receive it.
+    TransferStarts {
+        /// Its length, when the master told it.
+        length: Option<u64>,
+        /// It belongs to the history that our data belong to: they are old, but not wrong.
+        is_same_history: bool,
+    },
     /// The next `n` received bytes are part of the snapshot.
     Payload(usize),
     /// All of it was handed over. Load it (or finish loading), then say `Loaded` or `LoadFailed`.

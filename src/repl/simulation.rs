@@ -135,7 +135,7 @@ impl World {
                     }
                 }
                 Output::Skip(count) => drop(self.servers[at].link_received.drain(..count)),
-                Output::TransferStarts(_) => self.servers[at].incoming = Some(Vec::new()),
+                Output::TransferStarts { .. } => self.servers[at].incoming = Some(Vec::new()),
                 Output::Payload(count) => {
                     let server = &mut self.servers[at];
                     let bytes: Vec<u8> = server.link_received.drain(..count).collect();

@@ -85,7 +85,8 @@ fn check_equal(master: &Node, replica: &Node) {
 /// Full resync with each form of transfer, the stream, and a partial resync after the link was cut on either side.
 fn full_and_partial(master_program: Option<PathBuf>, replica_program: Option<PathBuf>) {
     let (Some(master_program), Some(replica_program)) = (master_program, replica_program) else { return };
-    for (diskless, load) in [("yes", "disabled"), ("yes", "on-empty-db"), ("no", "disabled"), ("no", "on-empty-db")] {
+    let loads = ["disabled", "on-empty-db", "swapdb"];
+    for (diskless, load) in loads.into_iter().flat_map(|load| [("yes", load), ("no", load)]) {
         let root = tempfile::tempdir().unwrap();
         let sync = format!("repl-diskless-sync {diskless}");
         let master = start(root.path(), &master_program, &[&sync, AT_ONCE, "repl-backlog-size 4mb"]);
@@ -282,6 +283,58 @@ fn writes_during_a_full_resync_arrive_once() {
         wait_for("equal data", LATER, || master.ask(&["DEBUG", "DIGEST"]) == replica.ask(&["DEBUG", "DIGEST"]));
         assert_eq!(master.info("stats", "sync_full"), "1");
     }
+}
+
+/// With `swapdb` a replica answers from its old data while new ones of the same history arrive, keeps them when that
+/// fails, and has the new ones at once when it does not.
+#[test]
+fn old_data_are_served_while_new_ones_arrive_aside() {
+    let root = tempfile::tempdir().unwrap();
+    let master = ours(root.path(), &[AT_ONCE, "repl-backlog-size 16kb", "rdbcompression no"]);
+    let replica = ours(root.path(), &["repl-diskless-load swapdb", "replica-read-only no"]);
+    follow(&replica, &master);
+    master.ask(&["DEBUG", "POPULATE", "2000", "key", "10000"]);
+    replica.ask(&["SET", "mine", "old"]);
+    master.ask(&["CONFIG", "SET", "rdb-key-save-delay", "2000"]);
+    let resync = || {
+        let mut client = master.client();
+        let large = "x".repeat(100_000);
+        for words in [&["MULTI"][..], &["CLIENT", "KILL", "TYPE", "replica"], &["SET", "large", &large], &["EXEC"]] {
+            client.call(words).unwrap();
+        }
+        wait_for("async loading", LATER, || replica.info("persistence", "async_loading") == "1");
+    };
+    resync();
+    assert_eq!(replica.info("persistence", "loading"), "0");
+    assert_eq!(replica.ask(&["GET", "mine"]), "old");
+    assert!(replica.ask(&["REPLICAOF", "NO", "ONE"]).starts_with("LOADING"));
+    assert!(replica.ask(&["CONFIG", "SET", "appendonly", "no"]).starts_with("LOADING"));
+    assert_eq!(replica.info("persistence", "loading_total_bytes"), "0");
+    // The master closes the link in the middle.
+    master.ask(&["CONFIG", "SET", "repl-diskless-sync-delay", "2"]);
+    master.ask(&["CLIENT", "KILL", "TYPE", "replica"]);
+    wait_for("the end of it", LATER, || replica.info("persistence", "async_loading") == "0");
+    assert_eq!(replica.ask(&["GET", "mine"]), "old");
+    assert!(replica.log().contains("MASTER <-> REPLICA sync: Discarding temporary DB in background"));
+    master.ask(&["CONFIG", "SET", "rdb-key-save-delay", "0"]);
+    wait_for_link(&replica, &master);
+    check_equal(&master, &replica);
+    assert_eq!(replica.ask(&["GET", "mine"]), "(null)");
+
+    // Another history: its data are of no use meanwhile, but are there again when it fails.
+    let other = ours(root.path(), &[AT_ONCE, "rdb-key-save-delay 2000"]);
+    other.ask(&["DEBUG", "POPULATE", "2000", "other", "10000"]);
+    replica.ask(&["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
+    wait_for("loading", LATER, || replica.info("persistence", "loading") == "1");
+    assert!(replica.ask(&["GET", "large"]).starts_with("LOADING"));
+    assert!(replica.ask(&["REPLICAOF", "NO", "ONE"]).starts_with("LOADING"));
+    other.ask(&["CONFIG", "SET", "repl-diskless-sync-delay", "100"]);
+    other.ask(&["CLIENT", "KILL", "TYPE", "replica"]);
+    wait_for("the end of it", LATER, || replica.info("persistence", "loading") == "0");
+    assert_eq!(replica.ask(&["DBSIZE"]), master.ask(&["DBSIZE"]));
+    follow(&replica, &master);
+    check_equal(&master, &replica);
+    assert_eq!(master.info("stats", "sync_partial_ok"), "1", "what was kept is good for a partial resync");
 }
 
 /// A replica that does not read costs its master no memory beyond its limit, and holds nobody up.

@@ -153,9 +153,10 @@ pub static GROUP: Group = Group {
             kind: word!(replication.repl_diskless_load: DisklessLoad::Disabled),
             flags: Flags::DEBUG.and(Flags::DENY_LOADING),
             apply: Some(Apply::Replication),
-            doc: "How a replica loads a snapshot: from a file written first (`disabled`), or straight from the socket when \
-                  it has no data (`on-empty-db`). `swapdb`, which keeps the old data until the new is there, is \
-                  accepted and at present does what `disabled` does.",
+            doc: "How a replica loads a snapshot: from a file written first (`disabled`), straight from the socket when it \
+                  has no data (`on-empty-db`), or straight from the socket beside the old data (`swapdb`), which stay \
+                  until the new are whole and are served meanwhile if they belong to the same history. That needs \
+                  memory for both.",
             ..RUNTIME
         },
         Directive {

@@ -76,7 +76,13 @@ fn the_handshake_word_by_word() {
     let out = told(&mut node, T0, Input::LinkReceived(bytes.as_bytes()));
     assert_eq!(
         out,
-        [Output::Skip(58), Output::Skip(4), Output::TransferStarts(Some(5)), Output::Payload(5), Output::TransferDone]
+        [
+            Output::Skip(58),
+            Output::Skip(4),
+            Output::TransferStarts { length: Some(5), is_same_history: false },
+            Output::Payload(5),
+            Output::TransferDone
+        ]
     );
     assert_eq!(node.link().map(Link::state), Some(LinkState::Sync));
     told(&mut node, T0, Input::LoadReplaces);

@@ -554,7 +554,8 @@ impl Link {
     fn header(&mut self, turn: &mut Turn<'_>, line: &[u8], point: Option<ResyncPoint>) {
         match Transfer::from_header(line) {
             Ok(transfer) => {
-                turn.out.push(Output::TransferStarts(transfer.len()));
+                let is_same_history = point.is_some_and(|point| point.id == turn.history.identity().id());
+                turn.out.push(Output::TransferStarts { length: transfer.len(), is_same_history });
                 self.state = State::Transfer { point, transfer };
             }
             Err(error) => {

@@ -134,7 +134,7 @@ fn set(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: R
             Allowed::Local => is_local(session),
             Allowed::No => false,
         },
-        is_loading: engine.facts.is_loading,
+        is_loading: engine.facts.is_loading || engine.facts.is_loading_async,
     };
     let before = engine.config.clone();
     let refused = |error: access::SetError| CommandError::text(error.to_string());

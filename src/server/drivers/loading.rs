@@ -98,16 +98,26 @@ impl Loading {
     /// Figures as of `now`.
     pub fn figures(&self, now: Now) -> LoadFigures {
         let (total, loaded) = (self.load.total_bytes(), self.load.loaded_bytes());
-        let elapsed = now.mono.since(self.started.mono) / 1000;
+        LoadFigures::new(self.started, now, total, loaded, self.load.loader().facts().used_memory)
+    }
+}
+
+impl LoadFigures {
+    /// Figures of a load that began at `started`. A `total` of 0 is unknown; then the memory that the writer used is taken
+    /// for a measure.
+    pub fn new(started: Now, now: Now, total: u64, loaded: u64, used_memory: Option<u64>) -> LoadFigures {
+        let elapsed = now.mono.since(started.mono) / 1000;
+        let rdb_used_memory = used_memory.unwrap_or(0);
+        let measure = if total == 0 { rdb_used_memory } else { total };
         LoadFigures {
-            start_time: self.started.wall().as_secs(),
+            start_time: started.wall().as_secs(),
             total_bytes: total,
             loaded_bytes: loaded,
-            rdb_used_memory: self.load.loader().facts().used_memory.unwrap_or(0),
-            percent: if total == 0 { 0.0 } else { loaded as f64 / total as f64 * 100.0 },
+            rdb_used_memory,
+            percent: if measure == 0 { 0.0 } else { loaded as f64 / measure as f64 * 100.0 },
             eta_seconds: match loaded {
                 0 => 1,
-                _ => (elapsed as f64 / loaded as f64 * total.saturating_sub(loaded) as f64) as i64,
+                _ => (elapsed as f64 / loaded as f64 * measure.saturating_sub(loaded) as f64) as i64,
             },
         }
     }

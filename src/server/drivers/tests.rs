@@ -237,7 +237,8 @@ impl Scene {
 
     fn receive(&mut self, bytes: &[u8]) -> Option<u64> {
         let engine = &mut self.stage.engine;
-        let (mut transfer, mut advance) = Transfer::begin(engine, &mut self.snapshots, Some(bytes.len() as u64));
+        let length = Some(bytes.len() as u64);
+        let (mut transfer, mut advance) = Transfer::begin(engine, &mut self.snapshots, length, true);
         for piece in bytes.chunks(1000) {
             if !matches!(advance, Advance::Failed) {
                 advance = transfer.payload(engine, piece);
@@ -252,7 +253,7 @@ impl Scene {
                     std::thread::yield_now();
                     advance = transfer.turn(engine, &mut self.snapshots, &mut || 0);
                 }
-                Advance::Loaded(_) => return Some(self.snapshots.record.load_keys_loaded),
+                Advance::Loaded { .. } => return Some(self.snapshots.record.load_keys_loaded),
                 Advance::Failed => return None,
             }
         }
@@ -284,13 +285,12 @@ fn a_snapshot_of_a_master_goes_straight_into_an_empty_keyspace_if_that_is_wanted
 fn a_damaged_snapshot_of_a_master_leaves_nothing_half() {
     let mut bytes = Scene::with_keys(300).streamed();
     bytes[200] ^= 0x40;
-    for direct in [false, true] {
+    for load in [DisklessLoad::Disabled, DisklessLoad::OnEmptyDb, DisklessLoad::Swapdb] {
         let mut replica = Scene::new();
-        if direct {
-            replica.stage.engine.config.replication.repl_diskless_load = DisklessLoad::OnEmptyDb;
-        }
+        replica.stage.engine.config.replication.repl_diskless_load = load;
         assert_eq!(replica.receive(&bytes), None);
         assert!(replica.stage.engine.keyspace.is_empty() && !replica.stage.engine.facts.is_loading);
+        assert!(!replica.stage.engine.facts.is_loading_async);
     }
 }
 
@@ -312,4 +312,35 @@ fn a_replica_without_persistence_keeps_no_file_when_told_so() {
     replica.stage.engine.config.persistence.rdb_del_sync_files = true;
     assert_eq!(replica.receive(&bytes), Some(30));
     assert!(replica.files.list(Path::new(".")).unwrap().is_empty());
+}
+
+#[test]
+fn a_snapshot_loaded_aside_leaves_the_old_data_in_service_until_it_is_whole() {
+    let bytes = Scene::with_keys(3000).streamed();
+    for is_same_history in [true, false] {
+        for is_lost in [true, false] {
+            let mut replica = Scene::with_keys(0);
+            replica.set(b"old", b"data");
+            let engine = &mut replica.stage.engine;
+            engine.config.replication.repl_diskless_load = DisklessLoad::Swapdb;
+            let (mut transfer, advance) = Transfer::begin(engine, &mut replica.snapshots, None, is_same_history);
+            assert!(matches!(advance, Advance::Going(None)));
+            let (first, second) = bytes.split_at(bytes.len() / 2);
+            transfer.payload(engine, first);
+            assert_eq!((engine.facts.is_loading, engine.facts.is_loading_async), (!is_same_history, is_same_history));
+            assert_eq!(get(&mut engine.keyspace, b"old").unwrap(), b"data");
+            assert!(transfer.load_figures(engine.now).unwrap().loaded_bytes > 0);
+            if is_lost {
+                transfer.abort(engine);
+                assert_eq!((engine.keyspace.len(), get(&mut engine.keyspace, b"old").unwrap()), (1, b"data".to_vec()));
+            } else {
+                transfer.payload(engine, second);
+                let advance = transfer.done(engine, &mut replica.snapshots);
+                assert!(matches!(advance, Advance::Loaded { is_swapped: true, .. }));
+                assert_eq!((engine.keyspace.len(), get(&mut engine.keyspace, b"old")), (3000, None));
+            }
+            assert!(!engine.facts.is_loading && !engine.facts.is_loading_async);
+            assert!(replica.files.list(Path::new(".")).unwrap().is_empty());
+        }
+    }
 }

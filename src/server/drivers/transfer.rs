@@ -4,22 +4,26 @@
 //!               begin           payload …           done
 //!   by disk     ──────► Receiving (a thread writes) ────► Syncing ──► flush, load the file by slices ──► Loaded
 //!   directly    ──────► flush, Parsing (payload goes into the keyspace) ─────────────────────────────► Loaded
+//!   aside       ──────► Parsing (payload goes into another keyspace) ────────► exchange both ────────► Loaded
 //! ```
 //!
 //! By disk the old data stay until the new ones are here whole and on disk; it is the default. Directly
-//! (`repl-diskless-load on-empty-db`, when there is nothing to lose) the disk is not touched. `swapdb` is treated as
-//! `disabled`, which keeps its promise (the old data stay until the new ones are whole) at the price of a file.
+//! (`repl-diskless-load on-empty-db`, when there is nothing to lose) the disk is not touched.
+//!
+//! *Aside* (`swapdb`) the payload goes into a second keyspace, which takes the place of the first at the end; whatever goes
+//! wrong before, nothing has changed. If both belong to the same history, the old data are old but not wrong, and are
+//! served meanwhile ("async loading"); if not, clients get `-LOADING`.
 //!
 //! A replica keeps keys whose time is over: its master says when they go.
 
 use bytes::Bytes;
 use tracing::{error, info, warn};
 
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Now};
 use crate::config::values::DisklessLoad;
 use crate::exec::Engine;
-use crate::keyspace::FlushMode;
-use crate::persist::rdb_load::{Fed, Loader, Rules};
+use crate::keyspace::{FlushMode, Keyspace};
+use crate::persist::rdb_load::{Fed, LoadError, Loader, Rules};
 use crate::persist::writer::{Flow, Report, Writer};
 use crate::rdb::header::Facts;
 
@@ -36,12 +40,20 @@ enum State {
     Receiving(Writer),
     /// All bytes were handed over; the file is being put in place.
     Syncing(Writer),
-    /// Bytes go into the keyspace.
-    Parsing(Box<Loader>),
+    /// Bytes go into the keyspace, or into another one beside it.
+    Parsing(Box<Parsing>),
     /// The file is being loaded.
     Loading(Box<Loading>),
     /// It failed, and that was told.
     Failed,
+}
+
+struct Parsing {
+    loader: Loader,
+    /// `None`: into the one that is served.
+    aside: Option<Keyspace>,
+    length: Option<u64>,
+    started: Now,
 }
 
 /// What became of a turn.
@@ -52,17 +64,28 @@ pub enum Advance {
     /// From now on the old data are being replaced.
     Replaces,
     /// The data are those of the master.
-    Loaded(Box<Facts>),
-    /// It did not work; the reason is in the log. The data set may be empty or incomplete.
+    Loaded {
+        /// What the snapshot says about itself.
+        facts: Box<Facts>,
+        /// The old data were replaced with this moment only, and nobody has been told.
+        is_swapped: bool,
+    },
+    /// It did not work; the reason is in the log. The data set is as it was, or empty if [`Advance::Replaces`] was said.
     Failed,
 }
 
 impl Transfer {
-    /// Begins. `length` is that of the snapshot, when the master told it. [`Advance::Replaces`] is returned when the old
-    /// data are gone at once.
-    pub fn begin(engine: &mut Engine, snapshots: &mut Snapshots, length: Option<u64>) -> (Transfer, Advance) {
-        let is_direct =
-            engine.config.replication.repl_diskless_load == DisklessLoad::OnEmptyDb && engine.keyspace.is_empty();
+    /// Begins. `length` is that of the snapshot, when the master told it; `is_same_history`: our old data may be served
+    /// while the new ones arrive. [`Advance::Replaces`] is returned when the old data are gone at once.
+    pub fn begin(
+        engine: &mut Engine,
+        snapshots: &mut Snapshots,
+        length: Option<u64>,
+        is_same_history: bool,
+    ) -> (Transfer, Advance) {
+        let load = engine.config.replication.repl_diskless_load;
+        let is_aside = load == DisklessLoad::Swapdb;
+        let is_direct = is_aside || (load == DisklessLoad::OnEmptyDb && engine.keyspace.is_empty());
         let target = if is_direct { "parser" } else { "disk" };
         match length {
             Some(bytes) => info!("MASTER <-> REPLICA sync: receiving {bytes} bytes from master to {target}"),
@@ -72,8 +95,14 @@ impl Transfer {
             let writer = snapshots.receive(&engine.config, engine.now);
             return (Transfer { state: State::Receiving(writer) }, Advance::Going(None));
         }
-        replace(engine, snapshots);
-        engine.facts.is_loading = true;
+        if !is_aside {
+            replace(engine, snapshots);
+        }
+        info!("MASTER <-> REPLICA sync: Loading DB in memory");
+        (engine.facts.is_loading, engine.facts.is_loading_async) = match is_aside && is_same_history {
+            true => (false, true),
+            false => (true, false),
+        };
         let rules = Rules {
             verify_checksum: engine.config.persistence.rdbchecksum,
             drop_expired: false,
@@ -82,16 +111,19 @@ impl Transfer {
             now: engine.now.wall(),
             limits: engine.settings.limits,
         };
-        (Transfer { state: State::Parsing(Box::new(Loader::new(rules))) }, Advance::Replaces)
+        let aside = is_aside.then(|| engine.keyspace.beside());
+        let parsing = Parsing { loader: Loader::new(rules), aside, length, started: engine.now };
+        let advance = if is_aside { Advance::Going(None) } else { Advance::Replaces };
+        (Transfer { state: State::Parsing(Box::new(parsing)) }, advance)
     }
 
     /// The next bytes of the snapshot.
     pub fn payload(&mut self, engine: &mut Engine, bytes: &[u8]) -> Advance {
         match &mut self.state {
             State::Receiving(writer) => writer.add_bytes(Bytes::copy_from_slice(bytes)),
-            State::Parsing(loader) => {
+            State::Parsing(parsing) => {
                 let mut input = bytes;
-                if let Err(error) = loader.feed(&mut engine.keyspace, &mut input, &mut || true) {
+                if let Err(error) = parsing.feed(&mut engine.keyspace, &mut input) {
                     error!("Error reading the snapshot of the master: {error}");
                     return self.fail(engine, "socket");
                 }
@@ -114,13 +146,18 @@ impl Transfer {
                 self.state = State::Syncing(writer);
                 Advance::Going(None)
             }
-            State::Parsing(mut loader) => {
-                if let Ok(Fed::Done) = loader.feed(&mut engine.keyspace, &mut &[][..], &mut || true) {
-                    engine.facts.is_loading = false;
-                    note_loaded(snapshots, loader.loaded());
-                    return Advance::Loaded(Box::new(loader.facts().clone()));
+            State::Parsing(mut parsing) => {
+                if let Ok(Fed::Done) = parsing.feed(&mut engine.keyspace, &mut &[][..]) {
+                    (engine.facts.is_loading, engine.facts.is_loading_async) = (false, false);
+                    note_loaded(snapshots, parsing.loader.loaded());
+                    let is_swapped = parsing.aside.is_some();
+                    if let Some(aside) = parsing.aside.take() {
+                        exchange(engine, snapshots, aside);
+                    }
+                    return Advance::Loaded { facts: Box::new(parsing.loader.facts().clone()), is_swapped };
                 }
-                error!("Error reading the snapshot of the master: {}", loader.truncated());
+                error!("Error reading the snapshot of the master: {}", parsing.loader.truncated());
+                self.state = State::Parsing(parsing);
                 self.fail(engine, "socket")
             }
             other => {
@@ -146,7 +183,7 @@ impl Transfer {
                 Turned::Loading(next) => Advance::Going(next),
                 Turned::Loaded(facts) => {
                     forget_file(engine, snapshots);
-                    Advance::Loaded(facts)
+                    Advance::Loaded { facts, is_swapped: false }
                 }
                 Turned::Failed => self.fail(engine, "disk"),
             },
@@ -154,20 +191,22 @@ impl Transfer {
         }
     }
 
-    /// Figures for INFO while the keyspace is being filled from a file.
-    pub fn load_figures(&self, now: crate::base::time::Now) -> Option<LoadFigures> {
+    /// Figures for INFO while a keyspace is being filled.
+    pub fn load_figures(&self, now: Now) -> Option<LoadFigures> {
         match &self.state {
             State::Loading(loading) => Some(loading.figures(now)),
+            State::Parsing(parsing) => {
+                let loader = &parsing.loader;
+                let total = parsing.length.unwrap_or(0);
+                Some(LoadFigures::new(parsing.started, now, total, loader.offset(), loader.facts().used_memory))
+            }
             _ => None,
         }
     }
 
     /// Gives up: the link is gone. What was loaded so far is of no use and is dropped.
-    pub fn abort(self, engine: &mut Engine) {
-        if matches!(self.state, State::Parsing(_) | State::Loading(_)) {
-            engine.facts.is_loading = false;
-            engine.keyspace.flush_all(FlushMode::Async);
-        }
+    pub fn abort(mut self, engine: &mut Engine) {
+        self.drop_loaded(engine);
     }
 
     fn load(&mut self, engine: &mut Engine, snapshots: &mut Snapshots) -> Advance {
@@ -188,11 +227,42 @@ impl Transfer {
 
     fn fail(&mut self, engine: &mut Engine, source: &str) -> Advance {
         warn!("Failed trying to load the MASTER synchronization DB from {source}, check server logs.");
-        self.state = State::Failed;
-        engine.facts.is_loading = false;
-        engine.keyspace.flush_all(FlushMode::Async);
+        self.drop_loaded(engine);
         Advance::Failed
     }
+
+    /// Drops what was loaded so far.
+    fn drop_loaded(&mut self, engine: &mut Engine) {
+        let aside = match std::mem::replace(&mut self.state, State::Failed) {
+            State::Parsing(parsing) => parsing.aside,
+            State::Loading(_) => None,
+            State::Receiving(_) | State::Syncing(_) | State::Failed => return,
+        };
+        (engine.facts.is_loading, engine.facts.is_loading_async) = (false, false);
+        match aside {
+            Some(aside) => {
+                info!("MASTER <-> REPLICA sync: Discarding temporary DB in background");
+                engine.keyspace.discard(aside);
+            }
+            None => {
+                engine.keyspace.flush_all(FlushMode::Async);
+            }
+        }
+    }
+}
+
+impl Parsing {
+    fn feed(&mut self, served: &mut Keyspace, input: &mut &[u8]) -> Result<Fed, LoadError> {
+        self.loader.feed(self.aside.as_mut().unwrap_or(served), input, &mut || true)
+    }
+}
+
+/// Puts what was loaded aside in the place of the old data; a snapshot of those ends.
+fn exchange(engine: &mut Engine, snapshots: &mut Snapshots, aside: Keyspace) {
+    info!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
+    snapshots.cancel(engine);
+    info!("MASTER <-> REPLICA sync: Discarding old DB in background");
+    engine.keyspace.take_over(aside, FlushMode::Async);
 }
 
 /// Empties the data set for what comes; a snapshot of the old data ends.

@@ -132,9 +132,9 @@ impl Turn<'_> {
 
     // ---- the snapshot ----
 
-    pub(super) fn transfer_starts(&mut self, length: Option<u64>) {
+    pub(super) fn transfer_starts(&mut self, length: Option<u64>, is_same_history: bool) {
         let server = &mut *self.server;
-        let (transfer, advance) = Transfer::begin(&mut server.engine, &mut server.snapshots, length);
+        let (transfer, advance) = Transfer::begin(&mut server.engine, &mut server.snapshots, length, is_same_history);
         server.repl.transfer = Some(transfer);
         self.transfer_advanced(advance);
     }
@@ -198,8 +198,12 @@ impl Turn<'_> {
                 self.server.repl.transfer_next = Some(self.net.now().mono);
                 self.repl(Input::LoadReplaces);
             }
-            Advance::Loaded(facts) => {
+            Advance::Loaded { facts, is_swapped } => {
                 self.server.repl.transfer = None;
+                if is_swapped {
+                    self.touch_all_watched();
+                    self.repl(Input::LoadReplaces);
+                }
                 let db = facts.repl_stream_db.and_then(|db| u32::try_from(db).ok()).unwrap_or(0);
                 let db = if db < self.server.engine.keyspace.databases() { db } else { 0 };
                 self.repl(Input::Loaded { db });
@@ -213,7 +217,8 @@ impl Turn<'_> {
 
     /// While we load, a newline now and then tells the master that we live.
     fn load_progress(&mut self) {
-        if self.server.engine.facts.is_loading && self.server.repl.transfer.is_some() {
+        let facts = &self.server.engine.facts;
+        if (facts.is_loading || facts.is_loading_async) && self.server.repl.transfer.is_some() {
             self.repl(Input::LoadProgress);
         }
     }

@@ -338,7 +338,7 @@ impl Turn<'_> {
                 Output::Connect(master) => self.connect_to_master(&master),
                 Output::Send(bytes) => self.send_to_master(&bytes),
                 Output::Skip(count) => self.skip_from_master(count),
-                Output::TransferStarts(len) => self.transfer_starts(len),
+                Output::TransferStarts { length, is_same_history } => self.transfer_starts(length, is_same_history),
                 Output::Payload(count) => self.transfer_bytes(count),
                 Output::TransferDone => self.transfer_done(),
                 Output::TransferAborted => self.transfer_aborted(),
