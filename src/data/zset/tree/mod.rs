@@ -9,13 +9,14 @@
 //! four levels, of which all but the leaves stay in the cache. With the counts, a rank is found on the way down and a
 //! member by its rank likewise, so every range (by rank, score or name) is two descents and a walk.
 //!
-//! Order is by score, then by the bytes of the member. The tree does not know members: whoever searches brings a
-//! predicate that is true for all elements before some point and false from there on.
+//! Order is by score, then by the bytes of the member. The tree does not know members: whoever searches brings a [`Point`],
+//! which says which elements come before it.
 //!
 //! A leaf that overflows at the end of the tree (or at its beginning) splits off only the new element, so that sets
 //! filled in order have full leaves. Neighbours that fit into three quarters of a node are joined when one shrinks.
 
 mod node;
+mod point;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use smallvec::SmallVec;
 use super::members::MemberId;
 use crate::base::alloc::rounded;
 use node::{Inner, Leaf, Node};
+pub(super) use point::{AtName, AtScore, Point};
 
 /// The tree.
 #[derive(Clone, Debug)]
@@ -77,16 +79,16 @@ impl Tree {
         self.length
     }
 
-    /// How many elements there are before the point where `is_before` turns false.
-    pub fn partition_point(&self, mut is_before: impl FnMut(f64, MemberId) -> bool) -> usize {
+    /// How many elements there are before a point.
+    pub fn count_before(&self, point: &impl Point) -> usize {
         let mut node = &self.root;
         let mut rank = 0;
         loop {
             match node {
-                Node::Leaf(leaf) => return rank + leaf.partition_point(&mut is_before),
+                Node::Leaf(leaf) => return rank + leaf.count_before(point),
                 Node::Inner(inner) => {
                     // The child before the first one that begins behind the point.
-                    let child = inner.partition_point(&mut is_before).saturating_sub(1);
+                    let child = inner.count_before_point(point).saturating_sub(1);
                     rank += inner.count_before(child);
                     node = inner.child(child);
                 }
@@ -94,37 +96,34 @@ impl Tree {
         }
     }
 
-    /// Puts an element at the point where `is_before` turns false.
-    pub fn insert(&mut self, score: f64, id: MemberId, mut is_before: impl FnMut(f64, MemberId) -> bool) {
+    /// Puts an element at a point.
+    pub fn insert(&mut self, score: f64, id: MemberId, point: &impl Point) {
         let edge = Edge { first: true, last: true };
         self.length += 1;
-        if let Some(right) = self.root.insert(score, id, &mut is_before, edge) {
+        if let Some(right) = self.root.insert(score, id, point, edge) {
             let left = std::mem::replace(&mut self.root, Node::Leaf(Box::new(Leaf::new())));
             self.root = Node::Inner(Box::new(Inner::of([left, right].into_iter())));
         }
     }
 
-    /// Takes out the last element for which `is_before` is true. There must be one.
-    pub fn remove_last_before(&mut self, mut is_before: impl FnMut(f64, MemberId) -> bool) -> MemberId {
-        let id = self.root.remove_last_before(&mut is_before);
-        self.length -= 1;
-        self.lower();
-        id
+    /// Takes out the last element before a point. There must be one.
+    pub fn remove_before(&mut self, point: &impl Point) {
+        self.rescore_or_remove(None, point);
     }
 
-    /// Gives the last element for which `is_before` is true a new score, if it keeps its place among its neighbours as
-    /// far as can be seen without leaving its node. False: nothing was changed.
-    pub fn rescore(&mut self, score: f64, mut is_before: impl FnMut(f64, MemberId) -> bool) -> bool {
-        let mut node = &mut self.root;
-        loop {
-            match node {
-                Node::Leaf(leaf) => return leaf.rescore(score, &mut is_before),
-                Node::Inner(inner) => {
-                    let child = inner.partition_point(&mut is_before).saturating_sub(1);
-                    node = inner.child_mut(child);
-                }
-            }
+    /// Gives the last element before a point a new score if that keeps it in its place, as far as can be seen without
+    /// leaving its node. Otherwise takes it out and returns false.
+    pub fn rescore_before(&mut self, score: f64, point: &impl Point) -> bool {
+        self.rescore_or_remove(Some(score), point)
+    }
+
+    fn rescore_or_remove(&mut self, score: Option<f64>, point: &impl Point) -> bool {
+        let stays = self.root.rescore_or_remove(score, point);
+        if !stays {
+            self.length -= 1;
+            self.lower();
         }
+        stays
     }
 
     /// Takes out elements from `rank` on: at least one if there is one there, at most `most`. Returns how many.

@@ -2,7 +2,7 @@
 //! root is empty, and an inner node's table repeats what is true of its children.
 
 use super::super::members::MemberId;
-use super::Edge;
+use super::{Edge, Point};
 use crate::base::alloc::rounded;
 
 /// Elements of a leaf: as many as make it 760 bytes, just below a size of the allocator.
@@ -64,22 +64,16 @@ impl Node {
     }
 
     /// Inserts and returns the right half if the node had to be split.
-    pub fn insert(
-        &mut self,
-        score: f64,
-        id: MemberId,
-        is_before: &mut impl FnMut(f64, MemberId) -> bool,
-        edge: Edge,
-    ) -> Option<Node> {
+    pub fn insert(&mut self, score: f64, id: MemberId, point: &impl Point, edge: Edge) -> Option<Node> {
         match self {
             Node::Leaf(leaf) => {
-                let at = leaf.partition_point(is_before);
+                let at = leaf.count_before(point);
                 leaf.insert_or_split(at, score, id, edge).map(|right| Node::Leaf(Box::new(right)))
             }
             Node::Inner(inner) => {
-                let child = inner.partition_point(is_before).saturating_sub(1);
+                let child = inner.count_before_point(point).saturating_sub(1);
                 let below = Edge { first: edge.first && child == 0, last: edge.last && child + 1 == inner.len() };
-                let split = inner.children[child].insert(score, id, is_before, below);
+                let split = inner.children[child].insert(score, id, point, below);
                 match split {
                     None => {
                         inner.counts[child] += 1;
@@ -95,20 +89,24 @@ impl Node {
         }
     }
 
-    /// See [`super::Tree::remove_last_before`].
-    pub fn remove_last_before(&mut self, is_before: &mut impl FnMut(f64, MemberId) -> bool) -> MemberId {
+    /// See [`super::Tree::rescore_before`]; without a score, the element is taken out in any case.
+    pub fn rescore_or_remove(&mut self, score: Option<f64>, point: &impl Point) -> bool {
         match self {
             Node::Leaf(leaf) => {
-                let at = leaf.partition_point(is_before).checked_sub(1).expect("the element is there");
-                let (_, id) = leaf.element(at);
-                leaf.remove(at, 1);
-                id
+                let at = leaf.count_before(point).checked_sub(1).expect("the element is there");
+                let stays = score.is_some_and(|score| leaf.rescore(at, score));
+                if !stays {
+                    leaf.remove(at, 1);
+                }
+                stays
             }
             Node::Inner(inner) => {
-                let child = inner.partition_point(is_before).saturating_sub(1);
-                let id = inner.children[child].remove_last_before(is_before);
-                inner.shrunk(child, 1);
-                id
+                let child = inner.count_before_point(point).saturating_sub(1);
+                let stays = inner.children[child].rescore_or_remove(score, point);
+                if !stays {
+                    inner.shrunk(child, 1);
+                }
+                stays
             }
         }
     }
@@ -176,22 +174,6 @@ impl Node {
     }
 }
 
-/// How many of `0..length` come before the point where `is_before` turns false.
-#[inline]
-fn partition_point(length: usize, mut is_before: impl FnMut(usize) -> bool) -> usize {
-    let (mut low, mut size) = (0, length);
-    while size > 0 {
-        let half = size / 2;
-        if is_before(low + half) {
-            low += half + 1;
-            size -= half + 1;
-        } else {
-            size = half;
-        }
-    }
-    low
-}
-
 impl Leaf {
     /// An empty leaf.
     pub const fn new() -> Leaf {
@@ -210,10 +192,10 @@ impl Leaf {
         (self.scores[at], self.ids[at])
     }
 
-    /// How many come before the point where `is_before` turns false.
+    /// How many come before a point.
     #[inline]
-    pub fn partition_point(&self, is_before: &mut impl FnMut(f64, MemberId) -> bool) -> usize {
-        partition_point(self.len(), |at| is_before(self.scores[at], self.ids[at]))
+    pub fn count_before(&self, point: &impl Point) -> usize {
+        point.count_before(&self.scores[..self.len()], &self.ids[..self.len()])
     }
 
     /// Puts an element in. There must be room.
@@ -252,13 +234,13 @@ impl Leaf {
         self.length -= count as u16;
     }
 
-    /// See [`super::Tree::rescore`]. The first and the last element are left to others, as their neighbours are elsewhere.
-    pub fn rescore(&mut self, score: f64, is_before: &mut impl FnMut(f64, MemberId) -> bool) -> bool {
-        let at = self.partition_point(is_before).wrapping_sub(1);
-        let stays = at > 0 && at < self.len().saturating_sub(1) && {
-            // Equal scores would need a look at the members.
-            self.scores[at - 1] < score && score < self.scores[at + 1]
-        };
+    /// Changes a score if the element keeps its place. The first and the last element are left to others, as their
+    /// neighbours are elsewhere; equal scores would need a look at the members.
+    fn rescore(&mut self, at: usize, score: f64) -> bool {
+        let stays = at > 0
+            && at + 1 < self.len()
+            && self.scores[at - 1] < score
+            && score < self.scores[at + 1];
         if stays {
             self.scores[at] = score;
         }
@@ -306,16 +288,10 @@ impl Inner {
         &self.children[child]
     }
 
-    /// One of them, to be changed in a way that the table does not see.
+    /// How many children begin before a point.
     #[inline]
-    pub fn child_mut(&mut self, child: usize) -> &mut Node {
-        &mut self.children[child]
-    }
-
-    /// How many children begin before the point where `is_before` turns false.
-    #[inline]
-    pub fn partition_point(&self, is_before: &mut impl FnMut(f64, MemberId) -> bool) -> usize {
-        partition_point(self.len(), |at| is_before(self.scores[at], self.firsts[at]))
+    pub fn count_before_point(&self, point: &impl Point) -> usize {
+        point.count_before(&self.scores[..self.len()], &self.firsts[..self.len()])
     }
 
     /// How many elements are in the first `child` children.
