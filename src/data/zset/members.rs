@@ -195,7 +195,8 @@ impl Members {
                 return None;
             }
             // Only the first page is smaller than the others, for a while.
-            let mut larger = vec![0; (self.used + units).next_power_of_two().max(FIRST_UNITS) * UNIT].into_boxed_slice();
+            let mut larger =
+                vec![0; (self.used + units).next_power_of_two().max(FIRST_UNITS) * UNIT].into_boxed_slice();
             larger[..has * UNIT].copy_from_slice(&self.pages[0]);
             self.pages[0] = larger;
         }

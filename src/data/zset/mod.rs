@@ -84,6 +84,11 @@ impl Zset {
         }
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The score of a member. O(1).
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match &self.0 {
@@ -307,7 +312,7 @@ impl Collection for Zset {
     const IS_ORDERED: bool = false;
 
     fn is_empty(&self) -> bool {
-        self.len() == 0
+        Zset::is_empty(self)
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&[&[u8]])) {

@@ -34,8 +34,7 @@ impl Packed {
             let mut room = IntText::new();
             let is_after = last.is_none_or(|(last_score, last_member)| {
                 last_score < score
-                    || (last_score == score
-                        && last_member.cmp_bytes(member.as_bytes(&mut room)) == Ordering::Less)
+                    || (last_score == score && last_member.cmp_bytes(member.as_bytes(&mut room)) == Ordering::Less)
             });
             if !is_after {
                 return false;

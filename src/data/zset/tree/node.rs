@@ -237,10 +237,7 @@ impl Leaf {
     /// Changes a score if the element keeps its place. The first and the last element are left to others, as their
     /// neighbours are elsewhere; equal scores would need a look at the members.
     fn rescore(&mut self, at: usize, score: f64) -> bool {
-        let stays = at > 0
-            && at + 1 < self.len()
-            && self.scores[at - 1] < score
-            && score < self.scores[at + 1];
+        let stays = at > 0 && at + 1 < self.len() && self.scores[at - 1] < score && score < self.scores[at + 1];
         if stays {
             self.scores[at] = score;
         }
