@@ -109,7 +109,7 @@ pub enum Outcome {
 }
 
 /// What a client waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Blocking {
     /// Any of these.
     pub keys: Vec<Box<[u8]>>,
@@ -121,6 +121,10 @@ pub struct Blocking {
     pub timeout_ms: Option<u64>,
     /// The reply when the time is over.
     pub at_timeout: AtTimeout,
+    /// The words with which it runs again, where these are not the ones given: `$` of XREAD means the last id at the first run.
+    pub again: Option<OwnedArgs>,
+    /// What replicas and the AOF receive before the wait: XREADGROUP NOACK may have made a consumer.
+    pub told: Vec<OwnedArgs>,
 }
 
 /// What a client is told whose wait was in vain.
