@@ -112,7 +112,7 @@ fn apply_to_selector(selector: &mut Selector, word: &[u8], catalog: &Catalog) ->
             (Some(b'+'), _) => allow(selector, &word[1..], catalog)?,
             (Some(b'-'), _) => {
                 let command = declared(catalog, &word[1..]).ok_or(RuleError::UnknownName)?;
-                selector.set_command(command, false);
+                selector.set_command(command, false, catalog);
             }
             _ => return Err(RuleError::Syntax),
         },
@@ -167,7 +167,7 @@ fn add_channel(selector: &mut Selector, pattern: &[u8]) -> Result<(), RuleError>
 fn allow(selector: &mut Selector, name: &[u8], catalog: &Catalog) -> Result<(), RuleError> {
     let Some(bar) = name.iter().rposition(|byte| *byte == b'|') else {
         let command = declared(catalog, name).ok_or(RuleError::UnknownName)?;
-        selector.set_command(command, true);
+        selector.set_command(command, true, catalog);
         return Ok(());
     };
     let (container, word) = (&name[..bar], &name[bar + 1..]);
@@ -180,7 +180,7 @@ fn allow(selector: &mut Selector, name: &[u8], catalog: &Catalog) -> Result<(), 
     }
     if command.is_container() {
         let subcommand = catalog.subcommand(command, word).ok_or(RuleError::UnknownName)?;
-        selector.set_command(subcommand, true);
+        selector.set_command(subcommand, true, catalog);
     } else {
         selector.allow_first_arg(command, word);
     }

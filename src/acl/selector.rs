@@ -125,7 +125,8 @@ impl Selector {
     }
 
     /// `+get`, `-config`, `+config|get`: the command, and all its subcommands.
-    pub(super) fn set_command(&mut self, command: &Command, is_allowed: bool) {
+    pub(super) fn set_command(&mut self, command: &Command, is_allowed: bool, catalog: &Catalog) {
+        self.leave_all(is_allowed, catalog);
         for id in command.subcommands.iter().copied().chain([command.id]) {
             self.set_bit(id, is_allowed);
             self.first_args.remove(&id);
@@ -140,6 +141,7 @@ impl Selector {
         allow: bool,
         catalog: &Catalog,
     ) {
+        self.leave_all(allow, catalog);
         let members = catalog.all().filter(|command| command.categories.has(category.1));
         members.for_each(|command| self.set_bit(command.id, allow));
         self.note_rule(&format!("@{}", category.0), allow);
@@ -156,7 +158,14 @@ impl Selector {
 
     fn set_bit(&mut self, id: CommandId, value: bool) {
         self.allowed.set(id, value);
-        self.is_all_commands &= value;
+    }
+
+    /// Something is about to be forbidden: from here on the bits say what is not.
+    fn leave_all(&mut self, is_allowed: bool, catalog: &Catalog) {
+        if self.is_all_commands && !is_allowed {
+            self.is_all_commands = false;
+            catalog.all().for_each(|command| self.allowed.set(command.id, true));
+        }
     }
 
     /// A later rule about the same thing, or about a container, makes the earlier one pointless.

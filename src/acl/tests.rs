@@ -168,6 +168,21 @@ fn commands_and_subcommands_are_allowed_one_by_one() {
 }
 
 #[test]
+fn one_command_less_is_not_everything_less() {
+    let mut acl = Acl::new();
+    let table = table();
+    acl.set_user(b"default", &[b"-set".to_vec()], table.catalog()).unwrap();
+    let denied = |words: &[&[u8]]| {
+        let owned = OwnedArgs::of(words);
+        let command = table.lookup(&owned.as_args()).unwrap_or_else(|error| panic!("{}", error.text()));
+        acl.check(UserId::DEFAULT, command, &owned.as_args()).err().map(|denied| denied.reason)
+    };
+    assert_eq!(denied(&[b"SET", b"k", b"v"]), Some(Reason::Command));
+    assert_eq!(denied(&[b"GET", b"k"]), None);
+    assert!(acl.lines()[0].ends_with(b"~* &* +@all -set"));
+}
+
+#[test]
 fn a_first_argument_can_be_allowed_alone() {
     let world = World::with("+select|0");
     assert_eq!((world.run("select 0"), world.run("select 1")), (None, Some(Reason::Command)));
