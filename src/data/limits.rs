@@ -11,6 +11,8 @@ pub struct Limits {
     pub list_max_listpack_size: i32,
     /// Pieces at either end of a list that are not compressed; 0: none is.
     pub list_compress_depth: u32,
+    /// List elements of at least so many bytes are kept by themselves; 0: those that no listpack could hold. For tests.
+    pub list_plain_from: u64,
     /// Most members of a set of integers kept as an array.
     pub set_max_intset_entries: u64,
     /// Most members of a packed set.
@@ -36,6 +38,7 @@ impl Limits {
         hash_max_listpack_value: 64,
         list_max_listpack_size: -2,
         list_compress_depth: 0,
+        list_plain_from: 0,
         set_max_intset_entries: 512,
         set_max_listpack_entries: 128,
         set_max_listpack_value: 64,

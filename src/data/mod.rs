@@ -11,6 +11,7 @@ pub mod intset;
 pub mod limits;
 pub mod list;
 pub mod listpack;
+pub mod quicklist;
 pub mod set;
 pub mod stream;
 pub mod string;

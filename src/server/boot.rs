@@ -99,7 +99,11 @@ impl Server {
             is_expire_lazy: config.memory.lazyfree_lazy_expire,
             is_past_expiry_deletion: !engine.facts.is_replica && !engine.facts.is_loading,
             is_lfu,
-            limits: limits(&config.encoding),
+            limits: Limits {
+                // DEBUG has set it, if anybody.
+                list_plain_from: engine.settings.limits.list_plain_from,
+                ..limits(&config.encoding)
+            },
         };
         engine.keyspace.set_recency(if is_lfu {
             Recency::Lfu { log_factor: config.memory.lfu_log_factor, decay_minutes: config.memory.lfu_decay_time }
@@ -265,6 +269,7 @@ fn limits(config: &Encoding) -> Limits {
         hash_max_listpack_value: config.hash_max_listpack_value,
         list_max_listpack_size: config.list_max_listpack_size,
         list_compress_depth: config.list_compress_depth,
+        list_plain_from: 0,
         set_max_intset_entries: config.set_max_intset_entries,
         set_max_listpack_entries: config.set_max_listpack_entries,
         set_max_listpack_value: config.set_max_listpack_value,

@@ -13,11 +13,15 @@ use std::slice;
 
 use crate::base::limits::LISTPACK_MAX;
 
+/// Longest block. Redis lets a single element of just under the limit make a listpack that is a few bytes over it; such
+/// a one from a file is accepted.
+pub(super) const BLOCK_MAX: usize = LISTPACK_MAX + 64;
+
 /// Bytes of the length in front.
 const LENGTH: usize = 4;
 
 /// Invariant: the pointer is to an allocation of `layout(len)`, exclusively owned, where `len` is the little-endian number in
-/// its first four bytes; `LENGTH <= len <= LISTPACK_MAX`, and the first `len` bytes are initialised.
+/// its first four bytes; `LENGTH <= len <= BLOCK_MAX`, and the first `len` bytes are initialised.
 pub(super) struct Block(NonNull<u8>);
 
 // SAFETY: a block owns plain bytes and shares nothing; a shared reference only reads them.
@@ -34,14 +38,14 @@ pub(super) fn capacity(len: usize) -> usize {
 }
 
 fn layout(len: usize) -> Layout {
-    Layout::from_size_align(capacity(len), 1).expect("blocks are at most LISTPACK_MAX long")
+    Layout::from_size_align(capacity(len), 1).expect("blocks are at most BLOCK_MAX long")
 }
 
 impl Block {
     /// A block with this content; the first four bytes of `bytes` are replaced by the length. Panics when `bytes` is
-    /// shorter than that or longer than [`LISTPACK_MAX`].
+    /// shorter than that or longer than [`BLOCK_MAX`].
     pub(super) fn new(bytes: &[u8]) -> Block {
-        assert!((LENGTH..=LISTPACK_MAX).contains(&bytes.len()), "a block of {} bytes", bytes.len());
+        assert!((LENGTH..=BLOCK_MAX).contains(&bytes.len()), "a block of {} bytes", bytes.len());
         let layout = layout(bytes.len());
         // SAFETY: the layout is not empty, as there are at least four bytes.
         let Some(at) = NonNull::new(unsafe { alloc::alloc(layout) }) else { handle_alloc_error(layout) };
@@ -85,13 +89,13 @@ impl Block {
     }
 
     /// Replaces `removed` bytes at `at` (behind the length) by `parts`, one after the other. Panics, with the block
-    /// unchanged, when it would become longer than [`LISTPACK_MAX`].
+    /// unchanged, when it would become longer than [`BLOCK_MAX`].
     pub(super) fn splice(&mut self, at: usize, removed: usize, parts: [&[u8]; 3]) {
         let old = self.len();
         assert!(at >= LENGTH && at <= old && removed <= old - at, "{removed} bytes at {at} of {old}");
         let added: usize = parts.iter().map(|part| part.len()).sum();
         let new = old - removed + added;
-        assert!(new <= LISTPACK_MAX, "a listpack of {new} bytes");
+        assert!(new <= BLOCK_MAX, "a listpack of {new} bytes");
 
         let (had, needs) = (layout(old), layout(new));
         if needs.size() > had.size() {
@@ -121,7 +125,7 @@ impl Block {
     /// The block must have layout `had`. Afterwards it has `needs`; the caller sees to it that the length says so.
     unsafe fn resize(&mut self, had: Layout, needs: Layout) {
         // SAFETY: by the caller's word the block was allocated so; `needs` has the same alignment and is neither empty nor
-        // beyond `isize::MAX`, as it comes from a length of 4 to LISTPACK_MAX.
+        // beyond `isize::MAX`, as it comes from a length of 4 to BLOCK_MAX.
         let moved = unsafe { alloc::realloc(self.0.as_ptr(), had, needs.size()) };
         let Some(moved) = NonNull::new(moved) else { handle_alloc_error(needs) };
         self.0 = moved;

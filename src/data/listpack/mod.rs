@@ -96,7 +96,7 @@ impl Listpack {
     /// Takes over foreign bytes after walking all of them: the header, each entry forwards and by its back length, the
     /// count, the end.
     pub fn parse(bytes: &[u8]) -> Result<Listpack, Corrupt> {
-        if bytes.len() < EMPTY.len() || bytes.len() > LISTPACK_MAX {
+        if bytes.len() < EMPTY.len() || bytes.len() > block::BLOCK_MAX {
             return Err(Corrupt);
         }
         let total = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
@@ -253,6 +253,11 @@ impl Listpack {
     /// The entries from `from` to the end.
     pub fn iter_from(&self, from: Pos) -> Iter<'_> {
         Iter { listpack: self, front: from.0 as usize, back: self.byte_len() - 1 }
+    }
+
+    /// The entries from the first up to and including `to`.
+    pub fn iter_to(&self, to: Pos) -> Iter<'_> {
+        Iter { listpack: self, front: HEADER, back: self.end_of(to) }
     }
 
     /// Whatever begins at `at`, unless that is the end.

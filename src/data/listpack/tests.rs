@@ -22,6 +22,8 @@ fn check(listpack: &Listpack, model: &[Vec<u8>]) {
         assert_eq!(listpack.seek(back), Some(pos));
         assert_eq!(listpack.get(pos).to_vec(), model[index]);
         assert!(listpack.get(pos).eq_bytes(&model[index]));
+        assert!(listpack.iter_from(pos).map(|item| item.to_vec()).eq(model[index..].iter().cloned()));
+        assert!(listpack.iter_to(pos).map(|item| item.to_vec()).eq(model[..=index].iter().cloned()));
     }
     assert_eq!(listpack.seek(model.len() as isize), None);
     assert_eq!(listpack.seek(-1 - model.len() as isize), None);
