@@ -117,23 +117,26 @@ pub struct Blocking {
     pub wanted: TypeName,
     /// The command runs again also when a key goes away or gets another type, to answer with an error (XREADGROUP).
     pub is_woken_by_loss: bool,
-    /// How long, from the first time it ran; `None` for ever.
+    /// How long, from the first time it ran; `None` for ever. When it is over, the reply is a null array.
     pub timeout_ms: Option<u64>,
-    /// The reply when the time is over.
-    pub at_timeout: AtTimeout,
     /// The words with which it runs again, where these are not the ones given: `$` of XREAD means the last id at the first run.
     pub again: Option<OwnedArgs>,
     /// What replicas and the AOF receive before the wait: XREADGROUP NOACK may have made a consumer.
     pub told: Vec<OwnedArgs>,
 }
 
-/// What a client is told whose wait was in vain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AtTimeout {
-    /// No value (BLMOVE).
-    Null,
-    /// No array (BLPOP).
-    NullArray,
+impl Blocking {
+    /// For any of `keys` to hold something of this type.
+    pub fn on<'k>(keys: impl Iterator<Item = &'k [u8]>, wanted: TypeName, timeout_ms: Option<u64>) -> Blocking {
+        let keys = keys.map(Box::from).collect();
+        Blocking { keys, wanted, is_woken_by_loss: false, timeout_ms, again: None, told: Vec::new() }
+    }
+}
+
+impl From<Blocking> for Outcome {
+    fn from(blocking: Blocking) -> Outcome {
+        Outcome::Block(Box::new(blocking))
+    }
 }
 
 /// Why a command was refused. `Display` is the wire text, prefix included, without `-` and CRLF.

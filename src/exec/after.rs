@@ -1,4 +1,5 @@
-//! What follows from a command, once for all commands, in a fixed order: watched keys, notifications, the journal.
+//! What follows from a command, once for all commands, in a fixed order: watched keys, keys that clients wait for,
+//! notifications, the journal.
 //!
 //! The order is part of what clients can observe: a subscriber to keyspace events that also replicates must never see an
 //! event before the change is in the stream of the same turn, and a key found expired leaves the stream before the
@@ -56,12 +57,15 @@ pub fn background_changes<H: Host>(host: &mut H) {
     host.engine().journal.close_unit();
 }
 
-/// Marks watchers, publishes notifications, and puts keys that expired or were evicted into the journal.
+/// Marks watchers, notes what may serve waiting clients, publishes notifications, and puts keys that expired or were evicted into the journal.
 fn observed_changes<H: Host>(host: &mut H, mut caller: Option<&mut Session>) {
     let mut log = std::mem::take(host.engine().keyspace.changes_mut());
     for change in log.iter() {
         if change.effect != Effect::Note && !host.engine().watch.is_empty() {
             touch(host, &change, caller.as_deref_mut());
+        }
+        if !host.engine().blocked.is_empty() {
+            host.engine().blocked.note(&change);
         }
         if change.effect == Effect::Created {
             notify(host, &Change { event: Event::NEW, ..change }, caller.as_deref_mut());

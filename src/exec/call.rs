@@ -1,14 +1,15 @@
 //! Running one admitted command: timing, MONITOR, the handler, and then what follows.
 
-use crate::commands::contract::{DataCtx, Outcome};
-use crate::exec::{Handler, Host, after, flow, reply};
+use crate::commands::contract::{Blocking, DataCtx, Outcome};
+use crate::exec::{Engine, Handler, Host, after, blocked, flow, reply};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
 use crate::session::redact::redacted;
-use crate::session::{Session, SessionCtx, SessionOutcome};
+use crate::session::{Kind, Session, SessionCtx, SessionOutcome};
 use crate::spec::{Command, Flags, Table};
 
 /// Runs a command whose admission was decided.
+#[inline]
 pub fn call<H: Host>(
     host: &mut H,
     table: &Table<Handler<H::Admin>>,
@@ -17,6 +18,37 @@ pub fn call<H: Host>(
     args: &Args<'_>,
     out: &mut Out,
 ) {
+    let db = session.db;
+    if let Some((blocking, spent_us)) = attempt(host, table, session, command, args, out, None) {
+        blocked::begin(host, session, db, command, args, *blocking, spent_us);
+    }
+}
+
+/// Runs a command again that found nothing before, and on which `spent_us` microseconds were spent. Gives what was spent by
+/// now if it has found nothing this time either.
+pub fn call_again<H: Host>(
+    host: &mut H,
+    table: &Table<Handler<H::Admin>>,
+    session: &mut Session,
+    command: &Command,
+    args: &Args<'_>,
+    spent_us: u64,
+    out: &mut Out,
+) -> Option<u64> {
+    host.lap();
+    attempt(host, table, session, command, args, out, Some(spent_us)).map(|(_, spent_us)| spent_us)
+}
+
+/// What the command waits for, and the microseconds spent on it so far, when it has found nothing.
+fn attempt<H: Host>(
+    host: &mut H,
+    table: &Table<Handler<H::Admin>>,
+    session: &mut Session,
+    command: &Command,
+    args: &Args<'_>,
+    out: &mut Out,
+    spent_before_us: Option<u64>,
+) -> Option<(Box<Blocking>, u64)> {
     let dirty_before = host.engine().keyspace.changes().dirty();
     let db_before = session.db;
     let result = match table.handler(command) {
@@ -30,7 +62,7 @@ pub fn call<H: Host>(
                 rng: &mut engine.rng,
                 settings: &engine.settings,
                 is_propagated: engine.journal.is_on() && !engine.facts.is_replica,
-                may_block: false,
+                may_block: engine.depth == 0 && matches!(session.kind, Kind::Client | Kind::Monitor),
             };
             handler(&mut ctx, args).map_err(|error| error.to_string())
         }
@@ -62,42 +94,61 @@ pub fn call<H: Host>(
             host.admin(*handler, session, args, reply).map_err(|error| error.to_string())
         }
     };
-    let elapsed = host.lap();
-    let engine = host.engine();
-    engine.counters.total_commands_processed += 1;
+    let elapsed = host.lap() + spent_before_us.unwrap_or_default();
+    let mut blocking = None;
     let outcome = match result {
+        Ok(Outcome::Block(mut found)) => {
+            // What happened all the same happens now; counted and logged is the command when it ends.
+            let entries = std::mem::take(&mut found.told);
+            blocking = Some((found, elapsed));
+            Some(Outcome::PropagateEach(entries))
+        }
         Ok(outcome) => {
-            engine.command_stats.called(command.id, elapsed);
+            account(host.engine(), session, command, args, elapsed, false);
             Some(outcome)
         }
         Err(text) => {
-            engine.command_stats.called(command.id, elapsed);
-            engine.command_stats.failed(command.id);
+            let engine = host.engine();
+            account(engine, session, command, args, elapsed, true);
             engine.command_stats.error(&text);
             reply(session, out).error(&text);
             None
         }
     };
-    let is_for_slowlog = engine.slowlog.is_slow(elapsed) && !command.flags.has(Flags::SKIP_SLOWLOG);
-    let is_for_monitors = !engine.monitors.is_empty() && !command.flags.has(Flags::SKIP_MONITOR.and(Flags::ADMIN));
-    if is_for_slowlog || is_for_monitors {
-        // Others must not see passwords.
+    let has_monitors = !host.engine().monitors.is_empty() && spent_before_us.is_none();
+    if has_monitors && !command.flags.has(Flags::SKIP_MONITOR.and(Flags::ADMIN)) {
         let redacted = redacted(command, args);
-        let shown = redacted.as_ref().map_or(*args, OwnedArgs::as_args);
-        if is_for_slowlog {
-            engine.slowlog.consider(shown.iter(), elapsed, engine.now, &session.addr, session.name.as_deref());
-        }
-        if is_for_monitors {
-            host.feed_monitors(session, &shown);
-        }
+        host.feed_monitors(session, &redacted.as_ref().map_or(*args, OwnedArgs::as_args));
     }
     if matches!(table.handler(command), Handler::Flow(_)) {
         // What an EXEC changed, its commands changed: each has had its consequences.
-        return;
+        return None;
     }
     if command.flags.has(Flags::TOUCHES_ARBITRARY_KEYS) && host.engine().depth == 0 {
         // SCAN may meet any number of keys whose time is over; they have nothing to do with each other.
         host.engine().journal.bare_unit();
     }
     after::consequences(host, session, db_before, args, outcome, dirty_before);
+    blocking
+}
+
+/// Counts a command that is over, and logs it when it was slow. Others must not see passwords.
+pub fn account(
+    engine: &mut Engine,
+    session: &Session,
+    command: &Command,
+    args: &Args<'_>,
+    elapsed_us: u64,
+    is_failed: bool,
+) {
+    engine.counters.total_commands_processed += 1;
+    engine.command_stats.called(command.id, elapsed_us);
+    if is_failed {
+        engine.command_stats.failed(command.id);
+    }
+    if engine.slowlog.is_slow(elapsed_us) && !command.flags.has(Flags::SKIP_SLOWLOG) {
+        let redacted = redacted(command, args);
+        let shown = redacted.as_ref().map_or(*args, OwnedArgs::as_args);
+        engine.slowlog.consider(shown.iter(), elapsed_us, engine.now, &session.addr, session.name.as_deref());
+    }
 }

@@ -12,12 +12,14 @@
 //!   │
 //! after                 what follows, always in this order:
 //!   │   1. figures of the command, slow log
-//!   │   2. clients that WATCH a changed key are marked
+//!   │   2. clients that WATCH a changed key are marked; keys for which clients wait are noted
 //!   │   3. keyspace notifications
 //!   │   4. the journal: keys found expired as DEL first, then the command, as written or rewritten
 //!   ▼
 //! end of the unit       the journal closes the unit (MULTI … EXEC around several entries);
 //!                       pushes to the caller itself follow its reply
+//!   ▼
+//! blocked               clients that waited for what the unit changed are served, each as a unit of its own
 //! ```
 //!
 //! A *unit* is what one client asked for at once: a command, or a whole EXEC. Data handlers know nothing of the second
@@ -29,6 +31,7 @@
 //! clients, administrative commands, the clock. So a test can run every command with a host of a few lines.
 
 pub mod after;
+pub mod blocked;
 pub mod call;
 pub mod flow;
 pub mod gates;
@@ -44,6 +47,7 @@ use crate::base::time::Now;
 use crate::commands::contract::{CommandResult, DataHandler, DataSettings};
 use crate::config::model::Config;
 use crate::config::values::EventClasses;
+use crate::exec::blocked::BlockedClients;
 use crate::exec::gates::{Caller, Facts, Gate};
 use crate::exec::journal::Journal;
 use crate::exec::watch::WatchTable;
@@ -80,6 +84,8 @@ pub struct Engine {
     pub journal: Journal,
     /// Watched keys.
     pub watch: WatchTable,
+    /// Clients that wait for keys.
+    pub blocked: BlockedClients,
     /// Channels.
     pub pubsub: PubSub,
     /// Users.
@@ -127,13 +133,20 @@ impl Engine {
         Access { now: self.now.wall(), expired: self.expired_rule(session), touch: !session.marks.is_no_touch }
     }
 
-    /// Tells the change log whether anybody wants to know of each change. To be called when watched keys or
-    /// notification settings changed.
+    /// Tells the change log whether anybody wants to know of each change. To be called when watched keys, waiting clients
+    /// or notification settings changed.
     pub fn refresh_observers(&mut self) {
         let events = self.config.keyspace.notify_keyspace_events;
         let is_notifying = events.contains(EventClasses::KEYSPACE) || events.contains(EventClasses::KEYEVENT);
         let misses = is_notifying && events.contains(EventClasses::KEY_MISS);
-        self.keyspace.changes_mut().observe(is_notifying || !self.watch.is_empty(), misses);
+        let is_observed = is_notifying || !self.watch.is_empty() || !self.blocked.is_empty();
+        self.keyspace.changes_mut().observe(is_observed, misses);
+    }
+
+    /// Ends a unit: what it left for replicas is complete, and the change log is read.
+    fn end_unit(&mut self) {
+        self.journal.close_unit();
+        self.keyspace.changes_mut().clear();
     }
 }
 
@@ -166,6 +179,20 @@ pub trait Host: Sized {
 
     /// Shows a command, passwords already hidden, to the clients that called MONITOR.
     fn feed_monitors(&mut self, session: &Session, args: &Args<'_>);
+
+    /// Runs `act` with another client's session and output. `None` when there is no such client, or it is the one whose
+    /// command runs.
+    fn with_client<R>(
+        &mut self,
+        client: ClientId,
+        act: impl FnOnce(&mut Self, &mut Session, &mut Out) -> R,
+    ) -> Option<R>;
+
+    /// The client waits in a blocking command from now on: what else it sends is left unread.
+    fn blocked(&mut self, client: ClientId);
+
+    /// The client waits no more, and may go on.
+    fn unblocked(&mut self, client: ClientId);
 
     /// Whether the present CLIENT PAUSE (or a failover) holds this command back.
     fn is_held_back(&mut self, session: &Session, command: &Command, caller: &Caller) -> bool;
@@ -201,7 +228,10 @@ pub fn execute<H: Host>(
     session.last_command = Some(command.id);
     let verdict = admit_and_run(host, table, session, command, args, out);
     if verdict == Verdict::Done {
-        session.command_ended();
+        // The command of a client that waits now is not over.
+        if !session.marks.is_blocked {
+            session.command_ended();
+        }
         release_own_pushes(session, out);
     }
     verdict
@@ -231,8 +261,7 @@ fn admit_and_run<H: Host>(
     }
     call::call(host, table, session, command, args, out);
     if host.engine().depth == 0 {
-        host.engine().journal.close_unit();
-        host.engine().keyspace.changes_mut().clear();
+        host.engine().end_unit();
     }
     Verdict::Done
 }

@@ -10,7 +10,11 @@
 //!
 //! No reply leaves before the write it acknowledges is on its way to the replicas: 3 comes before 5.
 
+use std::rc::Rc;
+
+use crate::base::id::ClientId;
 use crate::base::time::Instant;
+use crate::exec::blocked::{self, End, UNBLOCKED_BY_CLIENT};
 use crate::server::Turn;
 use crate::server::clients::BlockReason;
 use crate::session::context::Unblock;
@@ -26,6 +30,7 @@ impl Turn<'_> {
             self.server.last_pause = self.server.pauses.current();
             self.server.refresh_facts();
             self.resume_held();
+            self.server.engine.blocked.release_held();
         }
         self.wake_blocked();
         let mut next = self.cron();
@@ -36,7 +41,10 @@ impl Turn<'_> {
         if self.server.expire.is_behind {
             next = now;
         }
-        for deadline in [self.server.clients.next_deadline(), self.server.pauses.next_deadline()] {
+        let server = &*self.server;
+        let deadlines =
+            [server.clients.next_deadline(), server.engine.blocked.next_deadline(), server.pauses.next_deadline()];
+        for deadline in deadlines {
             next = deadline.map_or(next, |deadline| next.min(deadline));
         }
         if self.server.is_leaving {
@@ -45,38 +53,44 @@ impl Turn<'_> {
         Some(next)
     }
 
-    /// Ends the waiting of clients that CLIENT UNBLOCK named or whose time is over. What ended by itself (enough replicas
-    /// confirmed) is the business of whoever noticed.
+    /// Serves and ends the waiting of clients, after what no command of theirs did: time, pauses, active expiry. What ended by
+    /// itself (enough replicas confirmed) is the business of whoever noticed.
     fn wake_blocked(&mut self) {
         let now = self.server.engine.now.mono;
-        for (id, how) in std::mem::take(&mut self.server.unblocked) {
-            let Some(conn) = self.server.clients.conn_of(id) else { continue };
-            let Some(blocked) = self.server.clients.unblock(id) else { continue };
-            match how {
-                Unblock::Timeout => self.answer_timeout(conn, blocked.reason),
-                Unblock::Error => {
-                    self.answer(conn, |reply| reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"))
-                }
-            }
-            self.resume(conn);
-        }
-        for (id, blocked) in self.server.clients.blocked() {
+        let table = Rc::clone(&self.server.table);
+        blocked::time_out(self, &table);
+        for (id, blocked) in self.server.clients.waiting() {
             if blocked.deadline.is_some_and(|deadline| now >= deadline) {
-                let Some(conn) = self.server.clients.conn_of(id) else { continue };
-                self.server.clients.unblock(id);
-                self.answer_timeout(conn, blocked.reason);
-                self.resume(conn);
+                self.answer_timeout(id, blocked.reason);
+            }
+        }
+        if self.server.engine.blocked.has_ready() {
+            blocked::serve(self, &table);
+        }
+    }
+
+    /// Ends the waiting of clients that CLIENT UNBLOCK named.
+    pub fn wake_named(&mut self) {
+        let table = Rc::clone(&self.server.table);
+        for (id, how) in std::mem::take(&mut self.server.unblocked) {
+            let reason =
+                self.server.clients.by_id_mut(id).and_then(|client| client.blocked).map(|blocked| blocked.reason);
+            match (reason, how) {
+                (None, _) => {}
+                (Some(BlockReason::Keys), Unblock::Timeout) => blocked::end(self, &table, id, End::TimedOut),
+                (Some(BlockReason::Keys), Unblock::Error) => {
+                    blocked::end(self, &table, id, End::Failed(UNBLOCKED_BY_CLIENT));
+                }
+                (Some(reason), Unblock::Timeout) => self.answer_timeout(id, reason),
+                (Some(_), Unblock::Error) => self.answer_blocked(id, |reply| reply.error(UNBLOCKED_BY_CLIENT)),
             }
         }
     }
 
-    fn answer_timeout(&mut self, conn: crate::net::ConnId, reason: BlockReason) {
-        match reason {
-            BlockReason::Wait { offset, .. } => {
-                let count = self.server.replicas_at(offset);
-                self.answer(conn, |reply| reply.int(count as i64));
-            }
-            BlockReason::Shutdown => {}
+    fn answer_timeout(&mut self, id: ClientId, reason: BlockReason) {
+        if let BlockReason::Wait { offset, .. } = reason {
+            let count = self.server.replicas_at(offset);
+            self.answer_blocked(id, |reply| reply.int(count as i64));
         }
     }
 }

@@ -39,6 +39,7 @@ impl Server {
             keyspace: Keyspace::new(databases, Rng::seeded(rng.next_u64())),
             journal: Default::default(),
             watch: Default::default(),
+            blocked: Default::default(),
             pubsub: Default::default(),
             acl: Default::default(),
             settings: DataSettings::default(),

@@ -39,6 +39,8 @@ pub struct Blocked {
 /// What a client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockReason {
+    /// Keys; which, and until when, is the business of [`crate::exec::blocked`].
+    Keys,
     /// WAIT: this many replicas to have confirmed this offset.
     Wait {
         /// Replicas.
@@ -58,6 +60,8 @@ pub struct Clients {
     last_id: u64,
     /// How many wait in a blocking command.
     pub blocked: usize,
+    /// Those that wait for something else than keys.
+    waiting: BTreeMap<ClientId, Blocked>,
 }
 
 impl Clients {
@@ -79,6 +83,7 @@ impl Clients {
         let client = self.by_conn.remove(&conn)?;
         if let Some(session) = &client.session {
             self.by_id.remove(&session.id);
+            self.waiting.remove(&session.id);
         }
         if client.blocked.is_some() {
             self.blocked -= 1;
@@ -139,9 +144,11 @@ impl Clients {
 
     /// Puts a client to sleep in a blocking command.
     pub fn block(&mut self, id: ClientId, blocked: Blocked) {
-        if let Some(client) = self.by_id_mut(id) {
-            let was_blocked = client.blocked.replace(blocked).is_some();
-            self.blocked += usize::from(!was_blocked);
+        let Some(client) = self.by_id_mut(id) else { return };
+        let was_blocked = client.blocked.replace(blocked).is_some();
+        self.blocked += usize::from(!was_blocked);
+        if blocked.reason != BlockReason::Keys {
+            self.waiting.insert(id, blocked);
         }
     }
 
@@ -153,20 +160,17 @@ impl Clients {
             session.marks.is_blocked = false;
         }
         self.blocked -= 1;
+        self.waiting.remove(&id);
         Some(blocked)
     }
 
-    /// The clients that wait, with what they wait for.
-    pub fn blocked(&self) -> Vec<(ClientId, Blocked)> {
-        if self.blocked == 0 {
-            return Vec::new();
-        }
-        let waiting = self.by_id.iter().filter_map(|(id, conn)| Some((*id, self.by_conn.get(conn)?.blocked?)));
-        waiting.collect()
+    /// The clients that wait for something else than keys, with what they wait for.
+    pub fn waiting(&self) -> Vec<(ClientId, Blocked)> {
+        self.waiting.iter().map(|(id, blocked)| (*id, *blocked)).collect()
     }
 
-    /// The first moment at which somebody's waiting ends by itself.
+    /// The first moment at which the waiting of one of these ends by itself.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.blocked().iter().filter_map(|(_, blocked)| blocked.deadline).min()
+        self.waiting.values().filter_map(|blocked| blocked.deadline).min()
     }
 }

@@ -11,9 +11,10 @@ use crate::exec::{Engine, Handler, Host, flow};
 use crate::net::Net;
 use crate::pubsub::Message;
 use crate::resp::args::Args;
+use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
 use crate::server::admin::{self, AdminHandler};
-use crate::server::clients::{BlockReason, Clients};
+use crate::server::clients::{BlockReason, Blocked, Clients};
 use crate::server::pause::{Pauses, Reason};
 use crate::server::{Server, Turn};
 use crate::session::context::{Pause, Unblock};
@@ -91,6 +92,38 @@ impl Host for Turn<'_> {
         }
     }
 
+    fn with_client<R>(
+        &mut self,
+        client: ClientId,
+        act: impl FnOnce(&mut Self, &mut Session, &mut Out) -> R,
+    ) -> Option<R> {
+        let conn = self.server.clients.conn_of(client)?;
+        let mut session = self.server.clients.get_mut(conn)?.session.take()?;
+        let out = self.net.take_out(conn);
+        let result = out.map(|mut out| {
+            let written = self.server.engine.journal.written();
+            let result = act(self, &mut session, &mut out);
+            if self.server.engine.journal.written() != written {
+                session.written_to = self.server.stream_end();
+            }
+            self.net.put_out(conn, out);
+            result
+        });
+        self.server.clients.get_mut(conn)?.session = Some(session);
+        result
+    }
+
+    fn blocked(&mut self, client: ClientId) {
+        self.server.clients.block(client, Blocked { reason: BlockReason::Keys, deadline: None });
+    }
+
+    fn unblocked(&mut self, client: ClientId) {
+        self.server.clients.unblock(client);
+        if let Some(conn) = self.server.clients.conn_of(client) {
+            self.resume(conn);
+        }
+    }
+
     fn is_held_back(&mut self, session: &Session, command: &Command, caller: &Caller) -> bool {
         let Some(what) = self.server.pauses.current() else { return false };
         if session.kind != Kind::Client && session.kind != Kind::Monitor {
@@ -149,11 +182,9 @@ impl Peers for Others<'_> {
     }
 
     fn unblock(&mut self, id: ClientId, how: Unblock) -> bool {
-        let is_waiting = self
-            .clients
-            .by_id_mut(id)
-            .and_then(|client| client.blocked)
-            .is_some_and(|blocked| blocked.reason != BlockReason::Shutdown);
+        let blocked = self.clients.by_id_mut(id).and_then(|client| client.blocked);
+        let is_waiting = blocked.is_some_and(|blocked| blocked.reason != BlockReason::Shutdown)
+            && self.unblocked.iter().all(|(other, _)| *other != id);
         if is_waiting {
             self.unblocked.push((id, how));
         }

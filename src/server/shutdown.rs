@@ -14,7 +14,6 @@
 use crate::base::time::Instant;
 use crate::config::values::ShutdownFlags;
 use crate::repl::Input;
-use crate::resp::reply::Reply;
 use crate::server::Turn;
 use crate::server::clients::BlockReason;
 use crate::server::pause::Reason;
@@ -105,17 +104,11 @@ impl Turn<'_> {
     }
 
     fn answer_waiting(&mut self, text: &str) {
-        for (id, blocked) in self.server.clients.blocked() {
+        for (id, blocked) in self.server.clients.waiting() {
             if blocked.reason != BlockReason::Shutdown {
                 continue;
             }
-            let Some(conn) = self.server.clients.conn_of(id) else { continue };
-            let proto = self.server.clients.session_mut(id).map(|session| session.proto).unwrap_or_default();
-            self.server.clients.unblock(id);
-            if let Some(out) = self.net.out(conn) {
-                Reply::new(out, proto).error(text);
-            }
-            self.resume(conn);
+            self.answer_blocked(id, |reply| reply.error(text));
         }
     }
 

@@ -15,9 +15,10 @@
 
 use std::rc::Rc;
 
+use crate::base::id::ClientId;
 use crate::base::limits::{BATCH_COMMANDS, BULK_MAX, READ_CHUNK};
 use crate::base::quote;
-use crate::exec::{Verdict, execute};
+use crate::exec::{self, Host, Verdict, blocked, execute};
 use crate::keyspace::Lookup;
 use crate::net::ConnId;
 use crate::resp::args::Args;
@@ -160,10 +161,22 @@ impl Turn<'_> {
                 session.marks.is_closing_asap = true;
             }
             let is_held = verdict == Verdict::HeldBack;
-            let must_stop = is_held || self.must_stop(&session, conn);
             if !self.server.killed.is_empty() {
                 self.close_killed(&mut session);
             }
+            if !self.server.unblocked.is_empty() {
+                self.wake_named();
+            }
+            if self.server.engine.blocked.has_ready() {
+                match self.serve_blocked(table, conn, session, out) {
+                    Some(back) => (session, out) = back,
+                    None => {
+                        self.net.put_input(conn, input);
+                        return false;
+                    }
+                }
+            }
+            let must_stop = is_held || self.must_stop(&session, conn);
             if must_stop {
                 is_stopped = true;
                 if let Some(client) = self.server.clients.get_mut(conn) {
@@ -269,6 +282,31 @@ impl Turn<'_> {
         self.server.clients.block(session.id, blocked);
     }
 
+    /// Serves the clients that waited for what the last command changed. Its caller is put back for that time, for what they do may
+    /// concern it like any other; `None` when it is gone by then.
+    #[cold]
+    fn serve_blocked(
+        &mut self,
+        table: &CommandTable,
+        conn: ConnId,
+        caller: Box<Session>,
+        out: Out,
+    ) -> Option<(Box<Session>, Out)> {
+        self.server.clients.get_mut(conn)?.session = Some(caller);
+        self.net.put_out(conn, out);
+        blocked::serve(self, table);
+        Some((self.server.clients.get_mut(conn)?.session.take()?, self.net.take_out(conn)?))
+    }
+
+    /// Answers a client that waited for something else than keys. Its command is over, and it may go on.
+    pub fn answer_blocked(&mut self, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) {
+        self.with_client(id, |_, session, out| {
+            write(&mut exec::reply(session, out));
+            session.command_ended();
+        });
+        self.unblocked(id);
+    }
+
     /// Lets a client that was blocked or held back go on with what it has sent meanwhile.
     pub fn resume(&mut self, conn: ConnId) {
         if let Some(client) = self.server.clients.get_mut(conn) {
@@ -309,17 +347,9 @@ impl Turn<'_> {
         let engine = &mut self.server.engine;
         engine.pubsub.remove_client(session.id);
         engine.watch.unwatch_all(session.id, &mut session.watched);
+        engine.blocked.take(session.id);
         engine.refresh_observers();
         engine.monitors.retain(|id| *id != session.id);
-    }
-
-    /// Answers a client outside any command of its own.
-    pub fn answer(&mut self, conn: ConnId, write: impl FnOnce(&mut Reply<'_>)) {
-        let Some(client) = self.server.clients.get(conn) else { return };
-        let proto = client.session.as_ref().map(|session| session.proto).unwrap_or_default();
-        if let Some(out) = self.net.out(conn) {
-            write(&mut Reply::new(out, proto));
-        }
     }
 
     fn log_protocol_error(&self, session: &Session, error: &ProtocolError) {

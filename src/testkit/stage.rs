@@ -1,9 +1,11 @@
-//! A server of a few lines: the real engine and the real path of a command (`exec`), without sockets, with one client.
+//! A server of a few lines: the real engine and the real path of a command (`exec`), without sockets. There is one client;
+//! tests of what clients do to each other bring in more ([`Stage::turn_to`]).
 //!
 //! What replicas and the AOF would receive is read back from the journal; keyspace events arrive at a subscriber that
 //! exists only as an id.
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 
 use crate::acl::Acl;
 use crate::base::id::ClientId;
@@ -14,9 +16,10 @@ use crate::commands;
 use crate::commands::contract::{CommandResult, DataSettings};
 use crate::config::model::Config;
 use crate::config::values::EventClasses;
+use crate::exec::blocked::{self, BlockedClients, End};
 use crate::exec::gates::{Caller, Facts};
 use crate::exec::journal::Journal;
-use crate::exec::watch::WatchTable;
+use crate::exec::watch::{WatchTable, note_change};
 use crate::exec::{Engine, Handler, Host, Verdict, execute, flow};
 use crate::keyspace::Keyspace;
 use crate::pubsub::{Message, PubSub, Space};
@@ -24,7 +27,7 @@ use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
 use crate::resp::reply::Reply;
 use crate::session::context::{Pause, Unblock};
-use crate::session::{Figures, Peers, Program, Role, Session};
+use crate::session::{Figures, Peers, Program, Role, Session, handlers};
 use crate::spec::{Command, Table};
 use crate::stats::command::CommandStats;
 use crate::stats::counters::Counters;
@@ -34,7 +37,7 @@ use crate::stats::slowlog::SlowLog;
 pub const BEGIN_MS: u64 = 1_000_000;
 
 /// The subscriber to keyspace events.
-const LISTENER: ClientId = ClientId(2);
+const LISTENER: ClientId = ClientId(u64::MAX);
 
 /// There are no administrative commands here.
 #[derive(Clone, Copy)]
@@ -42,7 +45,7 @@ pub enum NoAdmin {}
 
 /// The server.
 pub struct Stage {
-    /// The one client. Tests may set its database or protocol.
+    /// The client whose turn it is. Tests may set its database or protocol.
     pub session: Session,
     /// What everything works on.
     pub engine: Engine,
@@ -51,10 +54,14 @@ pub struct Stage {
     now_ms: u64,
 }
 
-/// The other clients: the subscriber.
+/// The other clients: the subscriber, and those whose turn it is not.
 #[derive(Default)]
 struct Others {
     heard: Vec<Bytes>,
+    clients: HashMap<ClientId, Session>,
+    /// What each client heard that nobody asked for yet.
+    outputs: HashMap<ClientId, Out>,
+    unblocked: Vec<(ClientId, Unblock)>,
 }
 
 impl Default for Stage {
@@ -66,7 +73,10 @@ impl Default for Stage {
         for containers in commands::CONTAINERS {
             table = table.add_containers(containers);
         }
-        let table = table.build();
+        for family in handlers::FAMILIES {
+            table = table.add(family, Handler::Session);
+        }
+        let table = table.add_containers(handlers::CONTAINERS).build();
 
         let settings = DataSettings::default();
         let mut config = Config::default();
@@ -78,6 +88,7 @@ impl Default for Stage {
             keyspace: Keyspace::new(settings.databases as u32, Rng::seeded(1)),
             journal: Journal::default(),
             watch: WatchTable::default(),
+            blocked: BlockedClients::default(),
             pubsub,
             program: Program { version: "0", role: Role::Master, databases: settings.databases },
             settings,
@@ -101,14 +112,41 @@ impl Default for Stage {
 }
 
 impl Stage {
-    /// Lets time pass.
+    /// Lets time pass. Who has waited long enough is told so.
     pub fn advance(&mut self, ms: u64) {
         self.now_ms += ms;
         self.engine.now = Now::at_millis(self.now_ms);
+        self.between_units(|host, table| blocked::time_out(host, table));
     }
 
-    /// Runs a command of the client; the bytes of its reply.
+    /// Lets another client have its turn, new if it was not there before. The first has CLIENT ID 1.
+    pub fn turn_to(&mut self, id: u64) {
+        let id = ClientId(id);
+        if id == self.session.id {
+            return;
+        }
+        let there = self.others.clients.remove(&id);
+        let new = || {
+            let addr = format!("test:{}", id.0);
+            Session::new(id, &addr, "test:2", false, &self.engine.acl, Instant::from_millis(self.now_ms))
+        };
+        let previous = std::mem::replace(&mut self.session, there.unwrap_or_else(new));
+        self.others.clients.insert(previous.id, previous);
+    }
+
+    /// What the client whose turn it is heard without asking, since this was last called.
+    pub fn heard(&mut self) -> Vec<u8> {
+        self.others.outputs.remove(&self.session.id).unwrap_or_default().to_vec()
+    }
+
+    /// Whether some client heard something that was not looked at.
+    pub fn is_anything_unheard(&self) -> bool {
+        self.others.outputs.values().any(|out| !out.is_empty())
+    }
+
+    /// Runs a command of the client; the bytes of its reply. None when it waits.
     pub fn call(&mut self, words: &[Vec<u8>]) -> Vec<u8> {
+        assert!(!self.session.marks.is_blocked, "{words:?} from a client that waits");
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let owned = OwnedArgs::of(&words);
         let mut out = Out::new();
@@ -118,7 +156,31 @@ impl Stage {
         let reply = out.to_vec();
         let is_dirty = self.engine.keyspace.changes().dirty() != dirty;
         assert!(!(is_dirty && reply.starts_with(b"-")), "{words:?} changed something and then failed");
+        self.after_unit();
         reply
+    }
+
+    /// What follows from a unit for clients that wait.
+    fn after_unit(&mut self) {
+        for (client, how) in std::mem::take(&mut self.others.unblocked) {
+            let end = match how {
+                Unblock::Timeout => End::TimedOut,
+                Unblock::Error => End::Failed(blocked::UNBLOCKED_BY_CLIENT),
+            };
+            self.between_units(|host, table| blocked::end(host, table, client, end));
+        }
+        if self.engine.blocked.has_ready() {
+            self.between_units(|host, table| blocked::serve(host, table));
+        }
+    }
+
+    /// All clients are among the others for that time.
+    fn between_units(&mut self, act: impl FnOnce(&mut Backstage<'_>, &Table<Handler<NoAdmin>>)) {
+        let own = self.session.id;
+        let nobody = Session::new(ClientId(0), "", "", false, &self.engine.acl, Instant::default());
+        self.others.clients.insert(own, std::mem::replace(&mut self.session, nobody));
+        act(&mut Backstage { engine: &mut self.engine, others: &mut self.others }, &self.table);
+        self.session = self.others.clients.remove(&own).expect("put there above");
     }
 
     fn with<R>(&mut self, act: impl FnOnce(&mut Backstage<'_>, &Table<Handler<NoAdmin>>, &mut Session) -> R) -> R {
@@ -204,7 +266,28 @@ impl Host for Backstage<'_> {
         0
     }
 
-    fn watched_changed(&mut self, _: ClientId, _: usize, _: &[u8], _: bool) {}
+    fn watched_changed(&mut self, client: ClientId, db: usize, key: &[u8], is_gone: bool) {
+        if let Some(session) = self.others.clients.get_mut(&client) {
+            note_change(session, db, key, is_gone);
+        }
+    }
+
+    fn with_client<R>(
+        &mut self,
+        client: ClientId,
+        act: impl FnOnce(&mut Self, &mut Session, &mut Out) -> R,
+    ) -> Option<R> {
+        let mut session = self.others.clients.remove(&client)?;
+        let mut out = self.others.outputs.remove(&client).unwrap_or_default();
+        let result = act(self, &mut session, &mut out);
+        self.others.clients.insert(client, session);
+        self.others.outputs.insert(client, out);
+        Some(result)
+    }
+
+    fn blocked(&mut self, _: ClientId) {}
+
+    fn unblocked(&mut self, _: ClientId) {}
 
     fn feed_monitors(&mut self, _session: &Session, _args: &Args<'_>) {}
 
@@ -214,7 +297,9 @@ impl Host for Backstage<'_> {
 }
 
 impl Peers for Others {
-    fn each(&self, _visit: &mut dyn FnMut(&Session, &Figures)) {}
+    fn each(&self, visit: &mut dyn FnMut(&Session, &Figures)) {
+        self.clients.values().for_each(|session| visit(session, &Figures::default()));
+    }
 
     fn figures(&self, _id: ClientId) -> Figures {
         Figures::default()
@@ -222,8 +307,12 @@ impl Peers for Others {
 
     fn kill(&mut self, _id: ClientId) {}
 
-    fn unblock(&mut self, _id: ClientId, _how: Unblock) -> bool {
-        false
+    fn unblock(&mut self, id: ClientId, how: Unblock) -> bool {
+        let is_blocked = self.clients.get(&id).is_some_and(|session| session.marks.is_blocked);
+        if is_blocked {
+            self.unblocked.push((id, how));
+        }
+        is_blocked
     }
 
     fn deliver(&mut self, to: ClientId, message: &Message<'_>) {

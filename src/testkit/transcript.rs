@@ -10,7 +10,20 @@
 //! @advance 1000      time passes, in milliseconds
 //! @db 3              the following commands work on database 3
 //! @resp3             the client speaks RESP3 from here on
+//!
+//! > BLPOP k 0
+//! (waits)            the command is not answered yet
+//! @client 2          the following commands are those of another client
+//! > LPUSH k v
+//! :1
+//! @client 1
+//! (hears)            what this client heard meanwhile; its parts follow
+//! *2
+//! $k
+//! $v
 //! ```
+//!
+//! Commands about connections (CLIENT, HELLO, SUBSCRIBE, …) are there as well.
 //!
 //! The clock stands at 1,000,000 ms after 1970 when a transcript begins. What follows from the commands is checked with
 //! [`Heard::propagates`] (what replicas and the AOF receive, without SELECT) and [`Heard::notifies`] (keyspace events).
@@ -63,7 +76,13 @@ pub fn transcript(text: &str) -> Heard {
             let words = split_args(command.as_bytes()).unwrap_or_else(|| panic!("unbalanced quotes: {command}"));
             pending = parts(&stage.call(&words));
         } else if let Some(directive) = line.strip_prefix('@') {
+            assert_eq!(pending, [""; 0], "parts of the reply to `{asked}` that the transcript does not have");
             direct(&mut stage, directive);
+        } else if line == "(waits)" {
+            assert!(stage.session.marks.is_blocked, "`{asked}` does not wait; it said {pending:?}");
+        } else if line == "(hears)" {
+            asked = "the command that waited";
+            pending = parts(&stage.heard());
         } else {
             assert!(!pending.is_empty(), "`{asked}`: expected {line}, heard nothing more");
             let heard = pending.remove(0);
@@ -71,12 +90,14 @@ pub fn transcript(text: &str) -> Heard {
         }
     }
     assert_eq!(pending, [""; 0], "parts of the reply to `{asked}` that the transcript does not have");
+    assert!(!stage.is_anything_unheard(), "a client heard something that the transcript does not have");
     Heard { stream: stage.stream(), events: stage.events() }
 }
 
 fn direct(stage: &mut Stage, directive: &str) {
     match directive.split_once(' ').unwrap_or((directive, "")) {
         ("advance", ms) => stage.advance(ms.parse().expect("milliseconds")),
+        ("client", number) => stage.turn_to(number.parse().expect("the number of a client")),
         ("db", number) => stage.session.db = number.parse().expect("the number of a database"),
         ("resp3", "") => stage.session.proto = Proto::Resp3,
         _ => panic!("no such directive: @{directive}"),

@@ -172,10 +172,10 @@ pub fn push_zeros(out: &mut Vec<u8>, len: usize) {
     if len <= ZEROS_MAX {
         out.push(len as u8 - 1);
     } else {
-        out.extend_from_slice(&[0x40 | (len - 1 >> 8) as u8, (len - 1) as u8]);
+        out.extend_from_slice(&[0x40 | ((len - 1) >> 8) as u8, (len - 1) as u8]);
     }
 }
 
 fn values(rank: u8, len: usize) -> u8 {
-    0x80 | rank - 1 << 2 | len as u8 - 1
+    0x80 | ((rank - 1) << 2) | (len as u8 - 1)
 }

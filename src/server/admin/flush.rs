@@ -54,6 +54,7 @@ fn flushall(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
     turn.touch_watched_before_flush(session, None);
     let engine = &mut turn.server.engine;
     engine.keyspace.flush_all(mode);
+    engine.blocked.note_all_databases();
     reply.ok();
     turn.after_flushall();
     Ok(Outcome::Forced)
@@ -62,7 +63,9 @@ fn flushall(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
 fn flushdb(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
     let mode = mode(turn, args)?;
     turn.touch_watched_before_flush(session, Some(session.db));
-    turn.server.engine.keyspace.flush_db(session.db as u32, mode);
+    let engine = &mut turn.server.engine;
+    engine.keyspace.flush_db(session.db as u32, mode);
+    engine.blocked.note_database(session.db as u32);
     reply.ok();
     Ok(Outcome::Forced)
 }

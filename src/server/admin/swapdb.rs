@@ -45,6 +45,8 @@ fn swapdb(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply
     let keyspace = &mut turn.server.engine.keyspace;
     keyspace.swap(a as u32, b as u32);
     keyspace.changes_mut().add_dirty(1);
+    turn.server.engine.blocked.note_database(a as u32);
+    turn.server.engine.blocked.note_database(b as u32);
     reply.ok();
     Ok(Outcome::Done)
 }

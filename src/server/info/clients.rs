@@ -13,6 +13,10 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     let sockets = || server.clients.iter().filter_map(|client| turn.net.conn(client.conn));
     let largest_input = sockets().map(|socket| socket.input().memory()).max().unwrap_or_default();
     let largest_output = sockets().map(|socket| socket.out().memory()).max().unwrap_or_default();
+    let others = server.clients.waiting();
+    let with_deadline =
+        server.engine.blocked.with_deadline() + others.iter().filter(|(_, b)| b.deadline.is_some()).count();
+    let (blocking_keys, blocking_keys_on_nokey) = server.engine.blocked.keys();
     info.section("Clients")
         .field("connected_clients", server.clients.len() - replicas - masters)
         .field("maxclients", server.engine.config.clients.maxclients)
@@ -21,9 +25,8 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("blocked_clients", server.clients.blocked)
         .field("pubsub_clients", server.engine.pubsub.clients_len())
         .field("watching_clients", server.engine.watch.clients())
-        .field(
-            "clients_in_timeout_table",
-            server.clients.blocked().iter().filter(|(_, b)| b.deadline.is_some()).count(),
-        )
-        .field("total_watched_keys", server.engine.watch.keys());
+        .field("clients_in_timeout_table", with_deadline)
+        .field("total_watched_keys", server.engine.watch.keys())
+        .field("total_blocking_keys", blocking_keys)
+        .field("total_blocking_keys_on_nokey", blocking_keys_on_nokey);
 }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use tracing::{error, warn};
 
-use crate::exec::replay;
+use crate::exec::{blocked, replay};
 use crate::net::{Closed, ConnId, DialOptions, sockopt};
 use crate::repl::{HostPort, Input};
 use crate::resp::parser::{Batch, Parsed, RequestLimits};
@@ -204,6 +204,7 @@ impl Turn<'_> {
                     self.touch_all_watched();
                     self.repl(Input::LoadReplaces);
                 }
+                self.server.engine.blocked.note_all_databases();
                 let db = facts.repl_stream_db.and_then(|db| u32::try_from(db).ok()).unwrap_or(0);
                 let db = if db < self.server.engine.keyspace.databases() { db } else { 0 };
                 self.repl(Input::Loaded { db });
@@ -306,6 +307,9 @@ impl Turn<'_> {
             }
             if session.multi.is_none() {
                 complete = request.end as usize;
+                if self.server.engine.blocked.has_ready() {
+                    blocked::serve(self, &table);
+                }
             }
         }
         self.server.repl.replies = replies;

@@ -15,6 +15,7 @@ mod link;
 mod send;
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use tracing::warn;
 
@@ -23,6 +24,7 @@ use crate::base::log;
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
 use crate::config::model::Config;
+use crate::exec::blocked::{self, End};
 use crate::net::ConnId;
 use crate::persist::rdb_load::Gone;
 use crate::rdb::header::Facts;
@@ -309,13 +311,19 @@ impl Turn<'_> {
     fn end_blocking_commands(&mut self) {
         const TEXT: &str =
             "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
-        for (id, blocked) in self.server.clients.blocked() {
-            if blocked.reason == BlockReason::Shutdown {
-                continue;
-            }
-            let Some(conn) = self.server.clients.conn_of(id) else { continue };
-            self.server.clients.unblock(id);
-            self.answer(conn, |reply| reply.error(TEXT));
+        let table = Rc::clone(&self.server.table);
+        let for_keys = self.server.engine.blocked.clients();
+        for &id in &for_keys {
+            blocked::end(self, &table, id, End::Failed(TEXT));
+        }
+        let others = self.server.clients.waiting().into_iter();
+        let others: Vec<ClientId> =
+            others.filter(|(_, blocked)| blocked.reason != BlockReason::Shutdown).map(|(id, _)| id).collect();
+        for &id in &others {
+            self.answer_blocked(id, |reply| reply.error(TEXT));
+        }
+        for conn in for_keys.iter().chain(&others).filter_map(|id| self.server.clients.conn_of(*id)).collect::<Vec<_>>()
+        {
             self.net.close_after_flush(conn);
         }
     }
@@ -414,14 +422,11 @@ impl Turn<'_> {
 
     /// Answers clients in WAIT whose number of replicas is reached.
     fn serve_waiting(&mut self) {
-        for (id, blocked) in self.server.clients.blocked() {
+        for (id, blocked) in self.server.clients.waiting() {
             let BlockReason::Wait { replicas, offset } = blocked.reason else { continue };
             let acked = self.server.replicas_at(offset);
-            let Some(conn) = self.server.clients.conn_of(id) else { continue };
             if acked as u64 >= replicas {
-                self.server.clients.unblock(id);
-                self.answer(conn, |reply| reply.int(acked as i64));
-                self.resume(conn);
+                self.answer_blocked(id, |reply| reply.int(acked as i64));
             }
         }
     }
