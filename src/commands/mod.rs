@@ -59,6 +59,12 @@ mod tests {
                     (BeginSearch::Index(index), FindKeys::Range { step, .. }) => {
                         assert!(index < words && step > 0, "{name:?}: its first key is among its words");
                     }
+                    (BeginSearch::Index(index), FindKeys::KeyNum { first, step, .. }) => {
+                        assert!(
+                            index < words && first > 0 && step > 0,
+                            "{name:?}: its number of keys is among its words"
+                        );
+                    }
                     other => panic!("{name:?}: {other:?}"),
                 }
             }

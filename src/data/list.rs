@@ -212,15 +212,44 @@ impl List {
         });
     }
 
-    /// Adds texts at one end, one after the other: at the left the last one ends up first.
-    pub fn push<'t>(&mut self, end: End, texts: impl Iterator<Item = &'t [u8]> + Clone, packing: Packing) {
-        let (count, bytes) = texts.clone().fold((0, 0usize), |(n, sum), text| (n + 1, sum.saturating_add(text.len())));
+    /// Tells `f` the indexes of elements with this text, going away from the end `from` and looking at no more than `most`
+    /// elements, until it breaks.
+    pub fn find(&self, text: &[u8], from: End, most: usize, mut f: impl FnMut(usize) -> ControlFlow<()>) {
+        let number = Item::of(text);
+        let len = self.len();
+        let mut looked_at = 0;
+        if most == 0 || len == 0 {
+            return;
+        }
+        self.scan(if from == End::Left { 0 } else { len - 1 }, from, |item| {
+            let is_it = match item {
+                Item::Bytes(bytes) => bytes == text,
+                value => value == number,
+            };
+            looked_at += 1;
+            let index = if from == End::Left { looked_at - 1 } else { len - looked_at };
+            if is_it {
+                f(index)?;
+            }
+            if looked_at == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+    }
+
+    /// Adds texts at one end, one after the other: at the left the last one ends up first. `texts` is asked twice: their size
+    /// decides about the encoding before the first one is added.
+    pub fn push<'t, I: Iterator<Item = &'t [u8]>>(&mut self, end: End, texts: impl Fn() -> I, packing: Packing) {
+        let (count, bytes) = texts().fold((0, 0usize), |(n, sum), text| (n + 1, sum.saturating_add(text.len())));
         self.grow(count, bytes, packing);
         match &mut self.0 {
-            Repr::Packed(entries) if end == End::Left => texts.for_each(|text| entries.push_front(text)),
-            Repr::Packed(entries) => texts.for_each(|text| entries.push_back(text)),
-            Repr::Quick(nodes) => texts.for_each(|text| nodes.push(end, text, packing.plain_from)),
+            Repr::Packed(entries) if end == End::Left => texts().for_each(|text| entries.push_front(text)),
+            Repr::Packed(entries) => texts().for_each(|text| entries.push_back(text)),
+            Repr::Quick(nodes) => texts().for_each(|text| nodes.push(end, text, packing.plain_from)),
         }
+    }
+
+    /// Adds a text at one end.
+    pub fn push_one(&mut self, end: End, text: &[u8], packing: Packing) {
+        self.push(end, || std::iter::once(text), packing);
     }
 
     /// Puts a text before or after the element at `index`, which must exist.
@@ -326,7 +355,7 @@ mod tests {
     }
 
     fn push(list: &mut List, texts: &[&[u8]], packing: Packing) {
-        list.push(End::Right, texts.iter().copied(), packing);
+        list.push(End::Right, || texts.iter().copied(), packing);
     }
 
     fn is_quick(list: &List) -> bool {
@@ -400,7 +429,7 @@ mod tests {
         let mut list = List::new();
         for number in 0..200_000 {
             let text = format!("element:{number:07}");
-            list.push(End::Right, std::iter::once(text.as_bytes()), Packing::default());
+            list.push_one(End::Right, text.as_bytes(), Packing::default());
         }
         assert!(list.memory() < 200_000 * 18, "{} bytes", list.memory());
     }
@@ -418,7 +447,7 @@ mod tests {
                 let at = if model.is_empty() { 0 } else { usize::from(place) % model.len() };
                 match edit {
                     0 => { push(&mut list, &[&text, b"7"], packing); model.push(text); model.push(b"7".to_vec()); }
-                    1 => { list.push(End::Left, std::iter::once(&text[..]), packing); model.insert(0, text); }
+                    1 => { list.push_one(End::Left, &text, packing); model.insert(0, text); }
                     2 if !model.is_empty() => { list.insert(at, letter > 5, &text, packing); model.insert(at + usize::from(letter > 5), text); }
                     3 if !model.is_empty() => { list.set(at, &text, packing); model[at] = text; }
                     4 => { let end = (at + len % 4).min(model.len()); list.remove(at..end, packing); model.drain(at..end); }
