@@ -288,6 +288,12 @@ impl LongDouble {
         self.0.is_finite()
     }
 
+    /// The least integer that is not below `factor` times the number, or whichever end of the range is nearer.
+    pub fn scaled_up(self, factor: i64) -> i64 {
+        let product = (self.0 * LongDouble::from(factor).0).value;
+        product.to_i128_r(64, rustc_apfloat::Round::TowardPositive, &mut false).value as i64
+    }
+
     /// The number with up to 17 decimals, trailing zeros cut: exact decimal expansion, ties to even. `inf`, `-inf` and
     /// `nan` as words. At most about 5,000 bytes.
     pub fn to_text(self) -> String {

@@ -11,6 +11,7 @@ pub mod scanning;
 pub mod set;
 pub mod stream;
 pub mod string;
+pub mod timeout;
 pub mod zset;
 
 use contract::DataHandler;

@@ -530,18 +530,16 @@ impl<'a> DbHandle<'a> {
         Ok(result)
     }
 
+    /// The first note is the change of the key, also when it adds nothing to the figures; what follows without adding is only told.
     fn log(&mut self, key: &[u8], notes: Notes, first: Effect) {
-        let mut effect = first;
+        let mut effect = Some(first);
         for (event, amount) in notes.list {
-            match amount {
-                0 => self.ks.changes.note(self.index, key, event),
-                _ => self.ks.changes.changed_by(
-                    self.index,
-                    key,
-                    event,
-                    std::mem::replace(&mut effect, Effect::Written),
-                    amount,
-                ),
+            match effect.take() {
+                None if amount == 0 => self.ks.changes.note(self.index, key, event),
+                effect => {
+                    let effect = effect.unwrap_or(Effect::Written);
+                    self.ks.changes.changed_by(self.index, key, event, effect, amount);
+                }
             }
         }
     }
