@@ -66,6 +66,7 @@ mod tests {
                             "{name:?}: its number of keys is among its words"
                         );
                     }
+                    (BeginSearch::Keyword { .. }, FindKeys::Range { step, .. }) => assert!(step > 0, "{name:?}"),
                     other => panic!("{name:?}: {other:?}"),
                 }
             }
