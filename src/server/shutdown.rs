@@ -14,9 +14,9 @@
 use crate::base::time::Instant;
 use crate::config::values::ShutdownFlags;
 use crate::repl::Input;
-use crate::server::Turn;
 use crate::server::clients::BlockReason;
 use crate::server::pause::Reason;
+use crate::server::{Server, Turn};
 use crate::session::context::Pause;
 
 /// What a shutdown was asked to do.
@@ -54,6 +54,13 @@ pub enum Progress {
     Waiting,
     /// It failed; the server goes on.
     Failed,
+}
+
+impl Server {
+    /// Milliseconds until a shutdown under way waits no longer for replicas.
+    pub fn shutdown_in_ms(&self) -> Option<u64> {
+        self.pending_shutdown.map(|pending| pending.deadline.since(self.engine.now.mono))
+    }
 }
 
 impl Turn<'_> {

@@ -16,8 +16,9 @@
 //! One case stays with Redis's patience: a server that we have seen as a replica and that is a master now, without having
 //! restarted. It did not come back; somebody promoted it under our eyes, and will tell us.
 //!
-//! A Sentinel that has just started, or knows of no others, has not heard enough to be sure: it waits as Redis does, until
-//! it has watched for four publish periods.
+//! A Sentinel that has just started has not heard enough to be sure that it knows all the others, or that those it knows are
+//! not as new as itself: it asks once it has watched for two publish periods, in which everybody in reach has said hello
+//! at least once. One that knows of no others waits for four, as Redis does.
 
 use super::events::About;
 use super::instance::Role;
@@ -28,6 +29,8 @@ use crate::resp::value::Value;
 
 /// Publish periods after which news would have been heard.
 const HEARSAY_PERIODS: u64 = 4;
+/// Publish periods after which everybody in reach has been heard of.
+const ACQUAINTANCE_PERIODS: u64 = 2;
 /// How often the others are asked while a contradiction lasts.
 const ASK_SPACING: u64 = 500;
 /// How long a correction is given to take effect before it is repeated.
@@ -94,7 +97,9 @@ impl Sentinel {
             1 + master.sentinels.iter().filter(|peer| peer.confirmed.is_some_and(|at| at >= since)).count();
         let in_reach = |link| self.links.get(link).can_send();
         let is_denied = master.sentinels.iter().any(|peer| peer.dissents && in_reach(peer.instance.link));
-        confirming > master.voters() / 2 && !is_denied && alarm.is_due(master.watched_since + self.hearsay_time(), now)
+        let periods = if master.sentinels.is_empty() { HEARSAY_PERIODS } else { ACQUAINTANCE_PERIODS };
+        let acquainted = master.watched_since + self.periods.publish.saturating_mul(periods);
+        confirming > master.voters() / 2 && !is_denied && alarm.is_due(acquainted, now)
     }
 
     fn hearsay_time(&self) -> u64 {

@@ -34,8 +34,9 @@ const PING_SPACING_MIN: u64 = 10;
 const INFO_IN_TROUBLE: u64 = 1000;
 /// How long a master is new.
 const NEW_FOR: u64 = 10_000;
-/// INFO period of a server whose configuration contradicts ours.
-const INFO_IN_CONFLICT: u64 = 500;
+/// INFO period of a server that is not where it should be: its configuration contradicts ours, or its link to its master is
+/// not up. Whoever asks us is told what the last INFO said.
+const INFO_UNSETTLED: u64 = 500;
 /// Bounds of the spacing of INFO while an effect is awaited: half the time waited so far, within these.
 const POLL_MIN: u64 = 10;
 const POLL_MAX: u64 = 100;
@@ -387,11 +388,11 @@ impl Sentinel {
                 if let Some(since) = self.awaited_since(about.master(), r) {
                     return (now.since(since) / 2).clamp(POLL_MIN, POLL_MAX);
                 }
-                let is_troubled = master.instance.is_down || master.failover.is_some() || replica.link_down_ms != 0;
-                match replica.conflict_since {
-                    Some(_) => period.min(INFO_IN_CONFLICT),
-                    None if is_troubled => period.min(INFO_IN_TROUBLE),
-                    None => period,
+                let is_settled = replica.conflict_since.is_none() && replica.is_link_up;
+                match master.instance.is_down || master.failover.is_some() {
+                    _ if !is_settled => period.min(INFO_UNSETTLED),
+                    true => period.min(INFO_IN_TROUBLE),
+                    false => period,
                 }
             }
         }

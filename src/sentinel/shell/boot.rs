@@ -38,9 +38,10 @@ fn table() -> SentinelTable {
         .build()
 }
 
-/// Reads the `sentinel` lines.
-fn state_of(lines: &[SourceLine]) -> Result<State, LoadError> {
+/// Reads the `sentinel` lines. Scripts are looked for from `dir`, where the process will be.
+fn state_of(lines: &[SourceLine], dir: &Path) -> Result<State, LoadError> {
     let words: Vec<Vec<Vec<u8>>> = lines.iter().map(|line| line.words[1..].to_vec()).collect();
+    let is_executable = |path: &str| is_executable(&dir.join(path).to_string_lossy());
     let reader = Reader { resolve: &resolve_now, is_executable: &is_executable };
     reader.read(&words).map_err(|refused| LoadError::at(&lines[refused.index], refused.reason))
 }
@@ -57,7 +58,7 @@ fn is_executable(path: &str) -> bool {
 
 /// Whether a Sentinel could start with these settings.
 pub fn check(loaded: &Loaded) -> Result<(), String> {
-    state_of(&loaded.sentinel).map_err(|error| error.to_string())?;
+    state_of(&loaded.sentinel, &loaded.config.process.dir).map_err(|error| error.to_string())?;
     users(&mut Acl::new(), &table(), &loaded.users).map_err(|error| error.to_string())
 }
 
@@ -82,7 +83,7 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
     // The folder must be writable as well: the file is replaced, not overwritten.
     store::write(path, &text)
         .map_err(|error| format!("Sentinel config file {config_file} is not writable: {error}. Exiting..."))?;
-    let state = state_of(&loaded.sentinel).map_err(|error| error.to_string())?;
+    let state = state_of(&loaded.sentinel, &config.process.dir).map_err(|error| error.to_string())?;
 
     let (supervisor, pid_file) =
         startup::begin(&mut config, &config_file, &loaded.not_in_effect, "sentinel", log::Role::Sentinel)?;

@@ -32,6 +32,9 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("executable", &server.identity.executable)
         .field("config_file", &server.identity.config_file)
         .field("io_threads_active", 0);
+    if let Some(left) = server.shutdown_in_ms() {
+        info.field("shutdown_in_milliseconds", left);
+    }
     let mut listeners = 0;
     if config.network.port != 0 {
         let binds: String =
