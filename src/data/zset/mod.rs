@@ -17,6 +17,7 @@ mod sorted;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod update;
 
 use std::ops::Range;
 
@@ -27,6 +28,7 @@ use crate::data::{Collection, Encoding, Limits, TypeName, Value, ValueMut, Value
 use packed::{Packed, PackedWalk};
 pub use range::{End, LexEnd, LexRange, ScoreRange};
 use sorted::{Gathered, Sorted, SortedWalk};
+pub use update::{Rule, Updated};
 
 /// A sorted set.
 #[derive(Clone, Debug)]

@@ -1,33 +1,33 @@
-//! SCARD key: how many members a set has.
+//! ZCARD key: how many members a sorted set has.
 //!
-//! Reply:   integer, 0 when `key` does not exist.
-//! Errors:  WRONGTYPE.
+//! Reply:   integer, 0 when there is no such key.
+//! Errors:  WRONGTYPE when `key` holds another type.
 
 use crate::commands::contract::{CommandResult, DataCtx, DataHandler, Outcome};
-use crate::data::set::Set;
+use crate::data::zset::Zset;
 use crate::resp::args::Args;
 use crate::spec::{Access, Arg, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
 
 /// The declaration.
 pub const SPEC: Spec<DataHandler> = Spec {
     meta: Meta {
-        name: "scard",
-        group: Group::Set,
-        since: "1.0.0",
+        name: "zcard",
+        group: Group::SortedSet,
+        since: "1.2.0",
         arity: Arity::Exactly(2),
         flags: Flags::READONLY.and(Flags::FAST),
-        categories: Category::SET,
+        categories: Category::SORTEDSET,
         keys: &[KeySpec::one(1, Access::RO)],
-        summary: "Returns how many members a set has.",
+        summary: "Counts the members of a sorted set.",
         args: &[Arg::key("key", 0)],
         ..Meta::NEW
     },
-    handler: scard,
+    handler: zcard,
 };
 
-fn scard(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
-    let count = ctx.db.read::<Set>(args.get(1))?.map_or(0, Set::len);
-    ctx.reply.int(count as i64);
+fn zcard(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
+    let length = ctx.db.read::<Zset>(args.get(1))?.map_or(0, Zset::len);
+    ctx.reply.int(length as i64);
     Ok(Outcome::Done)
 }
 
@@ -36,18 +36,18 @@ mod tests {
     use crate::testkit::transcript;
 
     #[test]
-    fn a_missing_set_has_none() {
+    fn members_are_counted() {
         transcript(
             "
-            > SADD s a b
-            :2
-            > SCARD s
-            :2
-            > SCARD missing
+            > ZCARD z
             :0
-            > SET k v
+            > ZADD z 1 a 2 b
+            :2
+            > ZCARD z
+            :2
+            > SET s x
             +OK
-            > SCARD k
+            > ZCARD s
             -WRONGTYPE Operation against a key holding the wrong kind of value
             ",
         );
