@@ -4,6 +4,9 @@ use crate::commands::contract::DataHandler;
 use crate::spec::Spec;
 
 mod args;
+mod blmove;
+mod blmpop;
+mod blpop;
 mod lindex;
 mod linsert;
 mod llen;
@@ -19,6 +22,11 @@ mod push;
 
 /// The family.
 pub const TABLE: &[&Spec<DataHandler>] = &[
+    &blmove::BLMOVE,
+    &blmove::BRPOPLPUSH,
+    &blmpop::SPEC,
+    &blpop::BLPOP,
+    &blpop::BRPOP,
     &lindex::SPEC,
     &linsert::SPEC,
     &llen::SPEC,
