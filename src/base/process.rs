@@ -73,9 +73,11 @@ impl PidFile {
         Ok(PidFile { path: path.to_path_buf() })
     }
 
-    /// Removes the file, and says so.
-    pub fn remove(self) {
-        tracing::info!("Removing the pid file.");
+    /// Removes the file, and says so or not.
+    pub fn remove(self, is_told: bool) {
+        if is_told {
+            tracing::info!("Removing the pid file.");
+        }
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -198,7 +200,7 @@ mod tests {
         let path = root.path().join("pid");
         let file = PidFile::create(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().trim(), std::process::id().to_string());
-        file.remove();
+        file.remove(true);
         assert!(!path.exists());
         assert!(PidFile::create(&root.path().join("no/such/folder")).is_err());
     }

@@ -101,8 +101,10 @@ pub enum Outcome {
     PropagateAs(Box<OwnedArgs>),
     /// If it changed something, they receive these instead.
     PropagateEach(Vec<OwnedArgs>),
-    /// They receive it as written even if nothing changed (FLUSHALL of nothing, PUBLISH).
+    /// They receive it as written even if nothing changed (FLUSHALL of nothing).
     Forced,
+    /// Replicas receive it as written, the append only file does not (PUBLISH).
+    ForReplicas,
     /// Nothing was there, and nothing was done or replied: the client waits, and the command runs again when one of the keys may
     /// have what it wants. Only where [`DataCtx::may_block`] allows it. Boxed, because the common outcome should stay small.
     Block(Box<Blocking>),

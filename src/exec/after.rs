@@ -33,11 +33,12 @@ pub fn consequences<H: Host>(
     if is_dirty {
         engine.dirty_since_save += engine.keyspace.changes().dirty() - dirty_before;
     }
-    if !engine.journal.is_on() || engine.facts.is_replica {
+    if !engine.journal.is_on() {
         return;
     }
     match outcome {
         Some(Outcome::Forced) => engine.journal.append(db, args),
+        Some(Outcome::ForReplicas) => engine.journal.append_for_replicas(db, args),
         Some(Outcome::Done) if is_dirty => engine.journal.append(db, args),
         Some(Outcome::PropagateAs(rewritten)) if is_dirty => engine.journal.append(db, &rewritten.as_args()),
         Some(Outcome::PropagateEach(all)) if is_dirty => {

@@ -61,7 +61,7 @@ fn attempt<H: Host>(
                 now: engine.now,
                 rng: &mut engine.rng,
                 settings: &engine.settings,
-                is_propagated: engine.journal.is_on() && !engine.facts.is_replica,
+                is_propagated: engine.journal.is_on(),
                 may_block: engine.depth == 0 && matches!(session.kind, Kind::Client | Kind::Monitor),
             };
             handler(&mut ctx, args).map_err(|error| error.to_string())
@@ -80,7 +80,7 @@ fn attempt<H: Host>(
             };
             match handler(&mut ctx, args) {
                 Ok(SessionOutcome::Done) => Ok(Outcome::Done),
-                Ok(SessionOutcome::ToReplicas) => Ok(Outcome::Forced),
+                Ok(SessionOutcome::ToReplicas) => Ok(Outcome::ForReplicas),
                 Ok(SessionOutcome::Reset) => {
                     flow::multi::forget_watches(engine, session);
                     Ok(Outcome::Done)

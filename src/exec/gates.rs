@@ -31,6 +31,8 @@ pub struct Facts {
     pub lacks_good_replicas: bool,
     /// Writes are paused (CLIENT PAUSE, a hand-over): nothing may change, expired keys are hidden and not removed.
     pub is_write_paused: bool,
+    /// The append only file cannot be written or synced: why.
+    pub aof_trouble: Option<String>,
     /// The last save failed, save points exist and `stop-writes-on-bgsave-error` is set.
     pub is_save_failing: bool,
 }
@@ -100,6 +102,9 @@ pub fn after_acl(meta: &Meta, caller: &Caller, facts: &Facts) -> Result<(), Gate
     if facts.is_save_failing && !facts.is_replica && (is_write || is_denyoom || meta.name == "ping") {
         return Err(Gate::Refused(MISCONF_RDB));
     }
+    if facts.aof_trouble.is_some() && !facts.is_replica && (is_write || is_denyoom || meta.name == "ping") {
+        return Err(Gate::AofTrouble);
+    }
     if facts.lacks_good_replicas && !facts.is_replica && is_write {
         return Err(Gate::Refused(NOREPLICAS));
     }
@@ -131,6 +136,8 @@ pub fn after_acl(meta: &Meta, caller: &Caller, facts: &Facts) -> Result<(), Gate
 pub enum Gate {
     /// Refused with this text.
     Refused(Refusal),
+    /// The append only file is in trouble; the text says in which.
+    AofTrouble,
     /// A RESP2 subscriber may only manage its subscriptions; the text names the command.
     SubscriberContext,
 }

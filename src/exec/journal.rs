@@ -12,8 +12,13 @@
 //!              one entry            two entries
 //! ```
 //!
+//! Two read the stream: the replicas and the append only file. What is for replicas alone (PUBLISH) is marked, and left out
+//! of the file.
+//!
 //! Nobody listening (no replica has ever attached, no append-only file) costs one comparison: nothing is encoded.
 //! Large arguments are not copied; they become chunks of their own.
+
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
@@ -29,6 +34,8 @@ pub struct Journal {
     written: u64,
     selected: Option<usize>,
     unit: Unit,
+    /// Parts of the stream that only replicas want, in units of `written`.
+    replicas_only: Vec<Range<u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +44,8 @@ struct Unit {
     /// Where the first entry (or its SELECT) began: chunk number and offset in what was then the tail.
     chunk: usize,
     offset: usize,
+    /// The same in units of `written`.
+    start: u64,
     /// Replaced writes must not be wrapped: active expiry and eviction emit bare entries.
     is_bare: bool,
 }
@@ -75,16 +84,36 @@ impl Journal {
 
     /// Adds one command to the present unit.
     pub fn append(&mut self, db: usize, args: &Args<'_>) {
-        if !self.is_on {
-            return;
+        if self.is_on {
+            self.enter(db);
+            self.encode(args);
         }
+    }
+
+    /// Begins an entry in this database.
+    fn enter(&mut self, db: usize) {
         self.open_entry();
         if self.selected != Some(db) {
             let digits = itoa::Buffer::new().format(db).to_owned();
             self.encode_words(&[b"SELECT", digits.as_bytes()]);
             self.selected = Some(db);
         }
+    }
+
+    /// Adds one command to the present unit, for replicas only.
+    pub fn append_for_replicas(&mut self, db: usize, args: &Args<'_>) {
+        if !self.is_on {
+            return;
+        }
+        self.enter(db);
+        let start = self.written;
         self.encode(args);
+        self.replicas_only.push(start..self.written);
+    }
+
+    /// Takes the parts of what [`Journal::drain`] gives that are for replicas only, in units of [`Journal::written`].
+    pub fn take_replicas_only(&mut self) -> Vec<Range<u64>> {
+        std::mem::take(&mut self.replicas_only)
     }
 
     /// Adds bytes that belong to no database (PING, REPLCONF GETACK *), outside any unit.
@@ -124,7 +153,10 @@ impl Journal {
 
     fn open_entry(&mut self) {
         match self.unit.entries {
-            0 => (self.unit.chunk, self.unit.offset) = (self.chunks.len(), self.tail.len()),
+            0 => {
+                (self.unit.chunk, self.unit.offset) = (self.chunks.len(), self.tail.len());
+                self.unit.start = self.written;
+            }
             1 if !self.unit.is_bare => self.insert_multi(),
             _ => {}
         }
@@ -139,6 +171,9 @@ impl Journal {
         let pieces = [whole.slice(..offset), Bytes::from_static(MULTI), whole.slice(offset..)];
         self.chunks.splice(chunk..=chunk, pieces.into_iter().filter(|piece| !piece.is_empty()));
         self.written += MULTI.len() as u64;
+        for part in self.replicas_only.iter_mut().filter(|part| part.start >= self.unit.start) {
+            *part = part.start + MULTI.len() as u64..part.end + MULTI.len() as u64;
+        }
     }
 
     fn encode(&mut self, args: &Args<'_>) {
@@ -248,6 +283,23 @@ mod tests {
         assert!(chunks.iter().any(|chunk| chunk.as_ptr() == large.as_ptr()));
         assert!(chunks[0].starts_with(b"*1\r\n$5\r\nMULTI"));
         assert_eq!(chunks.iter().map(Bytes::len).sum::<usize>() as u64, written);
+    }
+
+    #[test]
+    fn what_only_replicas_want_is_marked_wherever_multi_moves_it() {
+        let mut journal = on();
+        journal.append_for_replicas(0, &OwnedArgs::of(&[b"PUBLISH", b"c", b"m"]).as_args());
+        add(&mut journal, 0, &[b"SET", b"a", b"1"]);
+        journal.append_for_replicas(0, &OwnedArgs::of(&[b"PUBLISH", b"c", b"n"]).as_args());
+        journal.close_unit();
+        let parts = journal.take_replicas_only();
+        let bytes: Vec<u8> = journal.drain().concat();
+        for (part, message) in parts.iter().zip(["m", "n"]) {
+            let text = &bytes[part.start as usize..part.end as usize];
+            assert_eq!(text, format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$1\r\n{message}\r\n").as_bytes());
+        }
+        assert_eq!(parts.len(), 2);
+        assert!(journal.take_replicas_only().is_empty());
     }
 
     #[test]

@@ -282,6 +282,10 @@ fn admit<H: Host>(
     match gates::after_acl(command.meta, caller, &host.engine().facts) {
         Ok(()) => Ok(()),
         Err(Gate::Refused(text)) => Err(text.into()),
+        Err(Gate::AofTrouble) => {
+            let trouble = host.engine().facts.aof_trouble.as_deref().unwrap_or_default();
+            Err(format!("MISCONF Errors writing to the AOF file: {trouble}").into())
+        }
         Err(Gate::SubscriberContext) => Err(crate::session::admission::subscriber_text(&command.full_name).into()),
     }
 }

@@ -9,6 +9,7 @@
 //!       └───────── failure, close, end of stream, error: gone ─────────────────┘
 //! ```
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -135,6 +136,8 @@ pub(super) enum WriteOutcome {
     More,
     /// The socket is full.
     Blocked,
+    /// What is left may not be sent yet.
+    Held,
     /// The connection failed.
     Failed(io::Error),
 }
@@ -165,6 +168,17 @@ pub struct Conn {
     pub(super) read_chunk: usize,
     bytes_in: u64,
     bytes_out: u64,
+    /// Parts of the output that may not be sent yet, in order.
+    gates: VecDeque<Gate>,
+    /// Output before this place is open or behind a gate.
+    gated_to: u64,
+}
+
+/// Output from `from` on (counted like `bytes_out`) waits until `ticket` is released.
+#[derive(Clone, Copy, Debug)]
+struct Gate {
+    from: u64,
+    ticket: u64,
 }
 
 impl Conn {
@@ -186,6 +200,44 @@ impl Conn {
             read_chunk: READ_CHUNK,
             bytes_in: 0,
             bytes_out: 0,
+            gates: VecDeque::new(),
+            gated_to: 0,
+        }
+    }
+
+    /// What was written since this was last called is not sent before `ticket` is released. False when that is nothing.
+    pub(super) fn hold(&mut self, ticket: u64) -> bool {
+        let end = self.bytes_out + self.out.len() as u64;
+        let from = self.gated_to.max(self.bytes_out);
+        if end <= from {
+            return false;
+        }
+        self.gated_to = end;
+        if self.gates.back().is_none_or(|gate| gate.ticket < ticket) {
+            self.gates.push_back(Gate { from, ticket });
+        }
+        true
+    }
+
+    /// Opens the gates up to `ticket`. Whether something may be sent that was held.
+    pub(super) fn release(&mut self, ticket: u64) -> bool {
+        let before = self.gates.len();
+        while self.gates.front().is_some_and(|gate| gate.ticket <= ticket) {
+            self.gates.pop_front();
+        }
+        self.gates.len() < before
+    }
+
+    /// Whether some of the output is held.
+    pub(super) fn is_held(&self) -> bool {
+        !self.gates.is_empty()
+    }
+
+    /// How many bytes of the output may be sent.
+    pub(super) fn sendable(&self) -> usize {
+        match self.gates.front() {
+            None => self.out.len(),
+            Some(gate) => (gate.from - self.bytes_out) as usize,
         }
     }
 
@@ -309,9 +361,16 @@ impl Conn {
 
     /// One write of what waits, at most about `bytes_max` of it.
     pub(super) fn write(&mut self, bytes_max: usize) -> WriteOutcome {
+        let bytes_max = bytes_max.min(self.sendable());
+        if bytes_max == 0 && self.is_held() {
+            return WriteOutcome::Held;
+        }
         let result = loop {
             let (result, asked) = match self.out.as_single() {
-                Some(bytes) => (rustix::io::write(&self.socket, bytes), bytes.len()),
+                Some(bytes) => {
+                    let bytes = if self.gates.is_empty() { bytes } else { &bytes[..bytes.len().min(bytes_max)] };
+                    (rustix::io::write(&self.socket, bytes), bytes.len())
+                }
                 None => {
                     let pieces = self.out.iovecs(bytes_max);
                     let asked = pieces.iter().map(|piece: &IoSlice<'_>| piece.len()).sum();
@@ -330,6 +389,7 @@ impl Conn {
                 match (count < asked, self.out.is_empty()) {
                     (true, _) => WriteOutcome::Blocked,
                     (false, true) => WriteOutcome::Drained,
+                    (false, false) if self.is_held() && self.sendable() == 0 => WriteOutcome::Held,
                     (false, false) => WriteOutcome::More,
                 }
             }

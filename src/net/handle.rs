@@ -72,6 +72,8 @@ pub struct Net {
     pub(super) timers: Timers,
     /// Connections with output that was not offered to the system yet.
     pub(super) dirty: Vec<ConnId>,
+    /// Connections part of whose output is held.
+    held: Vec<ConnId>,
     /// Connections to read from.
     pub(super) to_read: Vec<ConnId>,
     /// Connections to announce as received although nothing new came.
@@ -96,6 +98,7 @@ impl Net {
             listeners: Vec::new(),
             timers: Timers::new(),
             dirty: Vec::new(),
+            held: Vec::new(),
             to_read: Vec::new(),
             to_announce: Vec::new(),
             queued: VecDeque::new(),
@@ -318,6 +321,30 @@ impl Net {
         }
     }
 
+    /// Holds back what was written to a connection since this was last called for it, until [`Net::release_output`] with at
+    /// least this ticket. What is written later to the same connection comes after it. Tickets never become smaller.
+    pub fn hold_output(&mut self, id: ConnId, ticket: u64) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let was_held = conn.is_held();
+        if conn.hold(ticket) && !was_held {
+            self.held.push(id);
+        }
+    }
+
+    /// Lets go what was held for tickets up to this one.
+    pub fn release_output(&mut self, ticket: u64) {
+        let mut held = std::mem::take(&mut self.held);
+        held.retain(|&id| {
+            let Some(conn) = self.conns.get_mut(id) else { return false };
+            if conn.release(ticket) && !conn.is_dirty {
+                conn.is_dirty = true;
+                self.dirty.push(id);
+            }
+            conn.is_held()
+        });
+        self.held = held;
+    }
+
     /// Stops reading from a connection: what it sends stays with the system, and in the end with the sender.
     pub fn pause_reading(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.get_mut(id) {
@@ -486,6 +513,7 @@ impl Net {
                 conn.is_blocked = true;
                 app.congested(self, id);
             }
+            WriteOutcome::Held => app.congested(self, id),
             WriteOutcome::Failed(error) => return self.end(app, id, Closed::WriteFailed(error)),
         }
         if is_low && self.is_open(id) {

@@ -3,7 +3,8 @@
 //! Both halves of replication work on this one value. A master appends what it executes; a replica appends, byte for
 //! byte, what its master sent and it has executed. Either may then serve replicas of its own from the same place.
 //!
-//! Without a backlog nobody reads the stream, so it has no bytes and the offset stands still.
+//! Without a backlog nobody reads the stream, but its bytes are counted: the offset also says how far the append only file
+//! is on disk.
 
 use bytes::Bytes;
 
@@ -60,18 +61,18 @@ impl History {
         }
     }
 
-    /// Appends stream bytes. Without a backlog they are not counted.
+    /// Appends stream bytes.
     pub fn append(&mut self, bytes: &[u8]) {
         if let Some(backlog) = &mut self.backlog {
             backlog.append(bytes);
-            self.end += bytes.len() as u64;
         }
+        self.end += bytes.len() as u64;
     }
 
     /// Appends stream bytes, sharing them when they are long.
     pub fn append_shared(&mut self, bytes: Bytes) {
+        self.end += bytes.len() as u64;
         if let Some(backlog) = &mut self.backlog {
-            self.end += bytes.len() as u64;
             backlog.append_shared(bytes);
         }
     }
@@ -158,18 +159,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_backlog_the_offset_stands_still() {
+    fn without_a_backlog_bytes_are_counted_and_not_kept() {
         let mut rng = Rng::seeded(1);
         let mut history = History::new(&mut rng, 16 * 1024);
         let first = history.identity().id();
-        history.append(b"not counted");
-        assert_eq!((history.end(), history.holds(1)), (0, false));
+        history.append(b"not kept");
+        assert_eq!((history.end(), history.holds(1)), (8, false));
         history.begin(&mut rng);
         assert_ne!(history.identity().id(), first);
-        history.append(b"counted");
+        history.append(b"kept");
         history.append_shared(Bytes::from_static(b"!"));
-        assert_eq!((history.end(), history.holds(1), history.holds(9)), (8, true, true));
-        assert_eq!(history.read(9), None);
+        assert_eq!((history.end(), history.holds(8), history.holds(9), history.holds(14)), (13, false, true, true));
+        assert_eq!(history.read(14), None);
     }
 
     #[test]

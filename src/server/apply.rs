@@ -35,11 +35,10 @@ impl Turn<'_> {
                 startup::set_log_level(after.logging.loglevel);
                 Ok(())
             }
-            Apply::AppendOnly if after.persistence.appendonly => {
-                tracing::warn!(
-                    "The append only file is not in effect in this version of rredis: CONFIG SET appendonly yes is refused."
-                );
-                Err("Unable to turn on AOF. Check server logs.".into())
+            Apply::AppendOnly if after.persistence.appendonly => self.start_aof(),
+            Apply::AppendOnly => {
+                self.stop_aof();
+                Ok(())
             }
             // Read where they are used, or refreshed at the end.
             Apply::Backlog
@@ -54,11 +53,10 @@ impl Turn<'_> {
             | Apply::Encoding
             | Apply::SlowLog
             | Apply::Latency
+            | Apply::AppendFsync
             | Apply::Acl => Ok(()),
             // Not in effect yet; CONFIG SET names them in the log.
-            Apply::AppendOnly
-            | Apply::AppendFsync
-            | Apply::Tls
+            Apply::Tls
             | Apply::MaxMemory
             | Apply::ProcTitle
             | Apply::OomScore
@@ -74,6 +72,7 @@ impl Turn<'_> {
         self.server.refresh_settings();
         self.server.refresh_facts();
         self.configure_replication();
+        self.configure_aof();
         self.server.refresh_replication_facts();
     }
 

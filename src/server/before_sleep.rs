@@ -5,10 +5,12 @@
 //!  2. recurring work that is due
 //!  3. the journal goes to the backlog and the replicas
 //!  4. a slice of a running snapshot, or of loading
-//!  5. the loop sends everybody's output
+//!  5. the append only file is written, and its sync asked for
+//!  6. the loop sends everybody's output, except what waits for a sync
 //! ```
 //!
-//! No reply leaves before the write it acknowledges is on its way to the replicas: 3 comes before 5.
+//! No reply leaves before the write it acknowledges is on its way to the replicas and as safe as `appendfsync` says: 3 and 5
+//! come before 6.
 
 use std::rc::Rc;
 
@@ -38,6 +40,8 @@ impl Turn<'_> {
         next = next.min(self.end_turn_of_replication());
         next = next.min(self.end_turn_of_snapshots());
         next = next.min(self.end_turn_of_loading());
+        next = next.min(self.end_turn_of_aof_loading());
+        next = next.min(self.end_turn_of_aof());
         if self.server.expire.is_behind {
             next = now;
         }
@@ -88,9 +92,20 @@ impl Turn<'_> {
     }
 
     fn answer_timeout(&mut self, id: ClientId, reason: BlockReason) {
-        if let BlockReason::Wait { offset, .. } = reason {
-            let count = self.server.replicas_at(offset);
-            self.answer_blocked(id, |reply| reply.int(count as i64));
+        match reason {
+            BlockReason::Wait { offset, .. } => {
+                let count = self.server.replicas_at(offset);
+                self.answer_blocked(id, |reply| reply.int(count as i64));
+            }
+            BlockReason::WaitAof { offset, .. } => {
+                let (local, count) = (self.server.is_synced_to(offset), self.server.replicas_synced_to(offset));
+                self.answer_blocked(id, |reply| {
+                    reply.array(2);
+                    reply.int(i64::from(local));
+                    reply.int(count as i64);
+                });
+            }
+            BlockReason::Keys | BlockReason::Shutdown => {}
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::keyspace::{Keyspace, Recency};
 use crate::net::{ListenOptions, ListenReport, Loop, Net};
 use crate::persist::writer::Wake;
 use crate::server::dispatch::CommandTable;
+use crate::server::drivers::aof::Aof;
 use crate::server::drivers::repl::Replication;
 use crate::server::drivers::saves::Snapshots;
 use crate::server::{COMPATIBLE_VERSION, Identity, Server, dispatch};
@@ -34,7 +35,8 @@ impl Server {
         let table = dispatch::table();
         let databases = config.keyspace.databases;
         let repl = Replication::new(&config, Rng::seeded(rng.next_u64()), now.mono);
-        let snapshots = Snapshots::new(Arc::new(RealFiles), wake, identity.pid, now);
+        let snapshots = Snapshots::new(Arc::new(RealFiles), wake.clone(), identity.pid, now);
+        let aof = Aof::new(Arc::new(RealFiles), wake, identity.pid, &config);
         let mut engine = Engine {
             keyspace: Keyspace::new(databases, Rng::seeded(rng.next_u64())),
             journal: Default::default(),
@@ -69,6 +71,8 @@ impl Server {
             unblocked: Vec::new(),
             repl,
             snapshots,
+            aof,
+            aof_loading: None,
             loading: None,
             exit_code: 0,
             cron: Default::default(),
@@ -225,19 +229,29 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
         tracing::warn!("Failed listening on port {} (tcp), aborting.", server.engine.config.network.port);
         return Ok(1);
     }
-    match server.begin_loading() {
-        Ok(true) => {}
-        Ok(false) => tracing::info!("Ready to accept connections tcp"),
-        Err(_) => return Ok(1),
+    let is_loading = match server.begin_loading_aof() {
+        Ok(is_loading) if server.engine.config.persistence.appendonly => is_loading,
+        Ok(_) => match server.begin_loading() {
+            Ok(is_loading) => is_loading,
+            Err(_) => return Ok(1),
+        },
+        Err(()) => return Ok(1),
+    };
+    if !is_loading {
+        tracing::info!("Ready to accept connections tcp");
     }
     supervisor.tell_ready();
     let result = event_loop.run(&mut server);
+    // What made the program fail shall stay the last line of the log.
+    let has_failed = server.exit_code != 0;
     if let Some(file) = pid_file {
-        file.remove();
+        file.remove(!has_failed);
     }
     let socket = &server.engine.config.network.unixsocket;
     if !socket.as_os_str().is_empty() {
-        tracing::info!("Removing the unix socket file.");
+        if !has_failed {
+            tracing::info!("Removing the unix socket file.");
+        }
         let _ = std::fs::remove_file(socket);
     }
     if server.exit_code == 0 && result.is_ok() {

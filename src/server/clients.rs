@@ -48,6 +48,15 @@ pub enum BlockReason {
         /// Stream position.
         offset: u64,
     },
+    /// WAITAOF: this offset to be on disk here and at so many replicas.
+    WaitAof {
+        /// 1 when the own AOF counts.
+        local: u64,
+        /// Replicas.
+        replicas: u64,
+        /// Stream position.
+        offset: u64,
+    },
     /// SHUTDOWN waits for replicas to catch up.
     Shutdown,
 }

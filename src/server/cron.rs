@@ -58,6 +58,7 @@ impl Turn<'_> {
         if now >= self.server.cron.next_sample {
             self.server.cron.next_sample = now + 100;
             self.cron_of_snapshots();
+            self.cron_of_aof();
             self.collect_traffic();
             self.server.engine.counters.sample(now);
             crate::base::alloc::observe_peak();

@@ -105,6 +105,7 @@ impl Host for Turn<'_> {
             let result = act(self, &mut session, &mut out);
             if self.server.engine.journal.written() != written {
                 session.written_to = self.server.stream_end();
+                self.server.aof.note_writer(conn);
             }
             self.net.put_out(conn, out);
             result

@@ -32,6 +32,8 @@ use crate::session::context::{Pause, Unblock};
 use clients::Clients;
 use cron::{Cron, ExpireFigures};
 use dispatch::CommandTable;
+use drivers::aof::Aof;
+use drivers::aof::load::AofLoading;
 use drivers::loading::Loading;
 use drivers::repl::Replication;
 use drivers::saves::Snapshots;
@@ -73,6 +75,10 @@ pub struct Server {
     exit_code: i32,
     /// Saves, and snapshots for replicas.
     pub snapshots: Snapshots,
+    /// The append only file.
+    pub aof: Aof,
+    /// It, while it is loaded at the start.
+    aof_loading: Option<AofLoading>,
     /// Recurring work.
     cron: Cron,
     /// Active expiry.

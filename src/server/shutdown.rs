@@ -119,6 +119,27 @@ impl Turn<'_> {
         }
     }
 
+    /// Brings the append only file to the disk. False when the program must stay up.
+    fn leave_aof(&mut self, wish: Wish) -> bool {
+        if self.server.aof.is_starting() {
+            // What is in the files is older than the data, or there is nothing.
+            if !wish.force {
+                tracing::warn!("Writing initial AOF, can't exit.");
+                return false;
+            }
+            tracing::warn!("Writing initial AOF. Exit anyway.");
+        }
+        if self.server.aof.is_rewriting() {
+            tracing::warn!("There is a child rewriting the AOF. Killing it!");
+            self.cancel_rewrite();
+        }
+        if self.flush_aof_for_good() || wish.force {
+            return true;
+        }
+        tracing::warn!("Error trying to write the AOF, can't exit.");
+        false
+    }
+
     /// Saves if it must, and ends the loop.
     fn leave(&mut self, wish: Wish) -> Progress {
         let engine = &self.server.engine;
@@ -135,6 +156,9 @@ impl Turn<'_> {
                 }
                 tracing::warn!("Error trying to save the DB, but leaving all the same, as FORCE asks. {error}");
             }
+        }
+        if may_save && !self.leave_aof(wish) {
+            return Progress::Failed;
         }
         self.server.is_leaving = true;
         Progress::Leaving

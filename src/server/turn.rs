@@ -156,6 +156,7 @@ impl Turn<'_> {
             };
             if self.server.engine.journal.written() != written {
                 session.written_to = self.server.stream_end();
+                self.server.aof.note_writer(conn);
             }
             if out.len() > READ_CHUNK && self.is_output_over(&mut session, out.len()) {
                 session.marks.is_closing_asap = true;

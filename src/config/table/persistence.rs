@@ -50,7 +50,6 @@ pub static GROUP: Group = Group {
             name: "rdb-save-incremental-fsync",
             kind: flag!(persistence.rdb_save_incremental_fsync, true),
             apply: Some(Apply::Snapshots),
-            effect: NotYet,
             doc: "Bring the file to the disk every few megabytes instead of all at once at the end.",
             ..RUNTIME
         },
@@ -105,88 +104,82 @@ pub static GROUP: Group = Group {
             kind: flag!(persistence.appendonly, false),
             flags: Flags::DENY_LOADING,
             apply: Some(Apply::AppendOnly),
-            effect: NotYet,
-            doc: "Write every change to a log that is replayed at start.",
+            doc: "Write every change to files that are read again at start. Then the RDB file is not looked at. Switched on at run \
+                  time, it counts as soon as a first image of the data is complete.",
             ..RUNTIME
         },
         Directive {
             name: "appendfilename",
             kind: text!(persistence.appendfilename, "appendonly.aof"),
             check: Some(special::appendfilename_is_a_name),
-            effect: NotYet,
-            doc: "First part of the names of its files.",
+            doc: "First part of the names of these files.",
             ..START
         },
         Directive {
             name: "appenddirname",
             kind: text!(persistence.appenddirname, "appendonlydir"),
             check: Some(special::appenddirname_is_a_name),
-            effect: NotYet,
-            doc: "Folder of its files, inside dir.",
+            doc: "Folder of these files, inside dir. To copy them from a running server, first set auto-aof-rewrite-percentage to 0 and \
+                  wait until no rewrite runs, or begin with the manifest and copy again if it changed meanwhile.",
             ..START
         },
         Directive {
             name: "appendfsync",
             kind: word!(persistence.appendfsync: AppendFsync::Everysec),
             apply: Some(Apply::AppendFsync),
-            effect: NotYet,
-            doc: "When it is brought to the disk.",
+            doc: "When changes are brought to the disk. always: before their reply, one sync for all clients who wait. everysec: once a \
+                  second, so a power cut can cost the last two. no: when the system pleases.",
             ..RUNTIME
         },
         Directive {
             name: "no-appendfsync-on-rewrite",
             kind: flag!(persistence.no_appendfsync_on_rewrite, false),
-            effect: NotYet,
-            doc: "Do not bring it to the disk while a snapshot or rewrite is being written.",
+            doc: "Do not sync while a snapshot or rewrite is being written. A power cut then can cost much more.",
             ..RUNTIME
         },
         Directive {
             name: "auto-aof-rewrite-percentage",
             kind: integer!(Int, persistence.auto_aof_rewrite_percentage, 100, 0..=INT_MAX),
-            effect: NotYet,
-            doc: "Growth in per cent since the last rewrite that starts the next one. 0: never.",
+            doc: "Growth in per cent since the last rewrite that starts the next one, which replaces all files by new ones without \
+                  history. 0: never.",
             ..RUNTIME
         },
         Directive {
             name: "auto-aof-rewrite-min-size",
             kind: integer!(Bytes, persistence.auto_aof_rewrite_min_size, 64 * MIB, 0..=LONG_MAX),
-            effect: NotYet,
-            doc: "Size below which it is not rewritten by itself.",
+            doc: "Size of all files together up to which they are not rewritten without being asked.",
             ..RUNTIME
         },
         Directive {
             name: "aof-rewrite-incremental-fsync",
             kind: flag!(persistence.aof_rewrite_incremental_fsync, true),
-            effect: NotYet,
-            doc: "Bring a rewritten file to the disk in small steps.",
+            doc: "Bring a file that is being rewritten to the disk every few megabytes instead of all at once at the end.",
             ..RUNTIME
         },
         Directive {
             name: "aof-load-truncated",
             kind: flag!(persistence.aof_load_truncated, true),
-            effect: NotYet,
-            doc: "Start although the end of the file is cut off.",
+            doc: "Start although the end of the last file is cut off, as a crash may leave it: what is incomplete is removed and logged. \
+                  With no, the server does not start and changes nothing.",
             ..RUNTIME
         },
         Directive {
             name: "aof-use-rdb-preamble",
             kind: flag!(persistence.aof_use_rdb_preamble, true),
-            effect: NotYet,
-            doc: "Begin rewritten files with an RDB image.",
+            doc: "Write bases as RDB images, which are smaller and faster to load. With no, they consist of commands.",
             ..RUNTIME
         },
         Directive {
             name: "aof-timestamp-enabled",
             kind: flag!(persistence.aof_timestamp_enabled, false),
-            effect: NotYet,
-            doc: "Write time stamps, so that it can be cut at a moment.",
+            doc: "Write time stamps between the changes, so that the files can be cut at a moment (redis-check-aof). Servers before \
+                  7.0 can't read them.",
             ..RUNTIME
         },
         Directive {
             name: "aof-disable-auto-gc",
             kind: flag!(persistence.aof_disable_auto_gc, false),
             flags: Flags::HIDDEN,
-            effect: NotYet,
             doc: "Keep files that are no longer needed, for tests.",
             ..RUNTIME
         },

@@ -19,6 +19,7 @@
 //! *`rdb-key-save-delay`* makes a snapshot slow on purpose, for tests. Redis's child sleeps after each key; here the walk
 //! only goes on, and the end is only reached, once as much time has passed as those pauses would have taken.
 
+pub mod commands;
 mod sink;
 
 use std::any::Any;
@@ -43,6 +44,21 @@ pub struct Settings {
     pub write_recency: WriteRecency,
     /// Leave the keys out: a replica asked for the rest only.
     pub skip_keys: bool,
+    /// What the image looks like.
+    pub form: Form,
+}
+
+/// What an image looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// RDB.
+    #[default]
+    Rdb,
+    /// Commands that make the data, for an AOF without RDB (`aof-use-rdb-preamble no`).
+    Commands {
+        /// Begin with a time stamp.
+        stamp: bool,
+    },
 }
 
 /// Where a snapshot stands.

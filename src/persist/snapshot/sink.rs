@@ -7,7 +7,8 @@ use crate::keyspace::{CutSink, Recency, SegmentView};
 use crate::rdb::encode::{Chunk, KeyFacts};
 use crate::rdb::header::Header;
 
-use super::Settings;
+use super::commands::Writer;
+use super::{Form, Settings};
 
 /// A chunk is passed on when it holds this much: large enough that handing it over costs nothing per key, small enough
 /// that the writer always has something to do.
@@ -28,6 +29,7 @@ pub enum WriteRecency {
 /// Takes segments, gives chunks.
 pub(super) struct Recorder {
     compress: bool,
+    form: Form,
     write_recency: WriteRecency,
     recency: Recency,
     now: UnixMillis,
@@ -49,6 +51,7 @@ impl Recorder {
     pub fn new(settings: &Settings, recency: Recency, now: UnixMillis) -> Recorder {
         Recorder {
             compress: settings.compress,
+            form: settings.form,
             write_recency: settings.write_recency,
             recency,
             now,
@@ -67,12 +70,19 @@ impl Recorder {
 
     /// Lays out the beginning of the file.
     pub fn open(&mut self, header: &Header) {
-        header.write(&mut self.current);
+        match self.form {
+            Form::Rdb => header.write(&mut self.current),
+            Form::Commands { stamp: true } => Writer(&mut self.current).stamp(header.created),
+            Form::Commands { stamp: false } => {}
+        }
     }
 
     /// Says how many keys will come for a database. Segments of databases come in any order, so all of this is said at
     /// the beginning.
     pub fn announce(&mut self, db: u32, keys: u64, expires: u64) {
+        if self.form != Form::Rdb {
+            return;
+        }
         self.current.select_db(u64::from(db));
         self.current.resize_db(keys, expires);
         self.db = Some(db);
@@ -81,7 +91,9 @@ impl Recorder {
     /// Lays out the end. Nothing may follow.
     pub fn close(&mut self) {
         assert!(!self.is_closed, "a snapshot has one end");
-        self.current.eof();
+        if self.form == Form::Rdb {
+            self.current.eof();
+        }
         self.is_closed = true;
         self.pass_on();
     }
@@ -116,10 +128,17 @@ impl CutSink for Recorder {
         }
         assert!(!self.is_closed, "the cut is over when the end is laid out");
         if self.db != Some(db) {
-            self.current.select_db(u64::from(db));
+            match self.form {
+                Form::Rdb => self.current.select_db(u64::from(db)),
+                Form::Commands { .. } => Writer(&mut self.current).select(db),
+            }
             self.db = Some(db);
         }
         for entry in entries.iter() {
+            if self.form != Form::Rdb {
+                Writer(&mut self.current).key(entry.key(), entry.value(), entry.expiry());
+                continue;
+            }
             let mut facts = KeyFacts { expiry: entry.expiry(), ..KeyFacts::default() };
             match self.write_recency {
                 WriteRecency::No => {}

@@ -95,7 +95,7 @@ impl Run {
 }
 
 const COMPRESSED: Settings =
-    Settings { compress: true, key_delay: 0, write_recency: WriteRecency::No, skip_keys: false };
+    Settings { compress: true, key_delay: 0, write_recency: WriteRecency::No, skip_keys: false, form: Form::Rdb };
 
 /// Writes at random for `steps` steps; `model` follows.
 fn churn(keyspace: &mut Keyspace, model: &mut Model, rng: &mut Rng, steps: u32) {

@@ -180,19 +180,19 @@ fn a_line_that_does_not_end_is_not_waited_for() {
 #[test]
 fn the_first_replica_gives_the_history_a_name_and_the_snapshot_starts_with_its_end() {
     let mut node = node(at_once());
-    node.propagate(b"not counted");
+    node.propagate(b"not a byte!");
     let before = node.history().identity().id();
     let out = told(&mut node, T0, psync(1, b"?", -1));
     assert_ne!(node.history().identity().id(), before);
     // No capa eof: to disk.
     assert!(matches!(out[..], [Output::Attached(_), Output::StartSnapshot { kind: SnapshotKind::Disk, .. }]));
     let out = told(&mut node, T0, Input::SnapshotStarted(SnapshotKind::Disk));
-    assert_eq!(text(&out), format!("+FULLRESYNC {} 0\r\n", node.history().identity().id()));
+    assert_eq!(text(&out), format!("+FULLRESYNC {} 11\r\n", node.history().identity().id()));
     assert!(out.contains(&Output::Reselect));
     node.propagate(b"while the snapshot runs");
     // Another one may share it; its offset is that of the cut.
     let out = told(&mut node, T0, psync(2, b"other", 4));
-    assert_eq!(text(&out), format!("+FULLRESYNC {} 0\r\n", node.history().identity().id()));
+    assert_eq!(text(&out), format!("+FULLRESYNC {} 11\r\n", node.history().identity().id()));
     let out = told(&mut node, T0, Input::SnapshotEnded { ok: true });
     assert_eq!(out, [Output::SendFile(ClientId(1)), Output::SendFile(ClientId(2))]);
     assert_eq!(node.master().replicas()[0].state_name(), "send_bulk");

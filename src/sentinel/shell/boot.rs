@@ -167,7 +167,7 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
     supervisor.tell_ready();
     let result = event_loop.run(&mut program);
     if let Some(file) = pid_file {
-        file.remove();
+        file.remove(true);
     }
     tracing::warn!("Sentinel is now ready to exit, bye bye...");
     result.map_err(|error| format!("the event loop failed: {error}"))?;

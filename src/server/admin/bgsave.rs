@@ -1,12 +1,13 @@
 //! BGSAVE [SCHEDULE]: writes the RDB file while the server goes on.
 //!
-//! Reply:   `Background saving started`, or `Background saving scheduled` inside MULTI.
-//! Errors:  `ERR Background save already in progress`; a syntax error for any other word.
+//! Reply:   `Background saving started`, or `Background saving scheduled` inside MULTI or while the AOF is rewritten.
+//! Errors:  `ERR Background save already in progress`; `ERR Another child process is active (AOF?) …` without SCHEDULE while
+//!          the AOF is rewritten; a syntax error for any other word.
 //! Source:  redis.io/commands/bgsave, since 1.0.0; SCHEDULE since 3.2.2.
 //!
 //! The image is that of the moment of the answer. Inside MULTI it is taken after EXEC, as soon as no other snapshot runs,
-//! because a transaction may not be half in it. SCHEDULE matters where something else than a save can be in the way; a
-//! snapshot for replicas counts as a save here, as it does in Redis.
+//! because a transaction may not be half in it. SCHEDULE matters while the append only file is being rewritten; a snapshot for
+//! replicas counts as a save here, as it does in Redis.
 
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::resp::args::Args;
@@ -38,8 +39,21 @@ fn bgsave(turn: &mut Turn<'_>, _: &mut Session, args: &Args<'_>, mut reply: Repl
     if args.len() > 2 || (args.len() == 2 && !args.is(1, "schedule")) {
         return Err(CommandError::Syntax);
     }
-    if turn.server.snapshots.target().is_some() {
-        return Err(CommandError::err("Background save already in progress"));
+    let is_scheduling = args.len() == 2;
+    match turn.is_image_running() {
+        Some(Target::AofBase) if is_scheduling => {
+            turn.server.snapshots.schedule();
+            reply.simple("Background saving scheduled");
+            return Ok(Outcome::Done);
+        }
+        Some(Target::AofBase) => {
+            return Err(CommandError::err(
+                "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a \
+                 BGSAVE whenever possible.",
+            ));
+        }
+        Some(_) => return Err(CommandError::err("Background save already in progress")),
+        None => {}
     }
     if turn.server.engine.depth > 0 {
         turn.server.snapshots.schedule();

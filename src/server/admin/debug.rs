@@ -75,6 +75,15 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
         }
         (b"populate", 3..=5) => populate(turn, session, args, &mut reply)?,
         (b"reload", 2..) => reload(turn, args, &mut reply)?,
+        (b"loadaof", 2) => {
+            turn.debug_load_aof().map_err(CommandError::text)?;
+            reply.ok();
+        }
+        (b"aof-flush-sleep", 3) => {
+            let us = number::parse_u64(args.get(2)).ok_or(CommandError::NotInteger)?;
+            turn.server.aof.flush_sleep_us = us;
+            reply.ok();
+        }
         (b"protocol", 3) => protocol(args.get(2), &mut reply)?,
         (b"stringmatch-len", 4) => {
             let length = number::parse_u64(args.get(3)).filter(|n| *n <= 1 << 30).ok_or(CommandError::NotInteger)?;
@@ -106,10 +115,14 @@ fn is_one(args: &Args<'_>, index: usize) -> bool {
 fn help(reply: &mut Reply<'_>) {
     const LINES: &[&str] = &[
         "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "AOF-FLUSH-SLEEP <microsec>",
+        "    Sleep before each write to the append only file.",
         "DIGEST",
         "    A digest of the whole data set: equal data, equal digest.",
         "DIGEST-VALUE <key> [<key> ...]",
         "    A digest of each key's value and expiry.",
+        "LOADAOF",
+        "    Write what waits for the append only file, empty the data set and load it from the files.",
         "OBJECT <key>",
         "    What is known about a key's value.",
         "PAUSE-CRON <0|1>",

@@ -1,5 +1,6 @@
 //! Commands that see the whole server. One file each, with its declaration.
 
+mod bgrewriteaof;
 mod bgsave;
 mod config;
 mod dbsize;
@@ -19,6 +20,7 @@ mod slowlog;
 mod swapdb;
 mod time;
 mod wait;
+mod waitaof;
 
 use crate::commands::contract::CommandResult;
 use crate::resp::args::Args;
@@ -32,6 +34,7 @@ pub type AdminHandler = for<'t, 'a, 'r> fn(&mut Turn<'t>, &mut Session, &Args<'a
 
 /// All of them.
 pub const TABLE: &[&Spec<AdminHandler>] = &[
+    &bgrewriteaof::SPEC,
     &bgsave::SPEC,
     &config::GET,
     &config::HELP,
@@ -61,6 +64,7 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
     &swapdb::SPEC,
     &time::SPEC,
     &wait::SPEC,
+    &waitaof::SPEC,
 ];
 
 /// Commands that only hold subcommands.

@@ -11,6 +11,7 @@ use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use crate::server::Turn;
 use crate::server::admin::AdminHandler;
+use crate::server::drivers::saves::Target;
 use crate::session::Session;
 use crate::spec::{Arity, Flags, Group, Meta, Spec};
 
@@ -30,7 +31,7 @@ pub const SPEC: Spec<AdminHandler> = Spec {
 };
 
 fn save(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
-    if turn.server.snapshots.target().is_some() {
+    if turn.server.snapshots.target().is_some_and(|target| target != Target::AofBase) {
         return Err(CommandError::err("Background save already in progress"));
     }
     if turn.save_now().is_err() {

@@ -1,7 +1,7 @@
 //! When snapshots are taken, and what is known of them afterwards.
 //!
-//! A snapshot goes to the RDB file (SAVE, BGSAVE, save points, a replica's full resync by disk) or to replicas directly.
-//! Redis forks for both; here [`persist::snapshot`](crate::persist::snapshot) walks the tables by slices and a thread
+//! A snapshot goes to the RDB file (SAVE, BGSAVE, save points, a replica's full resync by disk), to replicas directly, or
+//! becomes the base of the AOF. Redis forks for each; here [`persist::snapshot`](crate::persist::snapshot) walks the tables by slices and a thread
 //! finishes the bytes. There is one at a time, as Redis has one child at a time:
 //!
 //! ```text
@@ -31,7 +31,7 @@ use crate::config::model::{Config, Persistence};
 use crate::config::values::EvictionPolicy;
 use crate::exec::Engine;
 use crate::persist::rdb_file::{Footer, Plan, RdbFile, SaveError};
-use crate::persist::snapshot::{Figures, Progress, Settings, Snapshot, WriteRecency};
+use crate::persist::snapshot::{Figures, Form, Progress, Settings, Snapshot, WriteRecency};
 use crate::persist::writer::{Flow, Report, Wake, Writer};
 use crate::rdb::header::{Header, ReplFacts};
 
@@ -43,6 +43,8 @@ const RETRY_DELAY: i64 = 5;
 pub enum Target {
     /// The RDB file.
     File,
+    /// The next base of the AOF.
+    AofBase,
     /// Replicas, directly.
     Stream {
         /// They want no keys (`REPLCONF rdb-filter-only`).
@@ -190,14 +192,16 @@ impl Snapshots {
                 info!("Background saving started by pid {}", self.pid);
                 Writer::file(self.files.clone(), self.plan(&engine.config), wake)
             }
+            Target::AofBase => Writer::file(self.files.clone(), self.aof_plan(&engine.config), wake),
             Target::Stream { .. } => {
                 info!("Background RDB transfer started by pid {}", self.pid);
                 Writer::stream(persistence.rdbcompression, persistence.rdbchecksum, wake)
             }
         };
         let skip_keys = target == Target::Stream { skip_keys: true };
-        let settings = Settings { skip_keys, ..settings(&engine.config) };
-        let header = header(engine, repl);
+        let is_aof_base = target == Target::AofBase;
+        let settings = Settings { skip_keys, form: form(engine, is_aof_base), ..settings(&engine.config) };
+        let header = Header { is_aof_base, ..header(engine, repl) };
         let snapshot = Snapshot::begin(&mut engine.keyspace, &header, settings, now.mono_us);
         self.running = Some(Running {
             snapshot: Some(snapshot),
@@ -264,10 +268,14 @@ impl Snapshots {
             snapshot.end(&mut engine.keyspace);
         }
         self.record.last_memory = running.figures.queued_peak;
+        if running.target == Target::AofBase {
+            happened.push(Happened::Ended { target: running.target, ok });
+            return;
+        }
         self.record.last_slice_max_us = running.figures.slice_max_us;
         self.record.last_seconds = Some(seconds_since(running.started, engine.now));
         let what = match running.target {
-            Target::File => "saving",
+            Target::File | Target::AofBase => "saving",
             Target::Stream { .. } => "transfer",
         };
         match ok {
@@ -294,6 +302,7 @@ impl Snapshots {
         }
         match running.target {
             Target::File => info!("Background saving was cancelled"),
+            Target::AofBase => info!("Background AOF rewrite was cancelled"),
             Target::Stream { .. } => info!("Background RDB transfer was cancelled"),
         }
         self.untold.push(Happened::Ended { target: running.target, ok: false });
@@ -316,25 +325,8 @@ impl Snapshots {
         assert!(self.running.is_none(), "one snapshot at a time");
         self.record.saves += 1;
         let plan = self.plan(&engine.config);
-        let result = RdbFile::create(self.files.clone(), plan).and_then(|mut file| {
-            let (header, settings) = (header(engine, repl), settings(&engine.config));
-            let mut snapshot = Snapshot::begin(&mut engine.keyspace, &header, settings, clock());
-            let written = loop {
-                let progress = snapshot.step(&mut engine.keyspace, false, clock);
-                let chunks = std::iter::from_fn(|| snapshot.take(&mut engine.keyspace));
-                if let Some(error) = chunks.map(|chunk| file.add(chunk)).find_map(Result::err) {
-                    break Err(error);
-                }
-                match progress {
-                    Progress::Done => break Ok(()),
-                    Progress::Until(due) => pause(due.saturating_sub(clock())),
-                    Progress::More | Progress::Waiting => {}
-                }
-            };
-            snapshot.end(&mut engine.keyspace);
-            written.and_then(|()| file.finish())
-        });
-        match result {
+        let (header, settings) = (header(engine, repl), settings(&engine.config));
+        match write_now(&self.files, plan, engine, &header, settings, clock, pause) {
             Ok(_) => {
                 info!("DB saved on disk");
                 engine.dirty_since_save = 0;
@@ -348,6 +340,14 @@ impl Snapshots {
                 Err(error)
             }
         }
+    }
+
+    /// Writes the data set as the first base of an AOF, at the start of the program. Its size.
+    pub fn write_base_now(&mut self, engine: &mut Engine, path: PathBuf, temporary: PathBuf) -> Result<u64, SaveError> {
+        let plan = Plan { path, temporary, ..self.aof_plan(&engine.config) };
+        let settings = Settings { form: form(engine, true), ..settings(&engine.config) };
+        let header = Header { is_aof_base: true, ..header(engine, None) };
+        write_now(&self.files, plan, engine, &header, settings, &mut || 0, &mut |_| {})
     }
 
     /// Whether a save to the file should begin now, because of a save point or BGSAVE SCHEDULE. To be asked about ten
@@ -389,6 +389,21 @@ impl Snapshots {
         Some(Current { target: running.target, seconds, figures: running.figures })
     }
 
+    fn aof_plan(&mut self, config: &Config) -> Plan {
+        let persistence = &config.persistence;
+        Plan {
+            path: aof_image_path(config, self.pid),
+            incremental_fsync: persistence.aof_rewrite_incremental_fsync,
+            footer: match (persistence.aof_use_rdb_preamble, persistence.rdbchecksum) {
+                (true, true) => Footer::Checksum,
+                (true, false) => Footer::Zeros,
+                (false, _) => Footer::Included,
+            },
+            compress: persistence.rdbcompression && persistence.aof_use_rdb_preamble,
+            ..self.plan(config)
+        }
+    }
+
     fn plan(&mut self, config: &Config) -> Plan {
         let Persistence { rdbcompression, rdbchecksum, rdb_save_incremental_fsync, .. } = config.persistence;
         self.files_made += 1;
@@ -399,6 +414,48 @@ impl Snapshots {
             footer: if rdbchecksum { Footer::Checksum } else { Footer::Zeros },
             incremental_fsync: rdb_save_incremental_fsync,
         }
+    }
+}
+
+/// Where the image for a new AOF base is written, until it gets its name.
+pub fn aof_image_path(config: &Config, pid: u32) -> PathBuf {
+    config.process.dir.join(format!("temp-rewriteaof-bg-{pid}.aof"))
+}
+
+/// Takes and writes an image before it returns.
+fn write_now(
+    files: &Arc<dyn Files>,
+    plan: Plan,
+    engine: &mut Engine,
+    header: &Header,
+    settings: Settings,
+    clock: &mut dyn FnMut() -> u64,
+    pause: &mut dyn FnMut(u64),
+) -> Result<u64, SaveError> {
+    let mut file = RdbFile::create(files.clone(), plan)?;
+    let mut snapshot = Snapshot::begin(&mut engine.keyspace, header, settings, clock());
+    let written = loop {
+        let progress = snapshot.step(&mut engine.keyspace, false, clock);
+        let chunks = std::iter::from_fn(|| snapshot.take(&mut engine.keyspace));
+        if let Some(error) = chunks.map(|chunk| file.add(chunk)).find_map(Result::err) {
+            break Err(error);
+        }
+        match progress {
+            Progress::Done => break Ok(()),
+            Progress::Until(due) => pause(due.saturating_sub(clock())),
+            Progress::More | Progress::Waiting => {}
+        }
+    };
+    snapshot.end(&mut engine.keyspace);
+    written.and_then(|()| file.finish())
+}
+
+/// In which form an image is written.
+fn form(engine: &Engine, is_aof_base: bool) -> Form {
+    let persistence = &engine.config.persistence;
+    match is_aof_base && !persistence.aof_use_rdb_preamble {
+        true => Form::Commands { stamp: persistence.aof_timestamp_enabled },
+        false => Form::Rdb,
     }
 }
 
@@ -422,6 +479,7 @@ fn settings(config: &Config) -> Settings {
             _ => WriteRecency::No,
         },
         skip_keys: false,
+        form: Form::Rdb,
     }
 }
 

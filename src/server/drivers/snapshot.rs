@@ -36,6 +36,7 @@ impl Server {
     pub fn load_figures(&self) -> Option<LoadFigures> {
         let now = self.engine.now;
         let own = self.loading.as_ref().map(|loading| loading.figures(now));
+        let own = own.or_else(|| self.aof_loading.as_ref().map(|loading| loading.figures(now)));
         own.or_else(|| self.repl.transfer.as_ref()?.load_figures(now))
     }
 }
@@ -56,6 +57,11 @@ impl Turn<'_> {
     /// Saves now, while everybody waits. An error was logged.
     pub fn save_now(&mut self) -> Result<(), SaveError> {
         let position = self.replication_position();
+        if self.server.snapshots.target() == Some(Target::AofBase) {
+            // One image at a time, and somebody waits for this one.
+            self.cancel_rewrite();
+            self.server.aof.schedule_rewrite();
+        }
         let server = &mut *self.server;
         server.snapshots.cancel(&mut server.engine);
         let clock = self.net.clock();
@@ -65,7 +71,7 @@ impl Turn<'_> {
 
     /// Begins a save when one is due.
     pub fn cron_of_snapshots(&mut self) {
-        if self.server.snapshots.is_due(&self.server.engine) {
+        if !self.server.is_rewriting_aof() && self.server.snapshots.is_due(&self.server.engine) {
             self.begin_snapshot(Target::File);
         }
     }
@@ -98,6 +104,7 @@ impl Turn<'_> {
                 info!("Ready to accept connections tcp");
             }
             Turned::Failed => {
+                // The last line says what to look for.
                 error!("Fatal error loading the DB, check server logs. Exiting.");
                 server.exit_code = 1;
                 server.is_leaving = true;

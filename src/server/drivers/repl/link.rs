@@ -12,7 +12,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::exec::{blocked, replay};
 use crate::net::{Closed, ConnId, DialOptions, sockopt};
@@ -194,6 +194,8 @@ impl Turn<'_> {
         match advance {
             Advance::Going(next) => self.server.repl.transfer_next = next,
             Advance::Replaces => {
+                // What it has is the old data; the new ones get an AOF of their own.
+                self.stop_aof();
                 self.touch_all_watched();
                 self.server.repl.transfer_next = Some(self.net.now().mono);
                 self.repl(Input::LoadReplaces);
@@ -208,6 +210,11 @@ impl Turn<'_> {
                 let db = facts.repl_stream_db.and_then(|db| u32::try_from(db).ok()).unwrap_or(0);
                 let db = if db < self.server.engine.keyspace.databases() { db } else { 0 };
                 self.repl(Input::Loaded { db });
+                if self.server.engine.config.persistence.appendonly {
+                    info!("MASTER <-> REPLICA sync: Finished with success, restarting the AOF with a rewrite");
+                    // A failure was logged; the next full resync or CONFIG SET tries again.
+                    let _ = self.start_aof();
+                }
             }
             Advance::Failed => {
                 self.server.repl.transfer = None;

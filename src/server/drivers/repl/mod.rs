@@ -15,6 +15,7 @@ mod link;
 mod send;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use tracing::warn;
@@ -151,6 +152,14 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
+/// The parts of `whole` that are in none of `holes`, which are in order.
+fn without(whole: Range<u64>, holes: &[Range<u64>]) -> impl Iterator<Item = Range<u64>> {
+    let starts = std::iter::once(whole.start).chain(holes.iter().map(|hole| hole.end));
+    let ends = holes.iter().map(|hole| hole.start).chain(std::iter::once(whole.end));
+    let parts = starts.zip(ends).map(move |(start, end)| start.max(whole.start)..end.min(whole.end));
+    parts.filter(|part| part.start < part.end)
+}
+
 /// The address in `ip:port` or `[ip]:port`.
 pub fn ip_of(addr: &str) -> &str {
     let ip = addr.rsplit_once(':').map_or(addr, |(ip, _)| ip);
@@ -204,6 +213,16 @@ impl Server {
         }
     }
 
+    /// How many replicas have this offset on disk.
+    pub fn replicas_synced_to(&self, offset: u64) -> usize {
+        self.repl.node.master().fsynced_by(offset)
+    }
+
+    /// Whether our own AOF has this offset on disk.
+    pub fn is_synced_to(&self, offset: u64) -> bool {
+        self.aof.synced_offset().is_some_and(|synced| synced >= offset)
+    }
+
     /// How many replicas have confirmed this offset.
     pub fn replicas_at(&self, offset: u64) -> usize {
         self.repl.node.master().acked_by(offset)
@@ -217,7 +236,7 @@ impl Server {
         facts.is_replica = node.is_replica();
         facts.is_master_link_up = node.link_up() == Some(true);
         facts.lacks_good_replicas = node.lacks_good_replicas();
-        self.engine.journal.set_on(node.wants_stream());
+        self.engine.journal.set_on(node.wants_stream() || self.aof.takes_changes());
         if role_changed {
             log::set_role(if facts.is_replica { log::Role::Replica } else { log::Role::Master });
             self.refresh_facts();
@@ -235,14 +254,25 @@ impl Turn<'_> {
         self.carry_out(out);
     }
 
-    /// Moves what was executed into the backlog.
+    /// Moves what was executed into the backlog and the append only file.
     pub fn drain_journal(&mut self) {
         let server = &mut *self.server;
         if server.engine.journal.written() == server.repl.drained {
             return;
         }
-        server.repl.drained = server.engine.journal.written();
+        let mut position = std::mem::replace(&mut server.repl.drained, server.engine.journal.written());
+        let for_replicas = server.engine.journal.take_replicas_only();
+        let stamp = server.engine.config.persistence.aof_timestamp_enabled.then(|| server.engine.now.wall().as_secs());
+        let for_aof = server.aof.takes_changes();
         for chunk in server.engine.journal.drain() {
+            let end = position + chunk.len() as u64;
+            if for_aof {
+                for part in without(position..end, &for_replicas) {
+                    let part = (part.start - position) as usize..(part.end - position) as usize;
+                    server.aof.add(chunk.slice(part), stamp);
+                }
+            }
+            position = end;
             server.repl.node.propagate_shared(chunk);
         }
     }
@@ -420,13 +450,28 @@ impl Turn<'_> {
         }
     }
 
-    /// Answers clients in WAIT whose number of replicas is reached.
-    fn serve_waiting(&mut self) {
+    /// Answers clients in WAIT and WAITAOF who have what they wait for.
+    pub fn serve_waiting(&mut self) {
         for (id, blocked) in self.server.clients.waiting() {
-            let BlockReason::Wait { replicas, offset } = blocked.reason else { continue };
-            let acked = self.server.replicas_at(offset);
-            if acked as u64 >= replicas {
-                self.answer_blocked(id, |reply| reply.int(acked as i64));
+            match blocked.reason {
+                BlockReason::Wait { replicas, offset } => {
+                    let acked = self.server.replicas_at(offset);
+                    if acked as u64 >= replicas {
+                        self.answer_blocked(id, |reply| reply.int(acked as i64));
+                    }
+                }
+                BlockReason::WaitAof { local, replicas, offset } => {
+                    let synced = u64::from(self.server.is_synced_to(offset));
+                    let acked = self.server.replicas_synced_to(offset) as u64;
+                    if synced >= local && acked >= replicas {
+                        self.answer_blocked(id, |reply| {
+                            reply.array(2);
+                            reply.int(synced as i64);
+                            reply.int(acked as i64);
+                        });
+                    }
+                }
+                BlockReason::Keys | BlockReason::Shutdown => {}
             }
         }
     }

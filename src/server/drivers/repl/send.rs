@@ -51,6 +51,7 @@ impl Turn<'_> {
     pub fn snapshot_began(&mut self, target: Target) {
         self.repl(Input::SnapshotStarted(match target {
             Target::File => SnapshotKind::Disk,
+            Target::AofBase => SnapshotKind::Other,
             Target::Stream { .. } => SnapshotKind::Sockets,
         }));
     }
@@ -59,7 +60,10 @@ impl Turn<'_> {
     pub fn snapshot_happened(&mut self, happened: Happened) {
         match happened {
             Happened::Piece(piece) => self.send_piece(&piece),
-            Happened::Ended { ok, .. } => {
+            Happened::Ended { ok, target } => {
+                if target == Target::AofBase {
+                    self.image_for_aof_ended(ok);
+                }
                 // First, because the next snapshot may begin with this, and its members are others.
                 self.server.repl.members.clear();
                 self.repl(Input::SnapshotEnded { ok });
@@ -74,7 +78,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn start_snapshot_for_replicas(&mut self, kind: SnapshotKind, filter: Filter) {
-        if self.server.snapshots.target().is_some() || self.server.engine.facts.is_loading {
+        if self.is_image_running().is_some() || self.server.engine.facts.is_loading {
             return self.repl(Input::SnapshotRefused);
         }
         self.begin_snapshot(match kind {

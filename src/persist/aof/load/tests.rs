@@ -1,0 +1,235 @@
+//! Loading AOFs from a disk in memory; commands are noted instead of executed.
+
+use std::path::Path;
+
+use super::*;
+use crate::base::files::memory::MemoryFiles;
+use crate::base::files::read_whole;
+use crate::base::rng::Rng;
+use crate::base::time::UnixMillis;
+use crate::persist::aof::manifest::Entry;
+
+/// Notes commands; knows MULTI and EXEC, and that BLA is none.
+struct Notes {
+    seen: Vec<String>,
+    queued: Option<Vec<String>>,
+    keyspace: Keyspace,
+}
+
+impl Replay for Notes {
+    fn run(&mut self, args: &Args<'_>) -> Result<(), Unknown> {
+        let words: Vec<String> = args.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        match (words[0].as_str(), &mut self.queued) {
+            ("BLA", _) => return Err(Unknown),
+            ("MULTI", queued) => *queued = Some(Vec::new()),
+            ("EXEC", queued) => self.seen.extend(queued.take().unwrap_or_default()),
+            (_, Some(queued)) => queued.push(words.join(" ")),
+            (_, None) => self.seen.push(words.join(" ")),
+        }
+        Ok(())
+    }
+
+    fn is_in_multi(&mut self) -> bool {
+        self.queued.is_some()
+    }
+
+    fn keyspace(&mut self) -> &mut Keyspace {
+        &mut self.keyspace
+    }
+}
+
+fn command(words: &str) -> Vec<u8> {
+    let words: Vec<&str> = words.split(' ').collect();
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    words.iter().for_each(|word| bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes()));
+    bytes
+}
+
+fn commands(all: &[&str]) -> Vec<u8> {
+    all.iter().flat_map(|words| command(words)).collect()
+}
+
+struct Scene {
+    files: MemoryFiles,
+    manifest: Manifest,
+    settings: Settings,
+}
+
+impl Scene {
+    /// A base and files of changes with these contents.
+    fn new(base: Option<&[u8]>, incr: &[&[u8]]) -> Scene {
+        let files = MemoryFiles::new();
+        files.create_folder(Path::new("/d")).unwrap();
+        let mut manifest = Manifest::default();
+        let put = |entry: &Entry, content: &[u8]| {
+            files.create(&entry.path(Path::new("/d"))).unwrap().write_all(content).unwrap();
+        };
+        if let Some(content) = base {
+            let entry = manifest.next_base(b"a", false);
+            put(&entry, content);
+            manifest = manifest.with_base(entry);
+        }
+        for content in incr {
+            let entry = manifest.next_incr(b"a");
+            put(&entry, content);
+            manifest = manifest.with_incr(entry);
+        }
+        let rules = Rules {
+            verify_checksum: true,
+            drop_expired: false,
+            replace: false,
+            bytes_there: 0,
+            now: UnixMillis(0),
+            limits: Default::default(),
+        };
+        Scene { files, manifest, settings: Settings { accepts_cut_end: true, key_delay: 0, stop_after: None, rules } }
+    }
+
+    fn load(&self) -> (Vec<String>, Result<Option<Load>, Failure>) {
+        let folder = Folder { outer: "/".into(), path: "/d".into(), prefix: b"a".to_vec() };
+        let files = Arc::new(self.files.clone());
+        let begun = Load::begin(files, &folder, &self.manifest, self.settings, 0, Arc::new(|| {}));
+        let mut notes = Notes { seen: Vec::new(), queued: None, keyspace: Keyspace::new(16, Rng::seeded(1)) };
+        let result = begun.and_then(|load| match load {
+            None => Ok(None),
+            Some(mut load) => load.run(&mut notes, &mut || 0).map(|()| Some(load)),
+        });
+        (notes.seen, result)
+    }
+
+    fn seen(&self) -> Vec<String> {
+        let (seen, result) = self.load();
+        result.unwrap();
+        seen
+    }
+
+    fn failure(&self) -> String {
+        self.load().1.err().expect("this cannot be loaded").to_string()
+    }
+
+    fn size(&self, name: &str) -> u64 {
+        self.files.size(&Path::new("/d").join(name)).unwrap().unwrap()
+    }
+}
+
+#[test]
+fn all_files_are_read_in_the_order_of_the_manifest() {
+    let scene = Scene::new(Some(&command("SET a 1")), &[&command("SET b 2"), b"", &command("SET c 3")]);
+    assert_eq!(scene.seen(), ["SET a 1", "SET b 2", "SET c 3"]);
+    let load = scene.load().1.unwrap().unwrap();
+    assert_eq!((load.loaded_bytes(), load.base_bytes()), (load.total_bytes(), 27));
+    assert!(Scene::new(None, &[]).load().1.unwrap().is_none());
+    assert!(Scene::new(None, &[b""]).seen().is_empty());
+}
+
+#[test]
+fn slices_give_the_same_as_all_at_once() {
+    let all: Vec<String> = (0..5000).map(|i| format!("SET key:{i} {}", "v".repeat(i % 300))).collect();
+    let content = commands(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    let scene = Scene::new(None, &[&content]);
+    let folder = Folder { outer: "/".into(), path: "/d".into(), prefix: b"a".to_vec() };
+    let files = Arc::new(scene.files.clone());
+    let mut load = Load::begin(files, &folder, &scene.manifest, scene.settings, 0, Arc::new(|| {})).unwrap().unwrap();
+    let mut notes = Notes { seen: Vec::new(), queued: None, keyspace: Keyspace::new(16, Rng::seeded(1)) };
+    let (mut us, mut slices) = (0, 0);
+    loop {
+        let mut clock = || {
+            us += 300;
+            us
+        };
+        match load.step(&mut notes, &mut clock).unwrap() {
+            LoadProgress::Done(_) => break,
+            LoadProgress::More => slices += 1,
+            LoadProgress::Waiting => std::thread::yield_now(),
+            LoadProgress::Until(_) => panic!("no delay was asked for"),
+        }
+    }
+    assert_eq!(notes.seen, all);
+    assert!(slices > 10, "{slices}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let scene = Scene::new(None, &[b"", b""]);
+    scene.files.remove(Path::new("/d/a.1.incr.aof")).unwrap();
+    assert!(scene.failure().contains("a.1.incr.aof doesn't exist: No such file or directory"), "{}", scene.failure());
+}
+
+/// Wherever the last file is cut, what is whole is loaded and the rest is taken off; the second load finds nothing wrong.
+#[test]
+fn a_cut_end_of_the_last_file_is_taken_off() {
+    let content = commands(&["SET a 1", "MULTI", "SET b 2", "SET c 3", "EXEC", "SET d 4"]);
+    for cut in 0..content.len() {
+        let scene = Scene::new(Some(&command("SET base 0")), &[&content[..cut]]);
+        let seen = scene.seen();
+        let after = scene.size("a.1.incr.aof");
+        assert!(after <= cut as u64);
+        assert!([1, 2, 4].contains(&seen.len()), "{cut}: {seen:?}");
+        assert_eq!(scene.seen(), seen, "{cut}");
+        assert_eq!(scene.size("a.1.incr.aof"), after);
+
+        let mut strict = Scene::new(None, &[&content[..cut]]);
+        strict.settings.accepts_cut_end = false;
+        match strict.load().1 {
+            Ok(_) => assert_eq!(after, cut as u64, "{cut}"),
+            Err(error) => {
+                assert!(error.to_string().starts_with("Unexpected end of file reading"), "{error}");
+                assert_eq!(strict.size("a.1.incr.aof"), cut as u64, "the file is as it was");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cut_file_that_is_not_the_last_one_is_fatal_and_left_alone() {
+    let content = command("SET a 1");
+    let scene = Scene::new(None, &[&content[..10], &command("SET b 2")]);
+    assert_eq!(scene.failure(), "Fatal error: the truncated file is not the last file");
+    assert_eq!(scene.size("a.1.incr.aof"), 10);
+}
+
+#[test]
+fn nonsense_is_told_with_its_place() {
+    let mut content = command("SET a 1");
+    content.extend_from_slice(b"!!!");
+    let error = Scene::new(None, &[&content]).failure();
+    assert!(error.contains("Bad file format reading the append only file a.1.incr.aof at offset 27 "), "{error}");
+    let error = Scene::new(None, &[b"x"]).failure();
+    assert!(error.contains("Bad file format") && error.contains("at offset 0"), "{error}");
+    let error = Scene::new(None, &[&commands(&["SET a 1", "BLA x"])]).failure();
+    assert_eq!(error, "Unknown command 'BLA' reading the append only file a.1.incr.aof (at offset 27)");
+}
+
+#[test]
+fn annotations_are_skipped_and_time_stamps_can_stop_loading() {
+    let mut content = b"#TS:100\r\n".to_vec();
+    content.extend_from_slice(&command("SET a 1"));
+    content.extend_from_slice(b"#whatever\r\n#TS:200\r\n");
+    content.extend_from_slice(&command("SET b 2"));
+    content.extend_from_slice(b"#TS:300\r\n");
+    let mut scene = Scene::new(None, &[&content]);
+    assert_eq!(scene.seen(), ["SET a 1", "SET b 2"]);
+    scene.settings.stop_after = Some(199);
+    assert_eq!(scene.seen(), ["SET a 1"]);
+    scene.settings.stop_after = Some(200);
+    assert_eq!(scene.seen(), ["SET a 1", "SET b 2"]);
+}
+
+#[test]
+fn the_place_in_the_replication_stream_counts_only_when_nothing_follows() {
+    let facts = ReplFacts { stream_db: 2, id: crate::base::id::HexId::parse(&[b'a'; 40]).unwrap(), offset: 77 };
+    let mut content = command("SET a 1");
+    content.extend_from_slice(&position_line(&facts));
+    let position = |content: &[u8]| Scene::new(None, &[content]).load().1.unwrap().unwrap().position();
+    assert_eq!(position(&content), Some(facts));
+    content.extend_from_slice(&command("SET b 1"));
+    assert_eq!(position(&content), None);
+}
+
+#[test]
+fn a_base_that_begins_like_an_image_is_one() {
+    let scene = Scene::new(Some(b"REDIS0011"), &[]);
+    let error = scene.failure();
+    assert_eq!(error, "Error reading the RDB preamble of the AOF file a.1.base.aof, AOF loading aborted");
+    assert!(read_whole(&scene.files, Path::new("/d/a.1.base.aof"), 100).unwrap() == b"REDIS0011");
+}
