@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(restore(&sealed(b"", 10)).unwrap_err(), RestoreError::BadData);
         assert_eq!(restore(&sealed(b"\x08", 10)).unwrap_err(), RestoreError::BadData);
         assert_eq!(restore(&sealed(b"\x00\xc3\x02\x28\xe0\x1b", 10)).unwrap_err(), RestoreError::BadData);
-        let list = restore(&sealed(b"\x12\x01", 10)).unwrap_err();
-        assert_eq!(list, RestoreError::UnsupportedType("list (quicklist)"));
+        let module = restore(&sealed(b"\x07\x01", 10)).unwrap_err();
+        assert_eq!(module, RestoreError::UnsupportedType("module value"));
     }
 }

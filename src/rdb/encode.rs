@@ -22,6 +22,9 @@ use crate::data::string::StrView;
 /// characters.
 const INT_TEXT_MAX: usize = 11;
 
+/// The two bits that say that a string is in a special form.
+const SPECIAL: u8 = 0xc0;
+
 /// Strings must be longer than this to be worth compressing.
 pub const COMPRESS_ABOVE: usize = 20;
 
@@ -175,6 +178,14 @@ impl Chunk {
         }
     }
 
+    /// A string that is there in compressed form already; `len` is its real length.
+    pub fn compressed(&mut self, lzf: &[u8], len: usize) {
+        self.bytes.push(SPECIAL | format::ENC_LZF);
+        length::put(&mut self.bytes, lzf.len() as u64);
+        length::put(&mut self.bytes, len as u64);
+        self.bytes.extend_from_slice(lzf);
+    }
+
     fn shared(&mut self, bytes: Bytes) {
         if bytes.len() <= COMPRESS_ABOVE {
             return self.string(&bytes);
@@ -185,7 +196,6 @@ impl Chunk {
 
     /// A string that is the text of `number`.
     pub fn int(&mut self, number: i64) {
-        const SPECIAL: u8 = 0xc0;
         if let Ok(number) = i8::try_from(number) {
             self.bytes.extend_from_slice(&[SPECIAL | format::ENC_INT8, number as u8]);
         } else if let Ok(number) = i16::try_from(number) {

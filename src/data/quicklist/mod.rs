@@ -163,6 +163,12 @@ pub struct Figures {
     pub byte_len: usize,
 }
 
+impl std::fmt::Debug for Quicklist {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Quicklist of {} in {} nodes", self.len, self.nodes.len())
+    }
+}
+
 impl Quicklist {
     /// An empty one that keeps to these limits.
     pub fn new(packing: Packing) -> Quicklist {

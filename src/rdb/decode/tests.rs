@@ -131,12 +131,12 @@ fn error_of(body: &[u8]) -> String {
 #[test]
 fn what_is_not_supported_is_named_with_its_key() {
     assert_eq!(
-        error_of(b"\xfe\x00\x12\x04list\x01\x02"),
-        "key 'list' at offset 11 holds a list (quicklist) (type 18), which is not supported yet"
+        error_of(b"\xfe\x00\x07\x04tree\x01\x02"),
+        "key 'tree' at offset 11 holds a module value (type 7), which is not supported yet"
     );
     assert_eq!(
-        error_of(b"\x04\x03a\x00b\x01"),
-        "key 'a\\x00b' at offset 9 holds a hash (type 4), which is not supported yet"
+        error_of(b"\x06\x03a\x00b\x01"),
+        "key 'a\\x00b' at offset 9 holds a module value (type 6), which is not supported yet"
     );
     assert_eq!(error_of(b"\xf5\x03abc"), "there is a function library at offset 9, which is not supported yet");
     assert_eq!(error_of(b"\xf7\x01\x02\x01"), "there is data of a module at offset 9, which is not supported yet");
