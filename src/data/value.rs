@@ -1,5 +1,6 @@
 //! A value of any type: stored and borrowed ([`ValueRef`], [`ValueMut`]), on its way in ([`NewValue`]), or taken out ([`Value`]).
 
+use crate::base::time::UnixMillis;
 use crate::data::hash::Hash;
 use crate::data::list::List;
 use crate::data::set::Set;
@@ -22,8 +23,16 @@ pub trait Collection: Sized + Default + Clone + Send + 'static {
     /// Whether the order of its elements is part of the value.
     const IS_ORDERED: bool;
 
+    /// Whether elements may be over before the key is. True for hashes alone.
+    const HAS_EXPIRIES: bool = false;
+
     /// Whether it has no element.
     fn is_empty(&self) -> bool;
+
+    /// A moment before which no element is over; `None` if none ever is.
+    fn due(&self) -> Option<UnixMillis> {
+        None
+    }
 
     /// Gives `visit` every element, as the parts it is made of: a list's element or a set's member alone; a field and its value
     /// (and its expiry in milliseconds, if it has one); a member and its score; an entry's id, then its fields and values.
@@ -89,6 +98,11 @@ macro_rules! values {
                 match self { $(Value::$name(_) => TypeName::$name,)* }
             }
 
+            /// A moment before which no element is over; `None` if none ever is.
+            pub fn due(&self) -> Option<UnixMillis> {
+                match self { $(Value::$name(value) => Collection::due(value),)* }
+            }
+
             /// Whether it has no element.
             pub fn is_empty(&self) -> bool {
                 match self { $(Value::$name(value) => value.is_empty(),)* }
@@ -106,6 +120,14 @@ macro_rules! values {
                 match self {
                     ValueRef::Str(_) => TypeName::String,
                     $(ValueRef::$name(_) => TypeName::$name,)*
+                }
+            }
+
+            /// A moment before which no element is over; `None` if none ever is.
+            pub fn due(self) -> Option<UnixMillis> {
+                match self {
+                    ValueRef::Str(_) => None,
+                    $(ValueRef::$name(value) => Collection::due(value),)*
                 }
             }
 

@@ -58,7 +58,8 @@ pub fn background_changes<H: Host>(host: &mut H) {
     host.engine().journal.close_unit();
 }
 
-/// Marks watchers, notes what may serve waiting clients, publishes notifications, and puts keys that expired or were evicted into the journal.
+/// Marks watchers, notes what may serve waiting clients, publishes notifications, and puts keys and fields that expired, and
+/// keys evicted, into the journal.
 fn observed_changes<H: Host>(host: &mut H, mut caller: Option<&mut Session>) {
     let mut log = std::mem::take(host.engine().keyspace.changes_mut());
     for change in log.iter() {
@@ -75,6 +76,10 @@ fn observed_changes<H: Host>(host: &mut H, mut caller: Option<&mut Session>) {
         let engine = host.engine();
         match change.effect {
             Effect::Expired => propagate_removal(engine, &change, engine.config.memory.lazyfree_lazy_expire),
+            Effect::FieldExpired if !engine.facts.is_replica => {
+                let words = OwnedArgs::of(&[b"HDEL", change.key, change.field]);
+                engine.journal.append(change.db as usize, &words.as_args());
+            }
             Effect::Evicted => propagate_removal(engine, &change, engine.config.memory.lazyfree_lazy_eviction),
             _ => {}
         }

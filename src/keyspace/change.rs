@@ -4,8 +4,8 @@
 //! them and derives everything else from it: watched keys, client-side caches, keyspace events, blocked clients, DELs
 //! for keys that turned out to be expired. So no command mentions any of these.
 //!
-//! When nobody observes, a change costs one addition: only `dirty` grows. Two kinds are noted even then, because
-//! replicas and the AOF must hear of them: keys removed because their time was over, and keys evicted.
+//! When nobody observes, a change costs one addition: only `dirty` grows. Three kinds are noted even then, because
+//! replicas and the AOF must hear of them: keys and fields removed because their time was over, and keys evicted.
 
 /// The class of a keyspace event: which letter of `notify-keyspace-events` asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -158,6 +158,8 @@ pub enum Effect {
     Expired,
     /// The key is gone because memory was needed. To be propagated as DEL.
     Evicted,
+    /// A field of a hash is gone because its time was over. To be propagated as HDEL.
+    FieldExpired,
     /// Nothing changed: an additional event about a change already noted, or a miss.
     Note,
 }
@@ -173,12 +175,16 @@ pub struct Change<'a> {
     pub event: Event,
     /// What it did to the key.
     pub effect: Effect,
+    /// The field that is gone ([`Effect::FieldExpired`]); else empty.
+    pub field: &'a [u8],
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Item {
     db: u32,
     start: usize,
+    /// Where the key ends and the field begins.
+    middle: usize,
     end: usize,
     event: Event,
     effect: Effect,
@@ -240,9 +246,10 @@ impl ChangeLog {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Change<'_>> {
         self.items.iter().map(|item| Change {
             db: item.db,
-            key: &self.keys[item.start..item.end],
+            key: &self.keys[item.start..item.middle],
             event: item.event,
             effect: item.effect,
+            field: &self.keys[item.middle..item.end],
         })
     }
 
@@ -279,6 +286,13 @@ impl ChangeLog {
         self.push(db, key, event, effect);
     }
 
+    /// Notes a field whose time was over.
+    pub(super) fn field_expired(&mut self, db: u32, key: &[u8], field: &[u8]) {
+        self.push(db, key, Event::SILENT, Effect::FieldExpired);
+        self.keys.extend_from_slice(field);
+        self.items.last_mut().expect("just pushed").end = self.keys.len();
+    }
+
     /// Notes an additional event.
     pub(super) fn note(&mut self, db: u32, key: &[u8], event: Event) {
         if self.observed {
@@ -299,7 +313,8 @@ impl ChangeLog {
     fn push(&mut self, db: u32, key: &[u8], event: Event, effect: Effect) {
         let start = self.keys.len();
         self.keys.extend_from_slice(key);
-        self.items.push(Item { db, start, end: self.keys.len(), event, effect });
+        let end = self.keys.len();
+        self.items.push(Item { db, start, middle: end, end, event, effect });
     }
 }
 

@@ -20,6 +20,7 @@ use super::table::{Loc, Table};
 use super::{Access, Effect, EntryRef, Event, ExpiredKeys, Keyspace, Recency};
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
+use crate::data::hash::Hash;
 use crate::data::string::{NewStr, Str, StrView, encoding_of};
 use crate::data::{Collection, Encoding, NewValue, TypeName, Value, ValueRef};
 
@@ -498,6 +499,9 @@ impl<'a> DbHandle<'a> {
         let value = table.collection_mut::<T>(loc).ok_or(WrongType)?;
         let result = f(value, &mut notes);
         let is_gone = value.is_empty() && !T::STAYS_WHEN_EMPTY;
+        if T::HAS_EXPIRIES && !is_gone {
+            table.elements_changed(loc);
+        }
         self.log(key, notes, Effect::Written);
         if is_gone {
             let value = self.ks.dbs.get(self.index).table.remove(loc);
@@ -541,6 +545,13 @@ impl<'a> DbHandle<'a> {
                     self.ks.changes.changed_by(self.index, key, event, effect, amount);
                 }
             }
+        }
+    }
+
+    /// Lets `f` take fields that are over out of the hash at `key`, see [`Keyspace::take_fields`].
+    pub(super) fn take_fields(&mut self, key: &[u8], f: impl FnOnce(&mut Hash, &mut dyn FnMut(&[u8]))) {
+        if let (hash, Some(loc)) = self.locate(key) {
+            self.ks.take_fields(self.index, hash, key, loc, f);
         }
     }
 

@@ -75,6 +75,15 @@ pub(super) enum Outside {
 }
 
 impl Value<'_> {
+    /// A moment before which no element of a collection is over.
+    #[inline]
+    pub fn due(&self) -> Option<UnixMillis> {
+        match self {
+            Value::Collection(value) => value.due(),
+            _ => None,
+        }
+    }
+
     /// Chooses the form for `new` and gives it to `f`.
     #[inline]
     pub fn choose<R>(new: NewValue<'_>, f: impl FnOnce(Value<'_>) -> R) -> R {

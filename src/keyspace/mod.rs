@@ -15,6 +15,7 @@ mod cut;
 mod db;
 mod entry;
 mod expire;
+mod fields;
 mod lazy_free;
 mod table;
 #[cfg(test)]
@@ -140,6 +141,8 @@ pub struct KeyspaceStats {
     pub misses: u64,
     /// Keys removed because their time was over, lazily or actively.
     pub expired: u64,
+    /// Fields of hashes removed because their time was over, lazily or actively.
+    pub expired_fields: u64,
     /// Keys evicted.
     pub evicted: u64,
 }
@@ -153,6 +156,8 @@ pub struct DbSize {
     pub keys: usize,
     /// Keys with an expiry.
     pub expires: usize,
+    /// Hashes whose fields have an expiry.
+    pub field_expires: usize,
     /// Average time to live in milliseconds of those with an expiry; 0 without any.
     pub avg_ttl_ms: u64,
 }
@@ -285,7 +290,13 @@ impl Keyspace {
         used.map(|(index, db)| {
             let expires = db.table.expires_len();
             let average = db.table.expiry_sum().checked_div(expires as i128).map_or(0, |t| t - i128::from(now.0));
-            DbSize { db: index, keys: db.table.len(), expires, avg_ttl_ms: average.clamp(0, i64::MAX.into()) as u64 }
+            DbSize {
+                db: index,
+                keys: db.table.len(),
+                expires,
+                field_expires: db.table.elements_len(),
+                avg_ttl_ms: average.clamp(0, i64::MAX.into()) as u64,
+            }
         })
         .collect()
     }

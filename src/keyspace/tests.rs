@@ -7,8 +7,9 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::*;
-use crate::data::Encoding;
+use crate::data::hash::{Fresh, Hash, Ttl};
 use crate::data::string::{NewStr, Str};
+use crate::data::{Encoding, Limits};
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
 
@@ -253,7 +254,7 @@ fn the_average_time_to_live_is_exact() {
     for (key, ttl) in [(b"a", 1000), (b"b", 3000)] {
         db.put(key, NewStr::Int(1), Expiry::At(UnixMillis(NOW.0 + ttl)), Event::SET);
     }
-    assert_eq!(ks.sizes(NOW), [DbSize { db: 0, keys: 3, expires: 2, avg_ttl_ms: 2000 }]);
+    assert_eq!(ks.sizes(NOW), [DbSize { db: 0, keys: 3, expires: 2, field_expires: 0, avg_ttl_ms: 2000 }]);
     assert_eq!(ks.sizes(UnixMillis(NOW.0 + 5000))[0].avg_ttl_ms, 0);
 }
 
@@ -284,6 +285,104 @@ fn the_active_cycle_stops_when_told_and_goes_on_where_it_was() {
     assert!(steps > 10);
     assert_eq!(ks.expire_step(UnixMillis(NOW.0 + 200_000), &mut || true), ExpireStep { removed: 1500, finished: true });
     assert_eq!(ks.stats().expired, 6000);
+}
+
+/// A hash of `fields` fields, of which every second one is over after `ttl` milliseconds.
+fn put_hash(db: &mut DbHandle<'_>, key: &[u8], fields: u32, ttl: i64) {
+    db.edit_or_create::<Hash, _>(key, |hash, notes| {
+        for i in 0..fields {
+            let expiry = if i % 2 == 0 { Ttl::At(UnixMillis(NOW.0 + ttl)) } else { Ttl::Clear };
+            hash.set(&i.to_le_bytes(), Fresh::Copied(b"v"), expiry, &Limits::DEFAULT);
+        }
+        notes.changed(Event::HSET, 1);
+    })
+    .unwrap();
+}
+
+fn fields(ks: &mut Keyspace, key: &[u8]) -> Option<usize> {
+    ks.db(0, Access::history(NOW)).peek::<Hash>(key).unwrap().map(Hash::len)
+}
+
+fn field_expires(ks: &Keyspace) -> usize {
+    ks.sizes(NOW).iter().map(|size| size.field_expires).sum()
+}
+
+#[test]
+fn the_active_cycle_takes_fields_out_of_hashes_however_many_there_are() {
+    let mut ks = keyspace();
+    ks.changes_mut().observe(true, false);
+    let mut db = master(&mut ks);
+    put_hash(&mut db, b"large", 5000, 10);
+    put_hash(&mut db, b"later", 10, 60_000);
+    (0..400u32).for_each(|i| put_hash(&mut db, format!("k{i}").as_bytes(), 1 + i % 4, 10));
+    ks.changes_mut().clear();
+    assert_eq!(field_expires(&ks), 402);
+    assert_eq!(ks.expire_step(NOW, &mut || true), ExpireStep { removed: 0, finished: true });
+    let later = UnixMillis(NOW.0 + 11);
+    let (mut removed, mut steps) = (0, 0);
+    loop {
+        let step = ks.expire_step(later, &mut || false);
+        (removed, steps) = (removed + step.removed, steps + 1);
+        assert!(step.removed < 1500, "{step:?}");
+        let told = ks.changes().iter().filter(|change| change.effect == Effect::FieldExpired).count();
+        assert_eq!(told, step.removed);
+        ks.changes_mut().clear();
+        if step.finished {
+            break;
+        }
+    }
+    assert_eq!((removed, ks.stats().expired_fields, ks.stats().expired), (3100, 3100, 0));
+    assert!(steps > 10);
+    assert_eq!((fields(&mut ks, b"large"), fields(&mut ks, b"later")), (Some(2500), Some(10)));
+    assert_eq!((fields(&mut ks, b"k0"), fields(&mut ks, b"k3")), (None, Some(2)));
+    assert_eq!((ks.len(), field_expires(&ks)), (302, 1));
+    assert_eq!(ks.expire_step(UnixMillis(NOW.0 + 100_000), &mut || true), ExpireStep { removed: 5, finished: true });
+    assert_eq!(field_expires(&ks), 0);
+}
+
+#[test]
+fn a_hash_keeps_being_found_by_the_cycle_wherever_it_goes() {
+    let mut ks = keyspace();
+    let mut db = master(&mut ks);
+    put_hash(&mut db, b"a", 10, 10);
+    put_hash(&mut db, b"b", 300, 10);
+    put_hash(&mut db, b"gone", 2, 10);
+    assert!(db.rename(b"a", b"renamed"));
+    db.copy_to(b"b", 3, b"copy", false).unwrap();
+    db.move_to(b"b", 4).unwrap();
+    assert!(db.expire_at(b"renamed", Some(UnixMillis(NOW.0 + 1_000_000)), Event::EXPIRE));
+    assert!(db.remove(b"gone", Event::DEL));
+    assert_eq!(field_expires(&ks), 3);
+    // A field that is set anew has no expiry any more.
+    master(&mut ks)
+        .edit::<Hash, _>(b"renamed", |hash, _| {
+            hash.set(&0u32.to_le_bytes(), Fresh::Copied(b"w"), Ttl::Clear, &Limits::DEFAULT)
+        })
+        .unwrap();
+    assert!(ks.expire_step(UnixMillis(NOW.0 + 11), &mut || true).finished);
+    assert_eq!((ks.stats().expired_fields, field_expires(&ks), ks.len()), (4 + 300 + 150 - 150, 0, 3));
+}
+
+#[test]
+fn a_field_that_is_over_is_only_taken_away_by_a_master() {
+    let mut ks = keyspace();
+    ks.changes_mut().observe(true, false);
+    put_hash(&mut master(&mut ks), b"k", 3, 10);
+    ks.changes_mut().clear();
+    let later = UnixMillis(NOW.0 + 11);
+    for access in [Access::replica(later), Access::history(later)] {
+        let mut db = ks.db(0, access);
+        db.expire_fields(b"k", [&0u32.to_le_bytes()[..]].into_iter());
+        db.expire_all_fields(b"k", 100);
+        assert_eq!(db.fields_at().0 > NOW.0, access.expired == ExpiredKeys::Hide);
+        assert_eq!(fields(&mut ks, b"k"), Some(3));
+    }
+    ks.db(0, Access::master(later)).expire_fields(b"k", [&0u32.to_le_bytes()[..]].into_iter());
+    let told = [entry("", "k", Effect::FieldExpired), entry("hexpired", "k", Effect::Note)];
+    assert_eq!(log(&ks), told);
+    assert_eq!(ks.changes().iter().next().unwrap().field, 0u32.to_le_bytes());
+    ks.db(0, Access::master(later)).expire_all_fields(b"k", 100);
+    assert_eq!(fields(&mut ks, b"k"), Some(1));
 }
 
 #[test]

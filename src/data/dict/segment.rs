@@ -150,14 +150,17 @@ fn read_length(first: u8, bytes: &[u8], short: usize) -> (usize, usize) {
 }
 
 impl<const MAP: bool> Segment<MAP> {
+    /// How many elements there are.
     pub fn len(&self) -> usize {
         self.count as usize
     }
 
+    /// The tag of each slot.
     pub fn tags(&self) -> &[u8] {
         &self.block[..self.count as usize]
     }
 
+    /// What the owner adds up.
     pub fn figures(&self) -> Figures {
         let slots = self.count as usize * slot_size(self.block.len());
         let (memory, large) = self.large.as_ref().map_or((0, 0), |large| (large.memory, large.count));
@@ -215,6 +218,7 @@ impl<const MAP: bool> Segment<MAP> {
         size + len + value_size + expiry + value_len
     }
 
+    /// The key in a slot.
     pub fn key(&self, slot: usize) -> &[u8] {
         let element = self.element(slot);
         if element[0] == LARGE {
@@ -224,6 +228,7 @@ impl<const MAP: bool> Segment<MAP> {
         &element[size..size + len]
     }
 
+    /// The element in a slot.
     pub fn entry(&self, slot: usize) -> Entry<'_> {
         let element = self.element(slot);
         if element[0] == LARGE {

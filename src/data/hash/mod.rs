@@ -109,6 +109,14 @@ impl Hash {
         }
     }
 
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            Repr::Packed(Pairs(listpack)) | Repr::Timed(Triplets(listpack)) => listpack.is_empty(),
+            Repr::Table(dict) => dict.is_empty(),
+        }
+    }
+
     /// The field called `name`.
     pub fn get(&self, name: &[u8]) -> Option<Field<'_>> {
         match &self.0 {
@@ -150,15 +158,6 @@ impl Hash {
     /// Whether any field has an expiry.
     pub fn has_expiries(&self) -> bool {
         self.due().is_some()
-    }
-
-    /// A moment before which no field is over; `None` if none has an expiry.
-    pub fn due(&self) -> Option<UnixMillis> {
-        match &self.0 {
-            Repr::Packed(_) => None,
-            Repr::Timed(triplets) => triplets.due(),
-            Repr::Table(dict) => dict.due(),
-        }
     }
 
     /// How many fields are over at `now`. Looks at all of them if any may be.
@@ -350,6 +349,16 @@ impl<'a> Iterator for Iter<'a> {
 impl Collection for Hash {
     const TYPE: TypeName = TypeName::Hash;
     const IS_ORDERED: bool = false;
+    const HAS_EXPIRIES: bool = true;
+
+    /// The earliest expiry of a packed hash; a table may give an earlier moment.
+    fn due(&self) -> Option<UnixMillis> {
+        match &self.0 {
+            Repr::Packed(_) => None,
+            Repr::Timed(triplets) => triplets.due(),
+            Repr::Table(dict) => dict.due(),
+        }
+    }
 
     fn visit(&self, visit: &mut dyn FnMut(&[&[u8]])) {
         for field in self.iter() {
@@ -363,10 +372,7 @@ impl Collection for Hash {
     }
 
     fn is_empty(&self) -> bool {
-        match &self.0 {
-            Repr::Packed(Pairs(listpack)) | Repr::Timed(Triplets(listpack)) => listpack.is_empty(),
-            Repr::Table(dict) => dict.is_empty(),
-        }
+        Hash::is_empty(self)
     }
 
     fn encoding(&self) -> Encoding {

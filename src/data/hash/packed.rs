@@ -26,14 +26,17 @@ fn after(listpack: &Listpack, pos: Pos) -> Pos {
 }
 
 impl Pairs {
+    /// How many fields there are.
     pub fn len(&self) -> usize {
         self.0.len() / 2
     }
 
+    /// Where the field `name` begins.
     pub fn find(&self, name: &[u8]) -> Option<Pos> {
         self.0.find(self.0.first()?, name, 1)
     }
 
+    /// The field that begins at `pos`.
     pub fn field(&self, pos: Pos) -> Field<'_> {
         let value = after(&self.0, pos);
         Field { name: view(self.0.get(pos)), value: view(self.0.get(value)), expiry: None }
@@ -54,6 +57,7 @@ impl Pairs {
         }
     }
 
+    /// Says whether there was such a field.
     pub fn remove(&mut self, name: &[u8]) -> bool {
         let found = self.find(name);
         if let Some(pos) = found {
@@ -62,6 +66,7 @@ impl Pairs {
         found.is_some()
     }
 
+    /// The same fields, without an expiry.
     pub fn to_triplets(&self) -> Triplets {
         let mut triplets = Listpack::new();
         for (at, item) in self.0.iter().enumerate() {
@@ -75,14 +80,17 @@ impl Pairs {
 }
 
 impl Triplets {
+    /// How many fields there are.
     pub fn len(&self) -> usize {
         self.0.len() / 3
     }
 
+    /// Where the field `name` begins.
     pub fn find(&self, name: &[u8]) -> Option<Pos> {
         self.0.find(self.0.first()?, name, 2)
     }
 
+    /// The field that begins at `pos`.
     pub fn field(&self, pos: Pos) -> Field<'_> {
         let value = after(&self.0, pos);
         let third = after(&self.0, value);
@@ -90,6 +98,7 @@ impl Triplets {
         Field { name: view(self.0.get(pos)), value: view(self.0.get(value)), expiry }
     }
 
+    /// The earliest expiry.
     pub fn due(&self) -> Option<UnixMillis> {
         self.field(self.0.first()?).expiry
     }
@@ -114,6 +123,7 @@ impl Triplets {
         false
     }
 
+    /// Says whether there is such a field.
     pub fn set_expiry(&mut self, name: &[u8], expiry: Option<UnixMillis>) -> bool {
         let Some(pos) = self.find(name) else { return false };
         let field = self.field(pos);
@@ -153,6 +163,7 @@ impl Triplets {
         None
     }
 
+    /// Says whether there was such a field.
     pub fn remove(&mut self, name: &[u8]) -> bool {
         let found = self.find(name);
         if let Some(pos) = found {

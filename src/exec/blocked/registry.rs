@@ -163,7 +163,7 @@ impl BlockedClients {
     /// Looks whether a change concerns somebody.
     pub fn note(&mut self, change: &Change<'_>) {
         let is_loss = match change.effect {
-            Effect::Note => return,
+            Effect::Note | Effect::FieldExpired => return,
             Effect::Written if gives_nothing(change.event) => return,
             Effect::Created | Effect::Written => false,
             Effect::Removed | Effect::Expired | Effect::Evicted => true,
@@ -265,7 +265,7 @@ mod tests {
     }
 
     fn change(key: &[u8], event: Event, effect: Effect) -> Change<'_> {
-        Change { db: 0, key, event, effect }
+        Change { db: 0, key, event, effect, field: &[] }
     }
 
     fn queue_of(blocked: &BlockedClients, key: &DbKey) -> Vec<u64> {

@@ -46,7 +46,7 @@ use crate::data::{Collection, NewValue};
 use arena::Arena;
 pub(super) use arena::Pager;
 pub(super) use scan::Swept;
-use segment::{EXPIRES, OUTSIDE, Segment, Slot};
+use segment::{ELEMENTS, EXPIRES, OUTSIDE, Segment, Slot};
 
 /// Bytes that a block of `size` bytes really takes.
 pub(super) fn block_size(size: usize) -> usize {
@@ -144,6 +144,8 @@ pub(super) struct Table {
     expires: usize,
     /// Sum of all expiry times, for their average.
     expiry_sum: i128,
+    /// Entries marked `ELEMENTS`.
+    elements: usize,
     /// Entries marked `OUTSIDE`: without any, dropping the table needs no look at entries.
     outside: usize,
     sweep: scan::Sweep,
@@ -169,6 +171,7 @@ impl Table {
             len: 0,
             expires: 0,
             expiry_sum: 0,
+            elements: 0,
             outside: 0,
             sweep: scan::Sweep::default(),
         }
@@ -180,6 +183,16 @@ impl Table {
 
     pub fn expires_len(&self) -> usize {
         self.expires
+    }
+
+    /// Whether the sweep can ever find anything.
+    pub fn has_expiries(&self) -> bool {
+        self.expires + self.elements > 0
+    }
+
+    /// Keys whose values have elements with an expiry.
+    pub fn elements_len(&self) -> usize {
+        self.elements
     }
 
     /// Sum of all expiry times, for the average time to live.
@@ -278,13 +291,16 @@ impl Table {
     pub fn insert(&mut self, hash: u64, key: &[u8], new: NewValue<'_>, expiry: Option<UnixMillis>, recency: u32) {
         let segment = self.make_room(hash);
         Value::choose(new, |value| {
+            let due = value.due();
             let shape = Shape::plan(key.len(), &value, expiry.is_some());
             let block = self.arena.alloc(shape.size());
             // SAFETY: a fresh block of the planned size, aligned to 8.
             unsafe { entry::write(block, shape, key, value, expiry, recency) };
-            let marks = marks(shape, expiry);
+            let marks = marks(shape, expiry, due);
             segment.place(Slot::new(block, hash, marks));
             self.outside += usize::from(marks & OUTSIDE != 0);
+            self.elements += usize::from(due.is_some());
+            self.count_due(segment, due);
         });
         segment.header_mut().count += 1;
         self.len += 1;
@@ -322,7 +338,8 @@ impl Table {
         let old = slot.entry();
         let (old_shape, old_expiry) = (old.shape(), old.expiry());
         let shape = Shape::plan(old.key().len(), &value, expiry.is_some());
-        let marks = marks(shape, expiry);
+        let due = value.due();
+        let marks = marks(shape, expiry, due);
         let block = if arena::rounded(shape.size()) == arena::rounded(old_shape.size()) {
             // SAFETY: the block holds the old entry and is as large as the new one needs; the value is not in it, for
             // values come from outside the table.
@@ -339,6 +356,16 @@ impl Table {
         };
         self.update_slot(loc, slot, Slot::new(block, slot.tag(), marks));
         self.count_expiry(self.directory[loc.word], old_expiry, expiry);
+        self.count_due(self.directory[loc.word], due);
+    }
+
+    /// The elements of the collection at `loc` may have got other expiries.
+    pub fn elements_changed(&mut self, loc: Loc) {
+        let slot = self.slot(loc);
+        let due = slot.entry().value().due();
+        let mark = if due.is_some() { ELEMENTS } else { 0 };
+        self.update_slot(loc, slot, Slot(slot.0 & !ELEMENTS | mark));
+        self.count_due(self.directory[loc.word], due);
     }
 
     /// The collection at `loc`, to be altered, if it is a `T`.
@@ -382,7 +409,7 @@ impl Table {
                 self.arena.free(slot.block(), shape.size());
             }
         }
-        self.update_slot(loc, slot, Slot::new(block, slot.tag(), marks(new, expiry)));
+        self.update_slot(loc, slot, Slot::new(block, slot.tag(), marks(new, expiry, None)));
         self.count_expiry(self.directory[loc.word], old_expiry, expiry);
     }
 
@@ -392,6 +419,7 @@ impl Table {
         if new != old {
             self.directory[loc.word].set_slot(loc.at, new);
             self.outside = self.outside + usize::from(new.has(OUTSIDE)) - usize::from(old.has(OUTSIDE));
+            self.elements = self.elements + usize::from(new.has(ELEMENTS)) - usize::from(old.has(ELEMENTS));
         }
     }
 
@@ -445,6 +473,7 @@ impl Table {
             outside
         };
         self.outside -= usize::from(slot.has(OUTSIDE));
+        self.elements -= usize::from(slot.has(ELEMENTS));
         self.len -= 1;
         segment.header_mut().count -= 1;
         self.count_expiry(segment, expiry, None);
@@ -473,6 +502,16 @@ impl Table {
         }
     }
 
+    /// The sweep has to look at the segment after `due`.
+    #[inline]
+    fn count_due(&mut self, segment: Segment, due: Option<UnixMillis>) {
+        if let Some(due) = due {
+            let header = segment.header_mut();
+            header.due = header.due.min(due.0);
+            self.sweep.expiry_set(due.0);
+        }
+    }
+
     // ---- versions ---------------------------------------------------------------------------------------------------
 
     /// The segment that a write to `hash` will alter, if it is older than `epoch`. It is then stamped.
@@ -494,9 +533,10 @@ impl Table {
 
 /// The marks of an entry's slot.
 #[inline]
-fn marks(shape: Shape, expiry: Option<UnixMillis>) -> u64 {
+fn marks(shape: Shape, expiry: Option<UnixMillis>, due: Option<UnixMillis>) -> u64 {
     let outside = shape.has_outside() || shape.size() > arena::MAX_CLASS;
-    (if outside { OUTSIDE } else { 0 }) | (if expiry.is_some() { EXPIRES } else { 0 })
+    let elements = if due.is_some() { ELEMENTS } else { 0 };
+    (if outside { OUTSIDE } else { 0 }) | (if expiry.is_some() { EXPIRES } else { 0 }) | elements
 }
 
 impl Drop for Table {

@@ -24,7 +24,7 @@
 //! is over is not found by commands anyway. A due time may be too early (the key it came from was removed or
 //! prolonged); looking then corrects it.
 
-use super::segment::{EXPIRES, SLOTS, Segment, Slot, prefetch};
+use super::segment::{ELEMENTS, EXPIRES, SLOTS, Segment, Slot, prefetch};
 use super::{EntryRef, Loc, Table};
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
@@ -177,7 +177,7 @@ impl Table {
     }
 
     /// Goes on with the sweep: appends to `keys` (and their ends to `ends`) keys whose time is over at `now`, which the
-    /// caller removes. Returns after one segment that had some, or after `headers` that had none.
+    /// caller removes, and keys of values with elements that may be over, which the caller takes out. Returns after one segment that had some, or after `headers` that had none.
     pub fn sweep(&mut self, now: UnixMillis, headers: usize, keys: &mut Vec<u8>, ends: &mut Vec<usize>) -> Swept {
         if self.sweep.position == 0 {
             if self.sweep.due >= now.0 {
@@ -212,17 +212,18 @@ impl Table {
     }
 }
 
-/// Copies the keys whose time is over; gives when the segment is due next, or `None` if it stopped early because the
+/// Copies the keys whose time is over, or that of some of their elements; gives when the segment is due next, or `None` if it stopped early because the
 /// portion was large enough.
 fn gather(segment: Segment, now: UnixMillis, keys: &mut Vec<u8>, ends: &mut Vec<usize>) -> Option<i64> {
     // The earliest expiries to come, in order.
     let mut coming = [i64::MAX; WORTH_A_LOOK];
-    for slot in segment.slots().filter(|slot| slot.has(EXPIRES)) {
+    for slot in segment.slots().filter(|slot| slot.has(EXPIRES | ELEMENTS)) {
         prefetch(slot.block().as_ptr());
     }
-    for slot in segment.slots().filter(|slot| slot.has(EXPIRES)) {
+    for slot in segment.slots().filter(|slot| slot.has(EXPIRES | ELEMENTS)) {
         let entry = slot.entry();
-        let when = entry.expiry().map_or(i64::MAX, |when| when.0);
+        let due = if slot.has(ELEMENTS) { entry.value().due() } else { None };
+        let when = entry.expiry().into_iter().chain(due).map(|when| when.0).min().unwrap_or(i64::MAX);
         if when < now.0 {
             keys.extend_from_slice(entry.key());
             ends.push(keys.len());

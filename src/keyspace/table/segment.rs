@@ -5,6 +5,7 @@
 //!
 //! slot   bits 48-63  tag: the low 16 bits of the key's hash
 //!        bits  3-47  address of the entry (a multiple of 8)
+//!        bit   2     elements of the value have expiries of their own
 //!        bit   1     the entry owns memory outside the table's arena
 //!        bit   0     the entry has an expiry
 //!        all zero    empty
@@ -35,6 +36,8 @@ const SLOT_ADDRESS: u64 = ADDRESS & !7;
 pub(super) const EXPIRES: u64 = 1;
 /// The entry owns memory outside the arena.
 pub(super) const OUTSIDE: u64 = 2;
+/// Elements of the value have expiries.
+pub(super) const ELEMENTS: u64 = 4;
 
 /// What writers and sweeps need to know of a segment; look-ups do not touch it.
 #[repr(C, align(64))]
@@ -54,7 +57,7 @@ pub(super) type Bucket = [u64; SLOTS];
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Segment(u64);
 
-/// A slot's content: where an entry is, its tag, and the two marks.
+/// A slot's content: where an entry is, its tag, and the marks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Slot(pub u64);
 

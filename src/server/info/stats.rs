@@ -28,6 +28,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("sync_full", syncs.full)
         .field("sync_partial_ok", syncs.partial_ok)
         .field("sync_partial_err", syncs.partial_err)
+        .field("expired_subkeys", keys.expired_fields)
         .field("expired_keys", keys.expired)
         .field("expired_time_cap_reached_count", server.expire.time_cap_reached)
         .field("expire_cycle_cpu_milliseconds", server.expire.cpu_us / 1000)
