@@ -1,0 +1,62 @@
+//! HVALS key: the values of all fields.
+//!
+//! Reply:   array, empty when `key` does not exist.
+//! Errors:  WRONGTYPE when `key` holds another type.
+//!
+//! Fields whose time is over are left out, and stay for now.
+
+use super::all::{Parts, reply_all};
+use crate::commands::contract::{CommandResult, DataCtx, DataHandler};
+use crate::resp::args::Args;
+use crate::spec::{Access, Arg, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
+
+/// The declaration.
+pub const SPEC: Spec<DataHandler> = Spec {
+    meta: Meta {
+        name: "hvals",
+        group: Group::Hash,
+        since: "2.0.0",
+        arity: Arity::Exactly(2),
+        flags: Flags::READONLY,
+        categories: Category::HASH,
+        keys: &[KeySpec::one(1, Access::RO.and(Access::ACCESS))],
+        summary: "Returns the values of all fields of a hash.",
+        complexity: "O(N), N being the number of fields",
+        tips: &["nondeterministic_output_order"],
+        args: &[Arg::key("key", 0)],
+        ..Meta::NEW
+    },
+    handler: hvals,
+};
+
+fn hvals(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
+    reply_all(ctx, args, Parts::Values)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testkit::transcript;
+
+    #[test]
+    fn a_small_hash_keeps_the_order_of_its_fields() {
+        transcript(
+            "
+            > HVALS k
+            *0
+            > HSET k b 1 a x
+            :2
+            > HVALS k
+            *2
+            $1
+            $x
+            @resp3
+            > HVALS missing
+            *0
+            > SET s v
+            +OK
+            > HVALS s
+            -WRONGTYPE Operation against a key holding the wrong kind of value
+            ",
+        );
+    }
+}
