@@ -8,13 +8,19 @@ use crate::spec::Spec;
 
 mod add;
 mod args;
+mod combine;
 pub mod pop;
 mod range;
 mod remrange;
 mod zadd;
 mod zcard;
 mod zcount;
+mod zdiff;
+mod zdiffstore;
 mod zincrby;
+mod zinter;
+mod zintercard;
+mod zinterstore;
 mod zlexcount;
 mod zmpop;
 mod zmscore;
@@ -36,13 +42,20 @@ mod zrevrangebyscore;
 mod zrevrank;
 mod zscan;
 mod zscore;
+mod zunion;
+mod zunionstore;
 
 /// The family.
 pub const TABLE: &[&Spec<DataHandler>] = &[
     &zadd::SPEC,
     &zcard::SPEC,
     &zcount::SPEC,
+    &zdiff::SPEC,
+    &zdiffstore::SPEC,
     &zincrby::SPEC,
+    &zinter::SPEC,
+    &zintercard::SPEC,
+    &zinterstore::SPEC,
     &zlexcount::SPEC,
     &zmpop::SPEC,
     &zmscore::SPEC,
@@ -64,6 +77,8 @@ pub const TABLE: &[&Spec<DataHandler>] = &[
     &zrevrank::SPEC,
     &zscan::SPEC,
     &zscore::SPEC,
+    &zunion::SPEC,
+    &zunionstore::SPEC,
 ];
 
 /// Stores a result at `target`, whatever was there, and replies how many members it has. Without any, `target` is deleted.
