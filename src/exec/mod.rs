@@ -174,6 +174,9 @@ pub trait Host: Sized {
     /// reading of the clock per command instead of two.
     fn lap(&mut self) -> u64;
 
+    /// Brings the engine's time up to date, where it may have stood for long.
+    fn read_clock(&mut self);
+
     /// Tells another client that a key it watches has changed; see [`watch::note_change`].
     fn watched_changed(&mut self, client: ClientId, db: usize, key: &[u8], is_gone: bool);
 

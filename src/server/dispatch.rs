@@ -67,6 +67,10 @@ impl Host for Turn<'_> {
         elapsed
     }
 
+    fn read_clock(&mut self) {
+        self.server.engine.now = self.net.clock().now();
+    }
+
     fn watched_changed(&mut self, client: ClientId, db: usize, key: &[u8], is_gone: bool) {
         if let Some(session) = self.server.clients.session_mut(client) {
             note_change(session, db, key, is_gone);

@@ -266,6 +266,8 @@ impl Host for Backstage<'_> {
         0
     }
 
+    fn read_clock(&mut self) {}
+
     fn watched_changed(&mut self, client: ClientId, db: usize, key: &[u8], is_gone: bool) {
         if let Some(session) = self.others.clients.get_mut(&client) {
             note_change(session, db, key, is_gone);

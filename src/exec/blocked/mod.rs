@@ -80,6 +80,8 @@ pub fn begin<H: Host>(
 /// Serves everybody whose keys are ready. To be called between units.
 pub fn serve<H: Host>(host: &mut H, table: &Table<Handler<H::Admin>>) {
     debug_assert_eq!(host.engine().depth, 0, "clients are served between units");
+    // The unit may have been a long one, and what it made may be over already.
+    host.read_clock();
     while let Some(key) = host.engine().blocked.pop_ready() {
         // Who comes while we are at it, or waits again, is not served twice for the same change.
         let Some(last) = host.engine().blocked.last_place(&key) else { continue };
