@@ -411,6 +411,9 @@ impl<'a> DbHandle<'a> {
             (Expiry::Keep, Some(loc)) => db.table.expiry(loc),
             _ => None,
         };
+        if expiry.is_some() && self.access.expired == ExpiredKeys::Hide {
+            self.ks.own_expires.note(self.index, key);
+        }
         match found {
             Some(loc) => {
                 let old = db.table.entry(loc).recency();
@@ -570,6 +573,9 @@ impl<'a> DbHandle<'a> {
     pub fn expire_at(&mut self, key: &[u8], when: Option<UnixMillis>, event: Event) -> bool {
         let (hash, Some(loc)) = self.locate(key) else { return false };
         self.before_write(hash);
+        if when.is_some() && self.access.expired == ExpiredKeys::Hide {
+            self.ks.own_expires.note(self.index, key);
+        }
         self.ks.dbs.get(self.index).table.set_expiry(loc, when);
         self.ks.changes.changed(self.index, key, event, Effect::Written);
         true
@@ -647,6 +653,9 @@ impl<'a> DbHandle<'a> {
             target.remove_hidden(hash, to);
         }
         let Carried { value, expiry, recency } = carried;
+        if expiry.is_some() && target.access.expired == ExpiredKeys::Hide {
+            target.ks.own_expires.note(index, to);
+        }
         let table = &mut target.ks.dbs.get(index).table;
         let old = value.as_new(|value| match live {
             Some(loc) => table.replace(loc, value, expiry, recency),

@@ -6,7 +6,8 @@
 //!
 //! What lies where: `entry.rs` one key in memory; `table/` the hash table; `db.rs` the verbs; `change.rs` the log;
 //! `access.rs` the conditions of a command and recency; `expire.rs` active expiry; `cut.rs` point-in-time images;
-//! `lazy_free.rs` freeing in the background; `aside.rs` a second set of data that takes the place of this one.
+//! `lazy_free.rs` freeing in the background; `aside.rs` a second set of data that takes the place of this one;
+//! `own_expires.rs` what clients of a writable replica let expire.
 
 mod access;
 mod aside;
@@ -17,6 +18,7 @@ mod entry;
 mod expire;
 mod fields;
 mod lazy_free;
+mod own_expires;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ use crate::base::time::UnixMillis;
 use crate::data::NewValue;
 use cut::Cut;
 use lazy_free::LazyFree;
+use own_expires::OwnExpires;
 use table::{KeyHasher, Pager, Table};
 
 /// Databases below this number are found by index, those above by search.
@@ -190,6 +193,7 @@ pub struct Keyspace {
     stats: KeyspaceStats,
     cut: Option<Cut>,
     lazy: LazyFree,
+    own_expires: OwnExpires,
     /// The database at which active expiry goes on.
     expire_at_db: u32,
     /// Announced keys that will still be believed.
@@ -208,6 +212,7 @@ impl Keyspace {
             stats: KeyspaceStats::default(),
             cut: None,
             lazy: LazyFree::default(),
+            own_expires: OwnExpires::default(),
             expire_at_db: 0,
             reserve_left: RESERVE_MAX,
         }

@@ -135,6 +135,7 @@ impl Server {
         let facts = &self.engine.facts;
         self.engine.program.role = if facts.is_replica { Role::Replica } else { Role::Master };
         self.engine.settings.is_past_expiry_deletion = !facts.is_replica && !facts.is_loading;
+        self.engine.keyspace.keep_own_expires(facts.is_replica && !facts.is_replica_read_only);
     }
 
     /// Opens the listening sockets. The texts of the report are for the log; `failed` means the server cannot start.

@@ -75,21 +75,27 @@ impl Turn<'_> {
         self.server.cron.next
     }
 
-    /// One slice of active expiry. On a replica, while loading and while writes are paused nothing may be removed.
+    /// One slice of active expiry. On a replica only what its own clients let expire may be removed, while loading and while
+    /// writes are paused nothing.
     fn expire_slice(&mut self) {
         let server = &mut *self.server;
         let facts = &server.engine.facts;
         server.expire.is_behind = false;
-        if !server.is_active_expire_on || facts.is_replica || facts.is_loading || facts.is_write_paused {
+        if !server.is_active_expire_on || facts.is_loading || facts.is_write_paused {
             return;
         }
         let clock = self.net.clock();
         let started = clock.micros();
         let mut is_time_up = false;
-        let step = server.engine.keyspace.expire_step(server.engine.now.wall(), &mut || {
+        let mut more = || {
             is_time_up = clock.micros() - started >= SLICE_MAX_US;
             !is_time_up
-        });
+        };
+        let (keyspace, now) = (&mut server.engine.keyspace, server.engine.now.wall());
+        let step = match facts.is_replica {
+            true => keyspace.expire_own_step(now, &mut more),
+            false => keyspace.expire_step(now, &mut more),
+        };
         let elapsed = clock.micros() - started;
         server.expire.cpu_us += elapsed;
         server.expire.longest_slice_us = server.expire.longest_slice_us.max(elapsed);
