@@ -77,3 +77,6 @@ pub const LISTPACK_MAX: usize = 1 << 30;
 /// Most elements drawn with repetition by one call (ZRANDMEMBER with a negative count): the answer alone takes gigabytes.
 /// Redis tries any number.
 pub const RANDOM_PICKS_MAX: i64 = 1 << 27;
+
+/// Longest reply that a negative count of SRANDMEMBER may ask for: such a reply has nothing to do with how much data there are.
+pub const REPEATED_REPLY_MAX: u64 = 4 * 1024 * 1024 * 1024;

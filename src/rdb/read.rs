@@ -72,24 +72,29 @@ pub(super) fn check_string_length(len: u64) -> Result<usize, Stop> {
 
 #[inline]
 pub(super) fn take_string<'a>(input: &mut &'a [u8]) -> Result<Raw<'a>, Stop> {
-    match length::take(input)? {
-        Length::Plain(len) => {
-            let (bytes, rest) = input.split_at_checked(check_string_length(len)?).ok_or(Stop::Short)?;
-            *input = rest;
-            Ok(Raw::Bytes(bytes))
-        }
-        Length::Special(format::ENC_INT8) => Ok(Raw::Int(i64::from(i8::from_le_bytes(take_array(input)?)))),
-        Length::Special(format::ENC_INT16) => Ok(Raw::Int(i64::from(i16::from_le_bytes(take_array(input)?)))),
-        Length::Special(format::ENC_INT32) => Ok(Raw::Int(i64::from(i32::from_le_bytes(take_array(input)?)))),
+    // What comes after the length may be missing: only a whole string moves the caller's place.
+    let mut rest = *input;
+    let raw = match length::take(&mut rest)? {
+        Length::Plain(len) => Raw::Bytes(take_bytes(&mut rest, check_string_length(len)?)?),
+        Length::Special(format::ENC_INT8) => Raw::Int(i64::from(i8::from_le_bytes(take_array(&mut rest)?))),
+        Length::Special(format::ENC_INT16) => Raw::Int(i64::from(i16::from_le_bytes(take_array(&mut rest)?))),
+        Length::Special(format::ENC_INT32) => Raw::Int(i64::from(i32::from_le_bytes(take_array(&mut rest)?))),
         Length::Special(format::ENC_LZF) => {
-            let packed = check_string_length(take_length(input)?)?;
-            let len = check_string_length(take_length(input)?)?;
-            let (data, rest) = input.split_at_checked(packed).ok_or(Stop::Short)?;
-            *input = rest;
-            Ok(Raw::Lzf { data, len })
+            let packed = check_string_length(take_length(&mut rest)?)?;
+            let len = check_string_length(take_length(&mut rest)?)?;
+            Raw::Lzf { data: take_bytes(&mut rest, packed)?, len }
         }
-        Length::Special(form) => Err(Stop::Bad(DecodeErrorKind::StringForm(form))),
-    }
+        Length::Special(form) => return Err(Stop::Bad(DecodeErrorKind::StringForm(form))),
+    };
+    *input = rest;
+    Ok(raw)
+}
+
+#[inline]
+fn take_bytes<'a>(input: &mut &'a [u8], len: usize) -> Result<&'a [u8], Stop> {
+    let (bytes, rest) = input.split_at_checked(len).ok_or(Stop::Short)?;
+    *input = rest;
+    Ok(bytes)
 }
 
 /// The bytes of a string, written to `scratch` when they are not in the input as such.

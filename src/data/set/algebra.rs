@@ -6,6 +6,8 @@
 //!
 //! Where the result is stored, its form is that which Redis gives it: that is clients' business, as OBJECT ENCODING shows it.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::ptr;
 
@@ -33,8 +35,7 @@ pub fn intersection(sets: &[&Set], see: &mut dyn FnMut(Member<'_>) -> ControlFlo
 
 /// Shows what is in any of `sets`, each member once. Cost: members of all sets.
 pub fn union(sets: &[&Set], see: &mut dyn FnMut(Member<'_>)) {
-    let mut sets = by_size(sets);
-    sets.reverse();
+    let sets = by_size_reversed(sets);
     if let Some(ints) = sets.iter().map(|set| set.as_ints()).collect::<Option<Vec<&Intset>>>() {
         let mut values: Vec<i64> = ints.into_iter().flat_map(|ints| ints.iter()).collect();
         values.sort_unstable();
@@ -64,8 +65,7 @@ pub fn difference(first: &Set, others: &[&Set], see: &mut dyn FnMut(Member<'_>))
         return;
     }
     // Large sets are likelier to have a member.
-    let mut others = by_size(others);
-    others.reverse();
+    let others = by_size_reversed(others);
     if asks_each(first, &others) {
         first.iter().filter(|member| !others.iter().any(|set| set.contains_member(*member))).for_each(see);
         return;
@@ -85,9 +85,16 @@ fn asks_each(first: &Set, others: &[&Set]) -> bool {
 
 /// The sets, smallest first, each once.
 fn by_size<'a>(sets: &[&'a Set]) -> Vec<&'a Set> {
-    let mut sorted: Vec<&Set> = sets.to_vec();
-    sorted.sort_by_key(|set| (set.len(), ptr::from_ref(*set)));
-    sorted.dedup_by(|a, b| ptr::eq(*a, *b));
+    let mut known = HashSet::new();
+    let mut sorted: Vec<&Set> = sets.iter().copied().filter(|set| known.insert(ptr::from_ref(*set))).collect();
+    sorted.sort_by_key(|set| set.len());
+    sorted
+}
+
+/// The sets, largest first, each once.
+fn by_size_reversed<'a>(sets: &[&'a Set]) -> Vec<&'a Set> {
+    let mut sorted = by_size(sets);
+    sorted.sort_by_key(|set| Reverse(set.len()));
     sorted
 }
 

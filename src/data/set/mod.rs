@@ -44,6 +44,9 @@ impl Default for Set {
     }
 }
 
+/// Most members that room is made for on hearsay: some hundred kilobytes.
+const RESERVED_MAX: u64 = 1 << 17;
+
 /// Most values of an intset.
 fn ints_max(limits: &Limits) -> u64 {
     limits.set_max_intset_entries.min(INTSET_LEN_MAX as u64)
@@ -64,9 +67,9 @@ impl Set {
         }
     }
 
-    /// An empty set for members that are not known yet, `expected` in all. The caller bounds that number.
-    pub fn expecting(expected: usize, limits: &Limits) -> Set {
-        if expected as u64 > ints_max(limits) { Set::table(expected) } else { Set::default() }
+    /// An empty set for members that are not known yet, `expected` in all, if that number can be believed.
+    pub fn expecting(expected: u64, limits: &Limits) -> Set {
+        if expected > ints_max(limits) { Set::table(expected.min(RESERVED_MAX) as usize) } else { Set::default() }
     }
 
     /// An empty set in the form for a few members of any kind.

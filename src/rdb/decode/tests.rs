@@ -49,8 +49,15 @@ fn read(bytes: &[u8], piece: usize) -> Result<Vec<String>, DecodeError> {
         while let Some(event) = decoder.next(&mut input)? {
             lines.push(match event {
                 Event::Key { key, value, facts } => {
-                    let NewValue::Str(value) = value else { panic!("{value:?}") };
-                    let value = text_of(&value);
+                    let value = match value {
+                        NewValue::Str(value) => text_of(&value),
+                        // A flipped bit can make a collection of a string.
+                        NewValue::Other(value) => {
+                            let mut parts = Vec::new();
+                            value.as_ref().visit(&mut |element| parts.push(element.concat()));
+                            parts.concat()
+                        }
+                    };
                     let shown = value[..value.len().min(20)].escape_ascii();
                     let sum = crate::base::hash::crc64(&value);
                     format!("{}={shown} {} {sum:x} {facts:?}", key.escape_ascii(), value.len())
