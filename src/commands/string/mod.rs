@@ -6,6 +6,7 @@ use crate::spec::Spec;
 mod append;
 mod decr;
 mod decrby;
+mod delifeq;
 mod expiry;
 mod get;
 mod getdel;
@@ -33,6 +34,7 @@ pub const TABLE: &[&Spec<DataHandler>] = &[
     &append::SPEC,
     &decr::SPEC,
     &decrby::SPEC,
+    &delifeq::SPEC,
     &get::SPEC,
     &getdel::SPEC,
     &getex::SPEC,

@@ -1,20 +1,22 @@
-//! SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]: stores a string.
+//! SET key value [NX | XX | IFEQ comparison] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]: stores a string.
 //!
-//! Reply:   OK; null when NX or XX forbade it. With GET: the string that was there before, or null.
-//! Errors:  syntax error; invalid expire time; with GET, WRONGTYPE when `key` holds another type.
+//! Reply:   OK; null when the condition forbade it. With GET: the string that was there before, or null.
+//! Errors:  syntax error; invalid expire time; with GET or IFEQ, WRONGTYPE when `key` holds another type.
+//! Source:  IFEQ is Valkey's: the string that is there must be `comparison`.
 //!
 //! Without options, which is nearly always, nothing is parsed. An earlier time to live is dropped unless KEEPTTL asks to
 //! keep it.
 //!
 //! A relative time means another moment to a replica that reads it later, so replicas and the AOF receive
-//! `SET key value PXAT ms`, and then NX, XX and GET are left out, having been decided here. GET alone is left out too.
+//! `SET key value PXAT ms`, and then NX, XX and GET are left out, having been decided here. GET alone is left out too, and
+//! so is IFEQ, which Redis does not know.
 
 use super::expiry::Unit;
 use super::value::{reply_string, value_of};
 use crate::base::number::format_i64;
 use crate::base::time::UnixMillis;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
-use crate::data::string::Str;
+use crate::data::string::{IntText, Str};
 use crate::keyspace::{Event, Expiry};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::spec::keys::{KeyAt, KeyList};
@@ -37,11 +39,21 @@ pub const SPEC: Spec<DataHandler> = Spec {
             ("6.0.0", "KEEPTTL."),
             ("6.2.0", "GET, EXAT and PXAT."),
             ("7.0.0", "NX and GET may be combined."),
+            ("8.1.0", "IFEQ, as in Valkey 8.1."),
         ],
         args: &[
             Arg::key("key", 0),
             Arg::new("value", ArgKind::String),
-            Arg::one_of("condition", &[Arg::token("nx", "NX"), Arg::token("xx", "XX")]).optional().since("2.6.12"),
+            Arg::one_of(
+                "condition",
+                &[
+                    Arg::token("nx", "NX"),
+                    Arg::token("xx", "XX"),
+                    Arg::new("comparison-value", ArgKind::String).after("IFEQ").since("8.1.0"),
+                ],
+            )
+            .optional()
+            .since("2.6.12"),
             Arg::token("get", "GET").optional().since("6.2.0"),
             Arg::one_of(
                 "expiration",
@@ -60,10 +72,10 @@ pub const SPEC: Spec<DataHandler> = Spec {
     handler: set,
 };
 
-/// The key is also read when GET is among the options.
+/// The key is also read when GET or IFEQ is among the options.
 fn keys(args: &Args<'_>) -> Option<KeyList> {
-    let has_get = (3..args.len()).any(|index| args.is(index, "get"));
-    let access = if has_get { Access::RW.and(Access::ACCESS) } else { Access::OW };
+    let is_read = (3..args.len()).any(|index| args.is(index, "get") || args.is(index, "ifeq"));
+    let access = if is_read { Access::RW.and(Access::ACCESS) } else { Access::OW };
     Some(KeyList::from_iter([KeyAt { index: 1, access: access.and(Access::UPDATE) }]))
 }
 
@@ -78,16 +90,18 @@ fn set(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
 
 /// When SET is allowed to act.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Condition {
+enum Condition<'a> {
     Always,
     /// NX
     Missing,
     /// XX
     Present,
+    /// IFEQ
+    Equal(&'a [u8]),
 }
 
 struct Options<'a> {
-    condition: Condition,
+    condition: Condition<'a>,
     /// GET
     is_get: bool,
     /// KEEPTTL
@@ -99,10 +113,13 @@ fn parse<'a>(args: &Args<'a>) -> Result<Options<'a>, CommandError> {
     let mut options = Options { condition: Condition::Always, is_get: false, is_keepttl: false, expiry: None };
     let mut words = args.from(3);
     while let Some(word) = words.next() {
-        if word.eq_ignore_ascii_case(b"NX") && options.condition != Condition::Present {
+        let allows = |condition| options.condition == Condition::Always || options.condition == condition;
+        if word.eq_ignore_ascii_case(b"NX") && allows(Condition::Missing) {
             options.condition = Condition::Missing;
-        } else if word.eq_ignore_ascii_case(b"XX") && options.condition != Condition::Missing {
+        } else if word.eq_ignore_ascii_case(b"XX") && allows(Condition::Present) {
             options.condition = Condition::Present;
+        } else if word.eq_ignore_ascii_case(b"IFEQ") && options.condition == Condition::Always {
+            options.condition = Condition::Equal(words.next().ok_or(CommandError::Syntax)?);
         } else if word.eq_ignore_ascii_case(b"GET") {
             options.is_get = true;
         } else if word.eq_ignore_ascii_case(b"KEEPTTL") && options.expiry.is_none() {
@@ -137,6 +154,10 @@ fn set_with_options(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         Condition::Always => false,
         Condition::Missing => ctx.db.contains(key),
         Condition::Present => !ctx.db.contains(key),
+        Condition::Equal(text) => {
+            let value = ctx.db.peek::<Str>(key)?;
+            value.is_none_or(|value| value.as_bytes(&mut IntText::new()) != text)
+        }
     };
     if is_forbidden {
         if !options.is_get {
@@ -149,11 +170,12 @@ fn set_with_options(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if !options.is_get {
         ctx.reply.ok();
     }
+    let is_ifeq = matches!(options.condition, Condition::Equal(_));
     Ok(match expiry {
         // An absolute time in milliseconds says it all already.
-        Some((Unit::AtMillis, _)) => Outcome::Done,
+        Some((Unit::AtMillis, _)) if !is_ifeq => Outcome::Done,
         Some((_, at)) => ctx.propagate_with(|| set_pxat(args, 2, at)),
-        None if options.is_get => ctx.propagate_with(|| without_get(args)),
+        None if options.is_get || is_ifeq => ctx.propagate_with(|| without_get_and_ifeq(args)),
         None => Outcome::Done,
     })
 }
@@ -187,10 +209,16 @@ pub(super) fn set_pxat(args: &Args<'_>, value: usize, at: UnixMillis) -> OwnedAr
     command
 }
 
-fn without_get(args: &Args<'_>) -> OwnedArgs {
+fn without_get_and_ifeq(args: &Args<'_>) -> OwnedArgs {
     let mut command = OwnedArgs::new();
-    for index in (0..args.len()).filter(|index| *index < 3 || !args.is(*index, "GET")) {
-        command.push_arg(args, index);
+    let mut index = 0;
+    while index < args.len() {
+        match index {
+            3.. if args.is(index, "GET") => {}
+            3.. if args.is(index, "IFEQ") => index += 1,
+            _ => command.push_arg(args, index),
+        }
+        index += 1;
     }
     command
 }
@@ -292,6 +320,54 @@ mod tests {
     }
 
     #[test]
+    fn ifeq_decides_by_the_present_value() {
+        transcript(
+            "
+            > SET k a IFEQ a
+            nil
+            > SET k a
+            +OK
+            > SET k b IFEQ x
+            nil
+            > SET k 7 ifeq a
+            +OK
+            > SET k 8 KEEPTTL IFEQ 7
+            +OK
+            > SET k 9 IFEQ 07 GET
+            $8
+            > SET k 9 GET IFEQ 8 EX 10
+            $8
+            > SET k 10 PXAT 2000000 IFEQ 9
+            +OK
+            > SET new x GET IFEQ x
+            nil
+            > GET k
+            $10
+            > SET k b NX IFEQ 10
+            -ERR syntax error
+            > SET k b IFEQ 10 XX
+            -ERR syntax error
+            > SET k b IFEQ 10 IFEQ 10
+            -ERR syntax error
+            > SET k b IFEQ
+            -ERR syntax error
+            > SADD s a
+            :1
+            > SET s b IFEQ a
+            -WRONGTYPE Operation against a key holding the wrong kind of value
+            ",
+        )
+        .propagates(&[
+            "SET k a",
+            "SET k 7",
+            "SET k 8 KEEPTTL",
+            "SET k 9 PXAT 1010000",
+            "SET k 10 PXAT 2000000",
+            "SADD s a",
+        ]);
+    }
+
+    #[test]
     fn keepttl_keeps_it() {
         transcript(
             "
@@ -340,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn only_get_makes_the_old_value_an_access() {
+    fn only_get_and_ifeq_make_the_old_value_an_access() {
         use crate::resp::args::OwnedArgs;
         use crate::spec::keys::keys_of;
         let words = |words: &[&[u8]]| {
@@ -349,5 +425,6 @@ mod tests {
         };
         assert_eq!(words(&[b"set", b"k", b"get"]), ["OW", "update"]);
         assert_eq!(words(&[b"set", b"k", b"v", b"NX", b"GET"]), ["RW", "access", "update"]);
+        assert_eq!(words(&[b"set", b"k", b"v", b"IFEQ", b"x"]), ["RW", "access", "update"]);
     }
 }
