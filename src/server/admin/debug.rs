@@ -3,13 +3,16 @@
 //! Refused unless `enable-debug-command` allows it. Subcommands are looked up here and not in the command table, as in
 //! Redis: an unknown one answers with a hint at DEBUG HELP.
 
+mod encodings;
+
 use crate::base::hash;
 use crate::base::number;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
+use crate::config::memory_units;
 use crate::config::values::Allowed;
 use crate::data::ValueRef;
 use crate::data::string::{NewStr, StrView};
-use crate::keyspace::{Access, AnyValue, Event, Expiry};
+use crate::keyspace::{Access, AnyValue, DbHandle, Event, Expiry};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use crate::server::admin::AdminHandler;
@@ -66,6 +69,19 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
             reply.ok();
         }
         (b"object", 3 | 4) => object(turn, session, args.get(2), &mut reply)?,
+        (b"listpack", 3) => encodings::listpack(&mut db(turn, session), args.get(2), &mut reply)?,
+        (b"quicklist", 3 | 4) => {
+            let full = args.len() == 4 && is_one(args, 3);
+            encodings::quicklist(&mut db(turn, session), args.get(2), full, &mut reply)?;
+        }
+        (b"quicklist-packed-threshold", 3) => {
+            // Redis's bounds: a megabyte short of 4 GiB, and 0 for what it was.
+            let bytes = memory_units::parse(args.get(2)).filter(|bytes| *bytes <= (1 << 32) - (1 << 20));
+            turn.server.engine.settings.limits.list_plain_from = bytes.ok_or_else(|| {
+                CommandError::err("argument must be a memory value bigger than 1 and smaller than 4gb")
+            })?;
+            reply.ok();
+        }
         (b"digest", 2) => reply.simple(&dataset_digest(turn)),
         (b"digest-value", 3..) => {
             reply.array(args.len() - 2);
@@ -123,6 +139,8 @@ fn help(reply: &mut Reply<'_>) {
         "    A digest of each key's value and expiry.",
         "LOADAOF",
         "    Write what waits for the append only file, empty the data set and load it from the files.",
+        "LISTPACK <key>",
+        "    Print the elements of a packed collection on stdout.",
         "OBJECT <key>",
         "    What is known about a key's value.",
         "PAUSE-CRON <0|1>",
@@ -131,6 +149,10 @@ fn help(reply: &mut Reply<'_>) {
         "    Create <count> string keys that do not exist yet.",
         "PROTOCOL <type>",
         "    Answer with an example of a RESP type.",
+        "QUICKLIST <key> [<0|1>]",
+        "    Print the nodes of a long list on stdout, with 1 their elements too.",
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "    From which size on list elements are kept by themselves; 0 for the default.",
         "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
         "    Save the data set, empty it and load it again; without some of that if asked.",
         "SET-ACTIVE-EXPIRE <0|1>",
@@ -148,17 +170,23 @@ fn help(reply: &mut Reply<'_>) {
     LINES.iter().for_each(|line| reply.simple(line));
 }
 
-fn object(turn: &mut Turn<'_>, session: &Session, key: &[u8], reply: &mut Reply<'_>) -> Result<(), CommandError> {
+/// The client's database, looked at without leaving a trace.
+fn db<'t>(turn: &'t mut Turn<'_>, session: &Session) -> DbHandle<'t> {
     let engine = &mut turn.server.engine;
     let access = Access { now: engine.now.wall(), expired: engine.expired_rule(session), touch: false };
-    let mut db = engine.keyspace.db(session.db as u32, access);
+    engine.keyspace.db(session.db as u32, access)
+}
+
+fn object(turn: &mut Turn<'_>, session: &Session, key: &[u8], reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    let mut db = db(turn, session);
     let Some(facts) = db.facts(key) else { return Err(CommandError::NoSuchKey) };
     reply.simple(&format!(
-        "Value at:0x0 refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        "Value at:0x0 refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{}",
         facts.encoding.as_str(),
         facts.memory,
         facts.recency,
-        facts.idle_secs
+        facts.idle_secs,
+        encodings::about_quicklist(&mut db, key)
     ));
     Ok(())
 }
