@@ -20,6 +20,7 @@ pub mod persist; // snapshots to disk and back
 pub mod pubsub; // channels and patterns by session id
 pub mod rdb; // values as bytes
 pub mod repl; // replication as machines without sockets
+pub mod script; // Lua, in a sandbox
 pub mod spec; // what a command is, without what it does
 
 // Floor 3: what can be asked.

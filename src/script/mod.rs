@@ -1,0 +1,71 @@
+//! Lua 5.1 for scripts and functions: a sandboxed interpreter with one door to the rest of the program.
+//!
+//! ```text
+//! sandbox.lua   what a script finds: locked globals, checked versions of the functions that could break the locks
+//! vm.rs         the interpreter: compiles, runs, reports where an error arose, stops what runs for too long
+//! door.rs       how a function that Lua calls reaches the program that runs the script
+//! api.rs        the table `redis`
+//! convert.rs    replies become Lua values, and Lua values become replies
+//! libs/         bit, cjson, cmsgpack, struct
+//! shebang.rs    the first line of a script: engine, name, flags
+//! ```
+//!
+//! This module knows no command and no key: it has one verb, [`Calls::call`], "run this command and give me its reply". Who may run
+//! what, what is propagated and what a stuck script means to other clients is decided in `exec`.
+//!
+//! Lua is not patched. Where Redis has read-only tables in its interpreter, here locked tables are empty proxies in front of the
+//! real ones; what a script can see of this is listed in `docs/differences.md`.
+
+mod api;
+mod convert;
+mod door;
+mod libs;
+pub mod shebang;
+mod vm;
+
+pub use convert::write_reply;
+pub use vm::{Chunk, Failure, Outcome, Vm};
+
+use crate::resp::args::OwnedArgs;
+use crate::resp::out::Out;
+use crate::resp::reply::Proto;
+
+/// What a running script asks of the program around it.
+pub trait Calls {
+    /// Runs one command, whose reply is added to `reply`. An error is a reply like any other.
+    fn call(&mut self, words: &OwnedArgs, proto: Proto, reply: &mut Out);
+
+    /// Whether the user may run this command on these keys; `None` when there is no such command.
+    fn is_permitted(&mut self, words: &OwnedArgs) -> Option<bool>;
+
+    /// Writes to the log.
+    fn log(&mut self, level: LogLevel, text: &[u8]);
+
+    /// Who receives what commands change from here on.
+    fn set_propagation(&mut self, to: Propagation);
+
+    /// Asked again and again while the script runs. `Err` ends it with this text.
+    fn tick(&mut self) -> Result<(), &'static str>;
+}
+
+/// Levels of `redis.log`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// `redis.LOG_DEBUG`
+    Debug,
+    /// `redis.LOG_VERBOSE`
+    Verbose,
+    /// `redis.LOG_NOTICE`
+    Notice,
+    /// `redis.LOG_WARNING`
+    Warning,
+}
+
+/// What `redis.set_repl` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Propagation {
+    /// The append-only file.
+    pub to_aof: bool,
+    /// Replicas.
+    pub to_replicas: bool,
+}

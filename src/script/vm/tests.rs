@@ -1,0 +1,210 @@
+use super::*;
+use crate::resp::args::OwnedArgs;
+use crate::resp::out::Out;
+use crate::resp::reply::Reply;
+use crate::script::{LogLevel, Propagation, write_reply};
+
+/// Answers commands with their own words, `FAIL` with an error.
+#[derive(Default)]
+struct Echo {
+    called: Vec<String>,
+    ticks_left: Option<u32>,
+}
+
+impl Calls for Echo {
+    fn call(&mut self, words: &OwnedArgs, proto: Proto, out: &mut Out) {
+        let args = words.as_args();
+        let words: Vec<String> = args.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        self.called.push(words.join(" "));
+        let mut reply = Reply::new(out, proto);
+        match words[0].as_str() {
+            "FAIL" => reply.error("WRONG thing"),
+            _ => {
+                reply.array(words.len());
+                words.iter().for_each(|word| reply.bulk(word.as_bytes()));
+            }
+        }
+    }
+
+    fn is_permitted(&mut self, words: &OwnedArgs) -> Option<bool> {
+        match words.as_args().get(0) {
+            b"may" => Some(true),
+            b"may-not" => Some(false),
+            _ => None,
+        }
+    }
+
+    fn log(&mut self, level: LogLevel, text: &[u8]) {
+        self.called.push(format!("{level:?} {}", String::from_utf8_lossy(text)));
+    }
+
+    fn set_propagation(&mut self, to: Propagation) {
+        self.called.push(format!("{to:?}"));
+    }
+
+    fn tick(&mut self) -> Result<(), &'static str> {
+        match &mut self.ticks_left {
+            Some(0) => Err("Script killed by user with SCRIPT KILL..."),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn vm() -> Vm {
+    Vm::new("user_script", "7.2.6", 1)
+}
+
+/// The reply of a script, or its error message.
+fn eval_in(vm: &Vm, code: &str, calls: &mut Echo) -> String {
+    let chunk = match vm.compile(code.as_bytes()) {
+        Ok(chunk) => chunk,
+        Err(text) => return text,
+    };
+    match vm.run(&chunk, &[b"k1", b"k2"], &[b"a"], calls) {
+        Ok(value) => {
+            let mut out = Out::new();
+            write_reply(&value, vm.proto(), &mut Reply::new(&mut out, Proto::Resp2));
+            String::from_utf8(out.to_vec()).unwrap().replace("\r\n", " ").trim().to_owned()
+        }
+        Err(failure) => failure.message("f"),
+    }
+}
+
+fn eval(code: &str) -> String {
+    eval_in(&vm(), code, &mut Echo::default())
+}
+
+#[test]
+fn keys_and_arguments_are_there() {
+    assert_eq!(eval("return {KEYS[1], KEYS[2], ARGV[1], #KEYS, #ARGV}"), "*5 $2 k1 $2 k2 $1 a :2 :1");
+}
+
+#[test]
+fn commands_are_called_and_their_errors_raised_or_given() {
+    assert_eq!(eval("return redis.call('SET', 'k', 10)"), "*3 $3 SET $1 k $2 10");
+    assert_eq!(eval("return redis.pcall('FAIL')"), "-WRONG thing");
+    assert_eq!(eval("\nredis.call('FAIL')"), "WRONG thing script: f, on @user_script:2.");
+    assert_eq!(eval("return redis.pcall('FAIL').err"), "$11 WRONG thing");
+    assert!(eval("return redis.call()").starts_with("ERR Please specify at least one argument"));
+    assert!(eval("return redis.call('x', {})").starts_with("ERR Lua redis lib command arguments must be strings"));
+}
+
+#[test]
+fn errors_of_lua_say_where() {
+    assert_eq!(
+        eval("return nope"),
+        "ERR user_script:1: Script attempted to access nonexistent global variable 'nope' script: f, on @user_script:1."
+    );
+    assert_eq!(eval("\n\nerror('x')"), "ERR user_script:3: x script: f, on @user_script:3.");
+    assert_eq!(eval("error({err = 'MINE x'})"), "MINE x script: f, on @user_script:1.");
+    assert!(eval("return 1 +").contains("user_script:1: unexpected symbol near"));
+    assert_eq!(
+        eval("return cjson.decode('nope')"),
+        "ERR user_script:1: Expected value but found invalid token at character 1 script: f, on @user_script:1."
+    );
+}
+
+#[test]
+fn globals_and_libraries_cannot_be_altered() {
+    let vm = vm();
+    for code in [
+        "a = 1",
+        "_G = {}",
+        "_G.x = 1",
+        "redis = 1",
+        "redis.call = 1",
+        "string.rep = 1",
+        "cjson.encode = 1",
+        "setmetatable(_G, {})",
+        "getmetatable(_G).__index = {}",
+        "rawset(_G, 'x', 1)",
+        "rawset(string, 'x', 1)",
+        "table.insert(redis, 1)",
+        "getmetatable('').__index = {}",
+        "getfenv(0).x = 1",
+        "getfenv(string.len).x = 1",
+        "setmetatable(getmetatable(_G), {})",
+        "function f() end",
+    ] {
+        let text = eval_in(&vm, code, &mut Echo::default());
+        assert!(text.contains("Attempt to modify a readonly table"), "{code}: {text}");
+    }
+    for name in ["print", "dofile", "loadfile", "require", "package", "io", "os", "debug", "module"] {
+        let text = eval_in(&vm, &format!("return {name}"), &mut Echo::default());
+        assert!(text.contains("nonexistent global variable"), "{name}: {text}");
+    }
+    assert_eq!(eval_in(&vm, "return {rawget(_G, 'x'), type(redis.call), ('x'):rep(3)}", &mut Echo::default()), "*0");
+    assert_eq!(eval_in(&vm, "return ('x'):rep(3)", &mut Echo::default()), "$3 xxx");
+}
+
+#[test]
+fn locked_tables_can_be_looked_at() {
+    assert_eq!(eval("local n = 0 for k in pairs(bit) do n = n + 1 end return n"), ":12");
+    assert_eq!(eval("return next(_G) ~= nil"), ":1");
+    assert_eq!(eval("return _G"), "*0");
+    assert_eq!(eval("return rawget(math, 'pi') == math.pi"), ":1");
+}
+
+#[test]
+fn compiled_code_is_not_loaded() {
+    let text = eval("return loadstring(string.dump(function() return 1 end))()");
+    assert!(text.contains("attempt to call a nil value"), "{text}");
+    assert_eq!(eval("return loadstring('return 7')()"), ":7");
+    assert_eq!(eval("local n = 0 return load(function() n = n + 1 return ({'return ', '8'})[n] end)()"), ":8");
+}
+
+#[test]
+fn a_script_that_is_killed_cannot_survive_by_catching_it() {
+    for code in [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "local f = function() while true do end end while true do xpcall(f, function(x) return x end) end",
+        "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+    ] {
+        let mut calls = Echo { ticks_left: Some(2), ..Echo::default() };
+        let text = eval_in(&vm(), code, &mut calls);
+        assert!(text.contains("Script killed by user"), "{code}: {text}");
+    }
+}
+
+#[test]
+fn caught_errors_are_texts() {
+    assert_eq!(eval("local ok, e = pcall(cjson.decode, 'x') return type(e)"), "$6 string");
+    assert_eq!(eval("local ok, e = pcall(redis.call, 'FAIL') return e.err"), "$11 WRONG thing");
+    assert_eq!(eval("local ok, e = pcall(function() return 1 end) return {tostring(ok), e}"), "*2 $4 true :1");
+}
+
+#[test]
+fn the_api_has_its_helpers() {
+    assert_eq!(eval("return redis.sha1hex('')"), "$40 da39a3ee5e6b4b0d3255bfef95601890afd80709");
+    assert!(eval("return redis.sha1hex()").starts_with("ERR wrong number of arguments"));
+    assert_eq!(eval("return redis.error_reply('oops')"), "-ERR oops");
+    assert_eq!(eval("return redis.status_reply('FINE')"), "+FINE");
+    assert_eq!(eval("return redis.error_reply()"), "-ERR wrong number or type of arguments");
+    assert_eq!(eval("return redis.REDIS_VERSION_NUM"), ":459270");
+    assert!(eval("return redis.setresp(4)").starts_with("ERR RESP version must be 2 or 3."));
+    assert!(eval("return redis.log(10, 'x')").starts_with("ERR Invalid debug level."));
+    assert_eq!(eval("return {redis.acl_check_cmd('may'), redis.acl_check_cmd('may-not')}"), "*2 :1 $-1");
+    let mut calls = Echo::default();
+    eval_in(&vm(), "redis.log(redis.LOG_NOTICE, 'a', 1) redis.set_repl(redis.REPL_AOF)", &mut calls);
+    assert_eq!(calls.called, ["Notice a 1", "Propagation { to_aof: true, to_replicas: false }"]);
+}
+
+#[test]
+fn random_numbers_follow_their_seed() {
+    let code = "math.randomseed(7) return {math.random(1000000), math.random(5, 5)}";
+    assert_eq!(eval(code), eval(code));
+    assert!(eval(code).ends_with(":5"));
+    assert!(eval("return math.random(0)").contains("interval is empty"));
+}
+
+#[test]
+fn much_is_unpacked_and_recursion_ends() {
+    assert_eq!(eval("local a = {} for i = 1, 7999 do a[i] = 1 end return #redis.call('x', unpack(a))"), ":8000");
+    let text = eval("local function f() return f() + 1 end return f()");
+    assert!(text.contains("stack overflow"), "{text}");
+}
