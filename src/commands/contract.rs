@@ -170,6 +170,8 @@ pub enum CommandError {
     },
     /// A database number outside the configured range.
     DbIndexOutOfRange,
+    /// The error is in the reply already, and counted: what a script returned.
+    Replied,
     /// A text without a prefix of its own: `ERR` is put before it.
     Err(String),
     /// A complete text, prefix included.
@@ -201,6 +203,7 @@ impl fmt::Display for CommandError {
             Self::InvalidExpire { command } => write!(f, "ERR invalid expire time in '{command}' command"),
             Self::WrongArity { command } => write!(f, "ERR wrong number of arguments for '{command}' command"),
             Self::DbIndexOutOfRange => f.write_str("ERR DB index is out of range"),
+            Self::Replied => f.write_str("ERR already replied"),
             Self::Err(text) => write!(f, "ERR {text}"),
             Self::Text(text) => f.write_str(text),
         }

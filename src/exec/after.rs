@@ -33,7 +33,7 @@ pub fn consequences<H: Host>(
     if is_dirty {
         engine.dirty_since_save += engine.keyspace.changes().dirty() - dirty_before;
     }
-    if !engine.journal.is_on() {
+    if !engine.journal.is_on() || engine.scripts.is_unpropagated {
         return;
     }
     match outcome {

@@ -1,6 +1,6 @@
 //! Running one admitted command: timing, MONITOR, the handler, and then what follows.
 
-use crate::commands::contract::{Blocking, DataCtx, Outcome};
+use crate::commands::contract::{Blocking, CommandError, DataCtx, Outcome};
 use crate::exec::{Engine, Handler, Host, after, blocked, flow, reply};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
@@ -51,6 +51,8 @@ fn attempt<H: Host>(
 ) -> Option<(Box<Blocking>, u64)> {
     let dirty_before = host.engine().keyspace.changes().dirty();
     let db_before = session.db;
+    // What a transaction or a script calls reads the clock as well.
+    let flow_began_us = matches!(table.handler(command), Handler::Flow(_)).then(|| host.clock_us());
     let result = match table.handler(command) {
         Handler::Data(handler) => {
             let engine = host.engine();
@@ -61,10 +63,10 @@ fn attempt<H: Host>(
                 now: engine.now,
                 rng: &mut engine.rng,
                 settings: &engine.settings,
-                is_propagated: engine.journal.is_on(),
+                is_propagated: engine.journal.is_on() && !engine.scripts.is_unpropagated,
                 may_block: engine.depth == 0 && matches!(session.kind, Kind::Client | Kind::Monitor),
             };
-            handler(&mut ctx, args).map_err(|error| error.to_string())
+            handler(&mut ctx, args)
         }
         Handler::Session(handler) => host.with_peers(|engine, peers| {
             let mut ctx = SessionCtx {
@@ -85,16 +87,18 @@ fn attempt<H: Host>(
                     flow::multi::forget_watches(engine, session);
                     Ok(Outcome::Done)
                 }
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(CommandError::text(error.to_string())),
             }
         }),
-        Handler::Flow(flow) => flow::run(host, table, *flow, session, args, out).map_err(|error| error.to_string()),
+        Handler::Flow(flow) => flow::run(host, table, *flow, session, args, out),
         Handler::Admin(handler) => {
             let reply = reply(session, out);
-            host.admin(*handler, session, args, reply).map_err(|error| error.to_string())
+            host.admin(*handler, session, args, reply)
         }
     };
-    let elapsed = host.lap() + spent_before_us.unwrap_or_default();
+    let lap = host.lap();
+    let elapsed = flow_began_us.map_or(lap, |began| host.clock_us().saturating_sub(began));
+    let elapsed = elapsed + spent_before_us.unwrap_or_default();
     let mut blocking = None;
     let outcome = match result {
         Ok(Outcome::Block(mut found)) => {
@@ -107,8 +111,12 @@ fn attempt<H: Host>(
             account(host.engine(), session, command, args, elapsed, false);
             Some(outcome)
         }
-        Err(text) => {
-            let engine = host.engine();
+        Err(CommandError::Replied) => {
+            account(host.engine(), session, command, args, elapsed, true);
+            None
+        }
+        Err(error) => {
+            let (engine, text) = (host.engine(), error.to_string());
             account(engine, session, command, args, elapsed, true);
             engine.command_stats.error(&text);
             reply(session, out).error(&text);

@@ -35,6 +35,8 @@ pub struct Facts {
     pub aof_trouble: Option<String>,
     /// The last save failed, save points exist and `stop-writes-on-bgsave-error` is set.
     pub is_save_failing: bool,
+    /// A script is stuck, and this is what others are told.
+    pub busy: Option<Refusal>,
 }
 
 /// Who asks, as far as the rules care.
@@ -76,10 +78,21 @@ pub const READONLY: Refusal = "READONLY You can't write against a read only repl
 pub const MASTERDOWN: Refusal = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 /// The data set is not there yet.
 pub const LOADING: Refusal = "LOADING Redis is loading the dataset in memory";
+/// A script of EVAL is stuck.
+pub const BUSY_SCRIPT: Refusal =
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+/// A function is stuck.
+pub const BUSY_FUNCTION: Refusal =
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
 /// A replica's link is not for queries.
 pub const REPLICA_KEYSPACE: Refusal = "ERR Replica can't interact with the keyspace";
 /// WATCH and friends inside MULTI.
 pub const NO_MULTI: Refusal = "ERR Command not allowed inside a transaction";
+
+/// What keeps writes away while the disk fails.
+pub fn disk_refusal(facts: &Facts) -> Option<Refusal> {
+    (facts.is_save_failing && !facts.is_replica).then_some(MISCONF_RDB)
+}
 
 /// The rules that come before the ACL.
 pub fn before_acl(meta: &Meta, caller: &Caller) -> Result<(), Refusal> {
@@ -99,8 +112,10 @@ pub fn after_acl(meta: &Meta, caller: &Caller, facts: &Facts) -> Result<(), Gate
     let is_write = flags.has(Flags::WRITE) || caller.has_queued_writes;
     let is_denyoom = flags.has(Flags::DENYOOM) || caller.has_queued_denyoom;
     let may_replicate = is_write || flags.has(Flags::MAY_REPLICATE);
-    if facts.is_save_failing && !facts.is_replica && (is_write || is_denyoom || meta.name == "ping") {
-        return Err(Gate::Refused(MISCONF_RDB));
+    if let Some(text) = disk_refusal(facts)
+        && (is_write || is_denyoom || meta.name == "ping")
+    {
+        return Err(Gate::Refused(text));
     }
     if facts.aof_trouble.is_some() && !facts.is_replica && (is_write || is_denyoom || meta.name == "ping") {
         return Err(Gate::AofTrouble);
@@ -124,6 +139,11 @@ pub fn after_acl(meta: &Meta, caller: &Caller, facts: &Facts) -> Result<(), Gate
     }
     if facts.is_loading_async && flags.has(Flags::NO_ASYNC_LOADING) {
         return Err(Gate::Refused(LOADING));
+    }
+    if let Some(text) = facts.busy
+        && !flags.has(Flags::ALLOW_BUSY)
+    {
+        return Err(Gate::Refused(text));
     }
     if caller.is_replica_link && (may_replicate || flags.has(Flags::READONLY)) {
         return Err(Gate::Refused(REPLICA_KEYSPACE));

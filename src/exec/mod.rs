@@ -38,18 +38,20 @@ pub mod gates;
 pub mod journal;
 pub mod notify;
 pub mod replay;
+pub mod scripts;
 pub mod watch;
 
 use crate::acl::{self, Acl};
 use crate::base::id::ClientId;
 use crate::base::rng::Rng;
-use crate::base::time::Now;
+use crate::base::time::{Instant, Now};
 use crate::commands::contract::{CommandResult, DataHandler, DataSettings};
 use crate::config::model::Config;
 use crate::config::values::EventClasses;
 use crate::exec::blocked::BlockedClients;
 use crate::exec::gates::{Caller, Facts, Gate};
 use crate::exec::journal::Journal;
+use crate::exec::scripts::Scripts;
 use crate::exec::watch::WatchTable;
 use crate::keyspace::{Access, ExpiredKeys, Keyspace};
 use crate::pubsub::PubSub;
@@ -102,6 +104,8 @@ pub struct Engine {
     pub counters: Counters,
     /// Changes since the last save that succeeded began.
     pub dirty_since_save: u64,
+    /// Scripts.
+    pub scripts: Scripts,
     /// Figures per command and per error.
     pub command_stats: CommandStats,
     /// Slow commands.
@@ -176,6 +180,21 @@ pub trait Host: Sized {
 
     /// Brings the engine's time up to date, where it may have stood for long.
     fn read_clock(&mut self);
+
+    /// The clock, read now, in microseconds since any moment.
+    fn clock_us(&mut self) -> u64;
+
+    /// The monotonic clock, read now: it goes on while a script runs, as the turn's own time does not.
+    fn clock(&mut self) -> Instant;
+
+    /// Serves other clients in the middle of a script that is stuck. The gates refuse most of what they ask for.
+    fn serve_others(&mut self);
+
+    /// A script that was stuck has ended: who was refused or held back meanwhile may go on.
+    fn script_ended(&mut self);
+
+    /// Whether the program is about to end.
+    fn is_leaving(&self) -> bool;
 
     /// Tells another client that a key it watches has changed; see [`watch::note_change`].
     fn watched_changed(&mut self, client: ClientId, db: usize, key: &[u8], is_gone: bool);

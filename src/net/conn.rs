@@ -159,6 +159,8 @@ pub struct Conn {
     /// The connection is in the list of those to announce.
     pub(super) is_announced: bool,
     pub(super) is_paused: bool,
+    /// Its input or output is with the application.
+    pub(super) is_lent: bool,
     /// The connection is in the list of those to flush.
     pub(super) is_dirty: bool,
     /// The socket is full; the system will tell when it no longer is.
@@ -194,6 +196,7 @@ impl Conn {
             is_read_queued: false,
             is_announced: false,
             is_paused: false,
+            is_lent: false,
             is_dirty: false,
             is_blocked: false,
             low_water: None,
@@ -470,6 +473,12 @@ impl Conns {
 
     pub(super) fn len(&self) -> usize {
         self.count
+    }
+
+    /// The names of all of them.
+    pub(super) fn ids(&self) -> Vec<ConnId> {
+        let slots = self.slots.iter().zip(0u32..).filter(|(slot, _)| slot.conn.is_some());
+        slots.map(|(slot, index)| ConnId { slot: index, generation: slot.generation }).collect()
     }
 }
 

@@ -258,14 +258,19 @@ impl Net {
     /// with [`Net::put_input`] before the event ends.
     #[inline]
     pub fn take_input(&mut self, id: ConnId) -> Option<InBuf> {
-        self.conns.get_mut(id).map(|conn| std::mem::take(&mut conn.input))
+        let conn = self.conns.get_mut(id)?;
+        conn.is_lent = true;
+        Some(std::mem::take(&mut conn.input))
     }
 
     /// Gives the input back. When the connection is gone meanwhile, its bytes are forgotten.
     #[inline]
     pub fn put_input(&mut self, id: ConnId, mut input: InBuf) {
         match self.conns.get_mut(id) {
-            Some(conn) => conn.input = input,
+            Some(conn) => {
+                conn.input = input;
+                conn.is_lent = false;
+            }
             None => {
                 input.clear();
                 if let Some(buffer) = input.return_buffer() {
@@ -474,6 +479,11 @@ impl Net {
 
     fn flush_one<A: App>(&mut self, app: &mut A, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.is_lent {
+            // What was written stays with the application, and comes back before the turn ends.
+            self.dirty.push(id);
+            return;
+        }
         conn.is_dirty = false;
         if conn.state == State::Connecting {
             return;

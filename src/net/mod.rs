@@ -32,6 +32,7 @@ pub mod conn;
 pub mod dial;
 mod handle;
 pub mod listener;
+mod meanwhile;
 mod poll_loop;
 mod resolve;
 pub mod signals;

@@ -26,6 +26,9 @@ mod vm;
 pub use convert::write_reply;
 pub use vm::{Chunk, Failure, Outcome, Vm};
 
+/// A value of the interpreter, to be written with [`write_reply`].
+pub use mlua::Value;
+
 use crate::resp::args::OwnedArgs;
 use crate::resp::out::Out;
 use crate::resp::reply::Proto;

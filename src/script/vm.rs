@@ -183,7 +183,7 @@ impl Failure {
         let text = String::from_utf8_lossy(&self.text);
         match &self.place {
             Some((source, line)) => format!("{text} script: {name}, on {source}:{line}."),
-            None => format!("{text} script: {name}."),
+            None => format!("{text} script: {name}"),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::config::startup;
 use crate::config::values::{EvictionPolicy, PubsubDefault};
 use crate::data::Limits;
 use crate::exec::Engine;
+use crate::exec::scripts::Scripts;
 use crate::keyspace::{Keyspace, Recency};
 use crate::net::{ListenOptions, ListenReport, Loop, Net};
 use crate::persist::writer::Wake;
@@ -49,6 +50,7 @@ impl Server {
             program: Program { version: COMPATIBLE_VERSION, role: Role::Master, databases: databases as usize },
             counters: Default::default(),
             dirty_since_save: 0,
+            scripts: Scripts::default(),
             command_stats: CommandStats::new(table.catalog().len()),
             slowlog: SlowLog::new(config.logging.slowlog_log_slower_than, config.logging.slowlog_max_len as usize),
             monitors: Vec::new(),

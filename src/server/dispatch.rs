@@ -5,7 +5,7 @@ use crate::base::quote;
 use crate::base::time::Instant;
 use crate::commands;
 use crate::commands::contract::CommandResult;
-use crate::exec::gates::Caller;
+use crate::exec::gates::{BUSY_FUNCTION, BUSY_SCRIPT, Caller};
 use crate::exec::watch::note_change;
 use crate::exec::{Engine, Handler, Host, flow};
 use crate::net::Net;
@@ -29,9 +29,9 @@ pub fn table() -> CommandTable {
     let data = commands::TABLES.iter().fold(Table::builder(), |table, family| table.add(family, Handler::Data));
     let data = commands::CONTAINERS.iter().fold(data, |table, containers| table.add_containers(containers));
     let session = handlers::FAMILIES.iter().fold(data, |table, family| table.add(family, Handler::Session));
-    session
-        .add_containers(handlers::CONTAINERS)
-        .add(flow::TABLE, Handler::Flow)
+    let flow = flow::TABLES.iter().fold(session, |table, family| table.add(family, Handler::Flow));
+    flow.add_containers(handlers::CONTAINERS)
+        .add_containers(flow::CONTAINERS)
         .add(admin::TABLE, Handler::Admin)
         .add_containers(admin::CONTAINERS)
         .retain(|meta| !meta.flags.has(Flags::ONLY_SENTINEL))
@@ -69,6 +69,29 @@ impl Host for Turn<'_> {
 
     fn read_clock(&mut self) {
         self.server.engine.now = self.net.clock().now();
+    }
+
+    fn clock_us(&mut self) -> u64 {
+        self.net.clock().micros()
+    }
+
+    fn clock(&mut self) -> Instant {
+        self.net.clock().now().mono
+    }
+
+    fn serve_others(&mut self) {
+        let is_function = self.server.engine.scripts.running.as_ref().is_some_and(|running| running.is_function);
+        self.server.engine.facts.busy = Some(if is_function { BUSY_FUNCTION } else { BUSY_SCRIPT });
+        self.net.serve_meanwhile(self.server);
+    }
+
+    fn script_ended(&mut self) {
+        self.server.engine.facts.busy = None;
+        self.server.lap_us = self.net.clock().micros();
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.server.is_leaving
     }
 
     fn watched_changed(&mut self, client: ClientId, db: usize, key: &[u8], is_gone: bool) {

@@ -19,6 +19,7 @@ use crate::config::values::EventClasses;
 use crate::exec::blocked::{self, BlockedClients, End};
 use crate::exec::gates::{Caller, Facts};
 use crate::exec::journal::Journal;
+use crate::exec::scripts::Scripts;
 use crate::exec::watch::{WatchTable, note_change};
 use crate::exec::{Engine, Handler, Host, Verdict, execute, flow};
 use crate::keyspace::Keyspace;
@@ -66,7 +67,10 @@ struct Others {
 
 impl Default for Stage {
     fn default() -> Stage {
-        let mut table = Table::builder().add(flow::TABLE, Handler::Flow);
+        let mut table = Table::builder().add_containers(flow::CONTAINERS);
+        for family in flow::TABLES {
+            table = table.add(family, Handler::Flow);
+        }
         for family in commands::TABLES {
             table = table.add(family, Handler::Data);
         }
@@ -96,6 +100,7 @@ impl Default for Stage {
             facts: Facts::default(),
             counters: Counters::default(),
             dirty_since_save: 0,
+            scripts: Scripts::default(),
             command_stats: CommandStats::new(table.catalog().len()),
             slowlog: SlowLog::new(-1, 0),
             monitors: Vec::new(),
@@ -267,6 +272,22 @@ impl Host for Backstage<'_> {
     }
 
     fn read_clock(&mut self) {}
+
+    fn clock_us(&mut self) -> u64 {
+        0
+    }
+
+    fn clock(&mut self) -> Instant {
+        self.engine.now.mono
+    }
+
+    fn serve_others(&mut self) {}
+
+    fn script_ended(&mut self) {}
+
+    fn is_leaving(&self) -> bool {
+        false
+    }
 
     fn watched_changed(&mut self, client: ClientId, db: usize, key: &[u8], is_gone: bool) {
         if let Some(session) = self.others.clients.get_mut(&client) {

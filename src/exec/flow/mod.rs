@@ -1,17 +1,23 @@
-//! Commands that run other commands, or decide which may run: the transaction family. They reach the rest of the
+//! Commands that run other commands, or decide which may run: transactions and scripts. They reach the rest of the
 //! program through [`Host`](crate::exec::Host).
 
+pub mod eval;
 pub mod multi;
+mod script_admin;
+mod script_table;
 mod table;
 
-pub use table::TABLE;
+pub use script_table::CONTAINERS;
 
-use crate::commands::contract::CommandResult;
-use crate::exec::{Handler, Host};
+/// The families.
+pub const TABLES: &[&[&Spec<Flow>]] = &[script_table::TABLE, table::TABLE];
+
+use crate::commands::contract::{CommandResult, Outcome};
+use crate::exec::{Handler, Host, reply};
 use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::session::Session;
-use crate::spec::Table;
+use crate::spec::{Spec, Table, docs};
 
 /// Which one. An enum rather than a function pointer, because these are generic over the program they run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +28,16 @@ pub enum Flow {
     Discard,
     Watch,
     Unwatch,
+    Eval(eval::Form),
+    ScriptLoad,
+    ScriptExists,
+    ScriptFlush,
+    ScriptKill {
+        is_function: bool,
+    },
+    ScriptDebug,
+    /// HELP of a container.
+    Help(&'static str),
 }
 
 /// Runs it.
@@ -39,5 +55,15 @@ pub fn run<H: Host>(
         Flow::Discard => multi::discard_command(host.engine(), session, out),
         Flow::Watch => multi::watch(host.engine(), session, args, out),
         Flow::Unwatch => multi::unwatch(host.engine(), session, out),
+        Flow::Eval(form) => eval::eval(host, table, form, session, args, out),
+        Flow::ScriptLoad => script_admin::load(host.engine(), session, args, out),
+        Flow::ScriptExists => script_admin::exists(host.engine(), session, args, out),
+        Flow::ScriptFlush => script_admin::flush(host.engine(), session, args, out),
+        Flow::ScriptKill { is_function } => script_admin::kill(host.engine(), session, is_function, out),
+        Flow::ScriptDebug => script_admin::debug(session, args, out),
+        Flow::Help(container) => {
+            docs::reply_help(&mut reply(session, out), table.catalog(), container);
+            Ok(Outcome::Done)
+        }
     }
 }

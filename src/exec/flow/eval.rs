@@ -1,0 +1,524 @@
+//! EVAL, EVALSHA and their read-only forms: scripts that call commands.
+//!
+//! A script is one unit, like an EXEC: nothing of other clients runs in between, and what its commands leave for replicas is
+//! wrapped in MULTI … EXEC when it is more than one entry. Replicas receive the effects, never the script.
+//!
+//! Admission happens twice. The script as a whole is looked at when its first line says what it may do ([`may_start`]); each command
+//! is looked at when it is called ([`Runner::admit`]), with texts of its own, since a script is told more bluntly than a client.
+//!
+//! A script that runs for longer than `busy-reply-threshold` lets other clients be served by [`Host::serve_others`]; the gate then
+//! refuses all but a few commands with BUSY.
+
+use tracing::{debug, info, trace, warn};
+
+use crate::base::hash;
+use crate::base::number::parse_i64;
+use crate::base::time::Instant;
+use crate::commands::contract::{CommandError, CommandResult, Outcome};
+use crate::exec::gates::{self, Facts};
+use crate::exec::scripts::{Running, Script, parse_sha, sha_text};
+use crate::exec::{Handler, Host, acl_refusal, call, reply};
+use crate::resp::args::{Args, OwnedArgs};
+use crate::resp::out::Out;
+use crate::resp::reply::{Proto, Reply};
+use crate::script::shebang::ScriptFlags;
+use crate::script::{self, Calls, LogLevel, Propagation, Vm, write_reply};
+use crate::session::{Kind, Session};
+use crate::spec::{Command, Flags, LookupError, Table};
+
+/// Milliseconds between two times that other clients are served while a script is stuck.
+const SERVE_EVERY_MS: u64 = 10;
+
+/// How a script was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// By its SHA1 instead of its text.
+    pub by_sha: bool,
+    /// Writes are refused.
+    pub is_read_only: bool,
+}
+
+/// EVAL and its relatives.
+pub fn eval<H: Host>(
+    host: &mut H,
+    table: &Table<Handler<H::Admin>>,
+    form: Form,
+    session: &mut Session,
+    args: &Args<'_>,
+    out: &mut Out,
+) -> CommandResult {
+    let (keys, argv) = keys_and_args(args)?;
+    let engine = host.engine();
+    let sha = if form.by_sha {
+        let no_script = || CommandError::text("NOSCRIPT No matching script. Please use EVAL.");
+        let sha = parse_sha(args.get(1)).ok_or_else(no_script)?;
+        engine.scripts.get(&sha).ok_or_else(no_script)?;
+        sha
+    } else {
+        hash::sha1(args.get(1))
+    };
+    let script = match engine.scripts.get(&sha) {
+        Some(script) => script.clone(),
+        None => {
+            let seed = engine.rng.next_u64();
+            engine.scripts.add(sha, args.get(1), engine.program.version, seed).map_err(CommandError::err)?
+        }
+    };
+    may_start(script.flags, form.is_read_only, &engine.facts, session)?;
+    run(host, table, &script, &sha_text(&sha), form, session, args, (&keys, &argv), out)
+}
+
+type Words<'a> = Vec<&'a [u8]>;
+
+/// The keys and the other arguments, which follow their number at word 2.
+pub(super) fn keys_and_args<'a>(args: &Args<'a>) -> Result<(Words<'a>, Words<'a>), CommandError> {
+    let count = parse_i64(args.get(2)).ok_or(CommandError::NotInteger)?;
+    let count = usize::try_from(count).map_err(|_| CommandError::err("Number of keys can't be negative"))?;
+    if count > args.len() - 3 {
+        return Err(CommandError::err("Number of keys can't be greater than number of args"));
+    }
+    let mut words: Words<'a> = args.from(3).collect();
+    let argv = words.split_off(count);
+    Ok((words, argv))
+}
+
+/// Whether a script may start at all. One without a first line of flags is only asked about stale data: its commands are looked at
+/// one by one.
+pub(super) fn may_start(
+    flags: Option<ScriptFlags>,
+    is_read_only_call: bool,
+    facts: &Facts,
+    session: &Session,
+) -> Result<(), CommandError> {
+    let is_master = session.kind == Kind::Master;
+    let allow_stale = flags.is_some_and(|flags| flags.allow_stale);
+    let is_stale = facts.is_replica && !facts.is_master_link_up && !facts.is_stale_data_served;
+    if is_stale && !allow_stale && !is_master {
+        return Err(CommandError::text(gates::MASTERDOWN));
+    }
+    let Some(flags) = flags else { return Ok(()) };
+    if is_read_only_call && !flags.no_writes {
+        return Err(CommandError::err("Can not execute a script with write flag using *_ro command."));
+    }
+    if flags.no_writes || is_master {
+        return Ok(());
+    }
+    if facts.is_replica && facts.is_replica_read_only {
+        return Err(CommandError::text(gates::READONLY));
+    }
+    if let Some(text) = gates::disk_refusal(facts) {
+        return Err(CommandError::text(text));
+    }
+    if facts.lacks_good_replicas && !facts.is_replica {
+        return Err(CommandError::text(gates::NOREPLICAS));
+    }
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments)]
+fn run<H: Host>(
+    host: &mut H,
+    table: &Table<Handler<H::Admin>>,
+    script: &Script,
+    name: &str,
+    form: Form,
+    session: &mut Session,
+    args: &Args<'_>,
+    (keys, argv): (&[&[u8]], &[&[u8]]),
+    out: &mut Out,
+) -> CommandResult {
+    let started = host.clock();
+    let engine = host.engine();
+    engine.scripts.running = Some(Running {
+        name: name.to_owned(),
+        is_function: false,
+        command: args.iter().take(8).map(<[u8]>::to_vec).collect(),
+        client: session.id,
+        is_from_master: session.kind == Kind::Master,
+        started,
+        has_written: false,
+        is_busy: false,
+        is_killed: false,
+    });
+    let own = engine.scripts.session.take();
+    let own = own.unwrap_or_else(|| Box::new(Session::new(session.id, "", "", false, &engine.acl, engine.now.mono)));
+    let mut runner = Runner::new(host, table, session, own, script.flags, form.is_read_only);
+    runner.host.engine().depth += 1;
+    let vm = runner.host.engine().scripts.take_vm();
+    let result = vm.run(&script.chunk, keys, argv, &mut runner);
+    let Runner { session: own, .. } = runner;
+    let engine = host.engine();
+    engine.depth -= 1;
+    engine.scripts.session = Some(own);
+    engine.scripts.is_unpropagated = false;
+    let was_busy = engine.scripts.running.take().is_some_and(|running| running.is_busy);
+    let result = answer(host, &vm, result, name, session, out);
+    let engine = host.engine();
+    engine.scripts.put_vm(vm);
+    if was_busy {
+        host.script_ended();
+    }
+    result
+}
+
+/// Writes what a script returned, or gives its error.
+pub(super) fn answer<H: Host>(
+    host: &mut H,
+    vm: &Vm,
+    result: script::Outcome,
+    name: &str,
+    session: &Session,
+    out: &mut Out,
+) -> CommandResult {
+    match result {
+        Ok(value) => match write_reply(&value, vm.proto(), &mut reply(session, out)) {
+            // The error is the reply already; it only has to be counted.
+            Some((text, is_counted)) => {
+                let text = String::from_utf8_lossy(&text).into_owned();
+                if !is_counted {
+                    host.engine().command_stats.error(&text);
+                }
+                Err(CommandError::Replied)
+            }
+            None => Ok(Outcome::Done),
+        },
+        Err(failure) => {
+            let text = failure.message(name);
+            match failure.is_counted {
+                true => {
+                    reply(session, out).error(&text);
+                    Err(CommandError::Replied)
+                }
+                false => Err(CommandError::Text(text)),
+            }
+        }
+    }
+}
+
+/// A script's way to the commands.
+pub(super) struct Runner<'a, H: Host> {
+    pub host: &'a mut H,
+    table: &'a Table<Handler<H::Admin>>,
+    session: Box<Session>,
+    is_read_only: bool,
+    started: Instant,
+    served: Instant,
+}
+
+impl<'a, H: Host> Runner<'a, H> {
+    /// For a script of `caller`, which runs commands with `session`.
+    pub fn new(
+        host: &'a mut H,
+        table: &'a Table<Handler<H::Admin>>,
+        caller: &Session,
+        mut session: Box<Session>,
+        flags: Option<ScriptFlags>,
+        is_read_only_call: bool,
+    ) -> Runner<'a, H> {
+        session.id = caller.id;
+        session.addr = caller.addr.clone();
+        session.kind = caller.kind;
+        session.user = caller.user;
+        session.is_authenticated = caller.is_authenticated;
+        session.db = caller.db;
+        session.proto = Proto::Resp2;
+        let started = host.clock();
+        let is_read_only = is_read_only_call || flags.is_some_and(|flags| flags.no_writes);
+        Runner { host, table, session, is_read_only, started, served: started }
+    }
+
+    /// The rules for a command that a script calls, in Redis's order and words.
+    fn admit(&mut self, args: &Args<'_>) -> Result<&'a Command, String> {
+        let command = match self.table.lookup(args) {
+            Ok(command) => self.table.catalog().get(command.id),
+            Err(LookupError::WrongArity { .. }) => {
+                return Err("ERR Wrong number of args calling Redis command from script".into());
+            }
+            Err(_) => return Err("ERR Unknown Redis command called from script".into()),
+        };
+        let engine = self.host.engine();
+        let flags = command.flags;
+        if flags.has(Flags::NOSCRIPT) && !engine.scripts.is_everything_allowed {
+            return self.rejected(command, "ERR This Redis command is not allowed from script".into());
+        }
+        let facts = engine.facts.clone();
+        let is_master = self.session.kind == Kind::Master;
+        let is_write = flags.has(Flags::WRITE);
+        let refusal = if facts.is_loading && !flags.has(Flags::LOADING) && !is_master {
+            Some(gates::LOADING)
+        } else if facts.is_replica
+            && !facts.is_master_link_up
+            && !facts.is_stale_data_served
+            && !flags.has(Flags::STALE)
+            && !is_master
+        {
+            Some("ERR Can not execute the command on a stale replica")
+        } else {
+            None
+        };
+        if let Some(text) = refusal {
+            return self.rejected(command, text.to_owned());
+        }
+        if let Some(text) = acl_refusal(self.host, self.table, &self.session, command, args) {
+            let reason = text.strip_prefix("NOPERM ").unwrap_or(&text);
+            return self.rejected(command, format!("ERR ACL failure in script: {reason}"));
+        }
+        if is_write {
+            let text = if self.is_read_only {
+                Some("ERR Write commands are not allowed from read-only scripts.")
+            } else if is_master {
+                None
+            } else if facts.is_replica && facts.is_replica_read_only {
+                Some(gates::READONLY)
+            } else if let Some(text) = gates::disk_refusal(&facts) {
+                Some(text)
+            } else if facts.lacks_good_replicas && !facts.is_replica && !self.has_written() {
+                Some(gates::NOREPLICAS)
+            } else {
+                None
+            };
+            if let Some(text) = text {
+                return self.rejected(command, text.to_owned());
+            }
+        }
+        Ok(command)
+    }
+
+    fn has_written(&mut self) -> bool {
+        self.host.engine().scripts.running.as_ref().is_some_and(|running| running.has_written)
+    }
+
+    fn rejected<T>(&mut self, command: &Command, text: String) -> Result<T, String> {
+        self.host.engine().command_stats.rejected(command.id);
+        Err(text)
+    }
+}
+
+impl<H: Host> Calls for Runner<'_, H> {
+    fn call(&mut self, words: &OwnedArgs, proto: Proto, out: &mut Out) {
+        let args = words.as_args();
+        self.session.proto = proto;
+        let command = match self.admit(&args) {
+            Ok(command) => command,
+            Err(text) => {
+                self.host.engine().command_stats.error(&text);
+                return Reply::new(out, proto).error(&text);
+            }
+        };
+        if command.flags.has(Flags::WRITE.and(Flags::MAY_REPLICATE))
+            && let Some(running) = &mut self.host.engine().scripts.running
+        {
+            running.has_written = true;
+        }
+        call::call(self.host, self.table, &mut self.session, command, &args, out);
+        self.session.pending_pushes.clear();
+    }
+
+    fn is_permitted(&mut self, words: &OwnedArgs) -> Option<bool> {
+        let args = words.as_args();
+        let command = self.table.lookup(&args).ok()?;
+        let Some(user) = self.session.user else { return Some(true) };
+        let acl = &self.host.engine().acl;
+        Some(acl.is_all_powerful(user) || acl.check(user, command, &args).is_ok())
+    }
+
+    fn log(&mut self, level: LogLevel, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        match level {
+            LogLevel::Debug => trace!("{text}"),
+            LogLevel::Verbose => debug!("{text}"),
+            LogLevel::Notice => info!("{text}"),
+            LogLevel::Warning => warn!("{text}"),
+        }
+    }
+
+    fn set_propagation(&mut self, to: Propagation) {
+        self.host.engine().scripts.is_unpropagated = !to.to_aof && !to.to_replicas;
+    }
+
+    fn tick(&mut self) -> Result<(), &'static str> {
+        let now = self.host.clock();
+        let threshold = self.host.engine().config.scripting.busy_reply_threshold;
+        if threshold == 0 || now.since(self.started) < threshold || now.since(self.served) < SERVE_EVERY_MS {
+            return Ok(());
+        }
+        self.served = now;
+        let spent = now.since(self.started);
+        if let Some(running) = &mut self.host.engine().scripts.running {
+            if !running.is_busy {
+                warn!(
+                    "Slow script detected: still in execution after {spent} milliseconds. You can try killing the script \
+                     using the {} command. Script name is: {}.",
+                    if running.is_function { "FUNCTION KILL" } else { "SCRIPT KILL" },
+                    running.name
+                );
+            }
+            running.is_busy = true;
+        }
+        self.host.serve_others();
+        let is_leaving = self.host.is_leaving();
+        match &self.host.engine().scripts.running {
+            Some(running) if running.is_killed && running.is_function => {
+                Err("Script killed by user with FUNCTION KILL.")
+            }
+            Some(running) if running.is_killed => Err("Script killed by user with SCRIPT KILL..."),
+            _ if is_leaving => Err("The server is about to stop."),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testkit::transcript;
+
+    #[test]
+    fn a_script_calls_commands_and_its_effects_are_one_unit() {
+        transcript(
+            r##"
+            > EVAL "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('APPEND', KEYS[1], 'x')" 1 k v
+            :2
+            > EVAL "return redis.call('GET', KEYS[1])" 1 k
+            $vx
+            > EVAL "return {1, 'two', {3, false}, redis.status_reply('FINE')}" 0
+            *4
+            :1
+            $two
+            *2
+            :3
+            nil
+            +FINE
+            "##,
+        )
+        .propagates(&["MULTI", "SET k v", "APPEND k x", "EXEC"])
+        .notifies(&["set k", "append k"]);
+    }
+
+    #[test]
+    fn a_script_is_kept_under_its_sha1() {
+        transcript(
+            r##"
+            > EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0
+            -NOSCRIPT No matching script. Please use EVAL.
+            > SCRIPT EXISTS e0e1f9fabfc9d4800c877a703b823ac0578ff8db
+            *1
+            :0
+            > SCRIPT LOAD "return 1"
+            $e0e1f9fabfc9d4800c877a703b823ac0578ff8db
+            > EVALSHA E0E1F9FABFC9D4800C877A703B823AC0578FF8DB 0
+            :1
+            > SCRIPT EXISTS e0e1f9fabfc9d4800c877a703b823ac0578ff8db x
+            *2
+            :1
+            :0
+            > SCRIPT FLUSH ASYNC
+            +OK
+            > SCRIPT FLUSH NOW
+            -ERR SCRIPT FLUSH only support SYNC|ASYNC option
+            > EVALSHA_RO e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0
+            -NOSCRIPT No matching script. Please use EVAL.
+            > SCRIPT KILL
+            -NOTBUSY No scripts in execution right now.
+            "##,
+        );
+    }
+
+    #[test]
+    fn numbers_of_keys_are_checked() {
+        transcript(
+            r##"
+            > EVAL "return 1" x
+            -ERR value is not an integer or out of range
+            > EVAL "return 1" -1
+            -ERR Number of keys can't be negative
+            > EVAL "return 1" 1
+            -ERR Number of keys can't be greater than number of args
+            "##,
+        );
+    }
+
+    #[test]
+    fn what_a_script_may_not_call_is_refused() {
+        transcript(
+            r##"
+            > EVAL "redis.call('nosuch')" 0
+            -ERR Unknown Redis command called from script script: 1a5f26b56b1a2a11f0a6fb6ef1b1c68b9b6a33fd, on @user_script:1.
+            "##
+            .replace("1a5f26b56b1a2a11f0a6fb6ef1b1c68b9b6a33fd", &sha("redis.call('nosuch')"))
+            .as_str(),
+        );
+        transcript(
+            r##"
+            > EVAL "return redis.pcall('get').err" 0
+            $ERR Wrong number of args calling Redis command from script
+            > EVAL "return redis.pcall('multi').err" 0
+            $ERR This Redis command is not allowed from script
+            > EVAL_RO "return redis.pcall('set', 'k', 'v').err" 0
+            $ERR Write commands are not allowed from read-only scripts.
+            > EVAL "#!lua flags=no-writes\nreturn redis.pcall('set', 'k', 'v').err" 0
+            $ERR Write commands are not allowed from read-only scripts.
+            > EVAL_RO "#!lua\nreturn 1" 0
+            -ERR Can not execute a script with write flag using *_ro command.
+            > EVAL "#!other\nreturn 1" 0
+            -ERR Unexpected engine in script shebang: other
+            > EXISTS k
+            :0
+            "##,
+        )
+        .propagates(&[]);
+    }
+
+    fn sha(text: &str) -> String {
+        crate::base::hash::hex(&crate::base::hash::sha1(text.as_bytes()))
+    }
+
+    #[test]
+    fn selecting_a_database_inside_does_not_move_the_caller() {
+        transcript(
+            r##"
+            > EVAL "redis.call('select', 9) return redis.call('set', 'k', 'nine')" 0
+            +OK
+            > GET k
+            nil
+            @db 9
+            > GET k
+            $nine
+            "##,
+        );
+    }
+
+    #[test]
+    fn nobody_hears_of_what_is_not_to_be_propagated() {
+        transcript(
+            r##"
+            > EVAL "redis.set_repl(redis.REPL_NONE) redis.call('set', 'a', 1) redis.set_repl(redis.REPL_ALL) redis.call('set', 'b', 2)" 0
+            nil
+            > MULTI
+            +OK
+            > EVAL "return redis.call('incr', 'a')" 0
+            +QUEUED
+            > EXEC
+            *1
+            :2
+            "##,
+        )
+        .propagates(&["set b 2", "incr a"]);
+    }
+
+    #[test]
+    fn replies_of_resp3_reach_scripts_that_ask_for_them() {
+        transcript(
+            r##"
+            > EVAL "redis.setresp(3) return redis.call('get', 'missing') == nil" 0
+            :1
+            > EVAL "return redis.call('get', 'missing') == false" 0
+            :1
+            @resp3
+            > EVAL "redis.setresp(3) return true" 0
+            #t
+            > EVAL "return {double = 1.5}" 0
+            ,1.5
+            "##,
+        );
+    }
+}

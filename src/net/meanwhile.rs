@@ -1,0 +1,70 @@
+//! Other connections, while the application is busy inside one event: a script that runs for seconds.
+//!
+//! The loop does not turn then, but clients must be told that the server is busy, and be able to end the script. So the
+//! application asks now and then for this: accept, read, hand over, flush, without waiting. Connections whose input or output is
+//! lent out are in use and left alone; what arrives for them waits with the system. Readiness that is used up here is announced
+//! again by the system, and found to be nothing by the next turn.
+
+use super::conn::{Conn, ReadOutcome, State};
+use super::handle::Net;
+use super::listener::{AcceptOutcome, ListenerId};
+use super::{App, Closed};
+use crate::base::limits::READ_CHUNK;
+
+/// Clients accepted from one listening socket at a time.
+const ACCEPTS: usize = 16;
+
+impl Net {
+    /// Serves connections that are not in use.
+    pub fn serve_meanwhile<A: App>(&mut self, app: &mut A) {
+        self.accept_some(app);
+        let mut ready = Vec::new();
+        for id in self.conns.ids() {
+            let Some(conn) = self.conns.get_mut(id) else { continue };
+            if conn.is_lent || conn.is_paused || conn.state != State::Open {
+                continue;
+            }
+            if conn.input.wants_buffer() && conn.read_chunk == READ_CHUNK {
+                conn.input.lend_buffer(self.buffers.for_reading());
+            }
+            match conn.read() {
+                ReadOutcome::Bytes { count, .. } => {
+                    self.stats.reads += 1;
+                    self.stats.bytes_in += count as u64;
+                    ready.push(id);
+                }
+                ReadOutcome::Nothing => {
+                    if let Some(buffer) = conn.input.return_buffer() {
+                        self.buffers.give_back_reading(buffer);
+                    }
+                }
+                ReadOutcome::End => self.end(app, id, Closed::End),
+                ReadOutcome::Failed(error) => self.end(app, id, Closed::ReadFailed(error)),
+            }
+        }
+        if !ready.is_empty() {
+            app.received(self, &ready);
+        }
+        self.flush(app);
+    }
+
+    fn accept_some<A: App>(&mut self, app: &mut A) {
+        for index in 0..self.listeners.len() {
+            for _ in 0..ACCEPTS {
+                let Some(listening) = &mut self.listeners[index] else { break };
+                let AcceptOutcome::Accepted(mut socket, peer) = listening.socket.accept() else { break };
+                let accepted = self.conns.insert_with(|id| {
+                    socket.register(&self.registry, id.token())?;
+                    Ok(Conn::new(socket, peer, State::Open))
+                });
+                match accepted {
+                    Ok(conn) => {
+                        self.stats.accepted += 1;
+                        app.accepted(self, conn, ListenerId(index as u32));
+                    }
+                    Err(error) => app.accept_failed(self, ListenerId(index as u32), error),
+                }
+            }
+        }
+    }
+}
