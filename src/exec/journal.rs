@@ -50,6 +50,10 @@ struct Unit {
     is_bare: bool,
 }
 
+/// Chunks of small entries end at about this length. Who keeps the stream copies what is short and shares what is long, and a
+/// shared chunk keeps all of the buffer that it was written into alive, which has room for twice as much.
+const CHUNK: usize = 8 * 1024;
+
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
@@ -198,6 +202,9 @@ impl Journal {
     }
 
     fn bulk(&mut self, word: &[u8]) {
+        if self.tail.len() + word.len() > CHUNK {
+            self.seal_tail();
+        }
         self.header(b'$', word.len());
         self.put(word);
         self.put(b"\r\n");

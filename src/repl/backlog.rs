@@ -29,14 +29,16 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::base::limits::BIG_ARG;
+
 /// Blocks are at most this long.
 const BLOCK_MAX: usize = 64 * 1024;
 
 /// And at least this long, however small the backlog.
 const BLOCK_MIN: usize = 1024;
 
-/// Values at least this long are not copied into the tail when they come with a buffer of their own.
-const OWN_BLOCK: usize = 16 * 1024;
+/// Values at least this long are not copied into the tail when they come with a buffer of their own, which only they have.
+const OWN_BLOCK: usize = BIG_ARG;
 
 /// Most blocks freed in one go, so that a backlog which shrank by gigabytes does not stop the loop.
 const TRIM_BLOCKS: usize = 64;

@@ -121,6 +121,8 @@ impl Alarm {
 
 /// Exit code of a simulated crash.
 const CRASH_CODE: i32 = 99;
+/// Milliseconds for which a master is left alone after SENTINEL RESET: who asked for it gets to see that all is forgotten.
+const RESET_PAUSE: u64 = 100;
 /// How often the rules of one master are run in a turn: again after each change of its address.
 const ROUNDS_MAX: usize = 4;
 
@@ -368,6 +370,7 @@ impl Sentinel {
         peers.iter().for_each(|peer| self.links.release(peer.instance.link, out));
         let id = self.masters[m].id;
         let link = self.links.add(Owner::Master(id), now);
+        self.links.get_mut(link).retry_command = now + RESET_PAUSE;
         self.begin_era(m, link, now, out);
         self.masters[m].watched_since = now;
         self.event(out, now, Level::Warning, "+reset-master", About::Master(m), "");
