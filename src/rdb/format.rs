@@ -102,6 +102,14 @@ pub const TYPE_STREAM_LISTPACKS_2: u8 = 19;
 pub const TYPE_SET_LISTPACK: u8 = 20;
 /// A stream with the consumers' times of 7.2.
 pub const TYPE_STREAM_LISTPACKS_3: u8 = 21;
+/// A hash whose fields have expiries, as candidates of 7.4 wrote it.
+pub const TYPE_HASH_METADATA_PRE_GA: u8 = 22;
+/// A small hash whose fields have expiries, as candidates of 7.4 wrote it.
+pub const TYPE_HASH_LISTPACK_EX_PRE_GA: u8 = 23;
+/// A hash whose fields have expiries (7.4).
+pub const TYPE_HASH_METADATA: u8 = 24;
+/// A small hash whose fields have expiries, as a listpack (7.4).
+pub const TYPE_HASH_LISTPACK_EX: u8 = 25;
 
 /// String form: one signed byte.
 pub const ENC_INT8: u8 = 0;

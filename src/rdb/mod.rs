@@ -1,7 +1,7 @@
 //! Values as bytes: the RDB format, read and written. Knows neither files, nor databases, nor who wants the bytes.
 //!
 //! * [`format`] draws the layout and names its numbers; [`length`] is its small codec.
-//! * [`ziplist`] reads the packed form that old files have collections in.
+//! * [`ziplist`] and [`zipmap`] read the packed forms that old files have collections in.
 //! * [`encode`] writes records into [`encode::Chunk`]s. Strings that compression might shrink stay raw in there and are
 //!   finished by [`pack`], which may run on another thread.
 //! * [`decode`] reads a stream that arrives in pieces of any size, one [`decode::Event`] at a time.
@@ -22,3 +22,4 @@ pub mod pack;
 mod read;
 mod types;
 pub mod ziplist;
+pub mod zipmap;

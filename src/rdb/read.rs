@@ -29,7 +29,7 @@ impl From<LengthError> for Stop {
 
 impl Stop {
     /// Bytes that make no sense for the type they are said to be.
-    pub fn corrupt(why: &'static str) -> Stop {
+    pub const fn corrupt(why: &'static str) -> Stop {
         Stop::Bad(DecodeErrorKind::Corrupt(why))
     }
 }
