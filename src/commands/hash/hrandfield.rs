@@ -7,14 +7,19 @@
 //!
 //! Fields whose time is over are removed first: replicas and the AOF receive an `HDEL` for each. Should there be very many
 //! of them, only some are removed here and the others passed over.
+//!
+//! Redis tries to answer a negative count however large it is. Here a reply of more than `REPEATED_REPLY_MAX` bytes, by the
+//! average length of fields, is refused.
 
 use std::collections::HashSet;
 
 use super::value::reply_text;
+use crate::base::limits::REPEATED_REPLY_MAX;
 use crate::base::number::parse_i64;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
+use crate::data::Collection;
 use crate::data::hash::{Field, Hash};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
@@ -66,7 +71,8 @@ fn parse(args: &Args<'_>) -> Result<Option<Question>, CommandError> {
     }
     let count = parse_i64(args.get(2)).ok_or(CommandError::NotInteger)?;
     if count == i64::MIN {
-        return Err(CommandError::err("value is out of range"));
+        let most = i64::MAX;
+        return Err(CommandError::err(format!("value is out of range, value must between {} and {most}", -most)));
     }
     let with_values = args.len() == 4 && args.is(3, "WITHVALUES");
     if args.len() > 4 || args.len() == 4 && !with_values {
@@ -81,7 +87,7 @@ fn parse(args: &Args<'_>) -> Result<Option<Question>, CommandError> {
 fn hrandfield(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let question = parse(args)?;
     let (key, now) = (args.get(1), ctx.db.fields_at());
-    let is_due = |hash: &Hash| crate::data::Collection::due(hash).is_some_and(|due| now > due);
+    let is_due = |hash: &Hash| hash.due().is_some_and(|due| now > due);
     if ctx.db.peek::<Hash>(key)?.is_some_and(is_due) {
         ctx.db.expire_all_fields(key, REMOVED_MAX);
     }
@@ -105,6 +111,10 @@ fn hrandfield(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     };
     if count < 0 {
         let count = count.unsigned_abs() as usize;
+        let each = (hash.memory() / hash.len()).saturating_add("$1\r\n\r\n".len());
+        if count.saturating_mul(each) as u64 > REPEATED_REPLY_MAX {
+            return Err(CommandError::err("value is out of range"));
+        }
         head(reply, count, with_values);
         for _ in 0..count {
             reply_field(reply, pool.draw(ctx.rng), with_values);
@@ -272,6 +282,8 @@ mod tests {
             > HRANDFIELD k x
             -ERR value is not an integer or out of range
             > HRANDFIELD k -9223372036854775808
+            -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
+            > HRANDFIELD k -9223372036854775807
             -ERR value is out of range
             > HRANDFIELD k -9223372036854775807 WITHVALUES
             -ERR value is out of range
