@@ -8,8 +8,10 @@ use crate::spec::Spec;
 
 mod add;
 mod args;
+mod bzmpop;
+mod bzpop;
 mod combine;
-pub mod pop;
+mod pop;
 mod range;
 mod remrange;
 mod zadd;
@@ -47,6 +49,9 @@ mod zunionstore;
 
 /// The family.
 pub const TABLE: &[&Spec<DataHandler>] = &[
+    &bzmpop::SPEC,
+    &bzpop::BZPOPMAX,
+    &bzpop::BZPOPMIN,
     &zadd::SPEC,
     &zcard::SPEC,
     &zcount::SPEC,
