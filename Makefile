@@ -48,7 +48,7 @@ fuzz:
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/etc/rredis $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/rredis-server
-	ln -sf rredis-server $(DESTDIR)$(PREFIX)/bin/rredis-sentinel
+	for name in sentinel check-aof check-rdb; do ln -sf rredis-server $(DESTDIR)$(PREFIX)/bin/rredis-$$name; done
 	install -m 644 redis.conf sentinel.conf $(DESTDIR)$(PREFIX)/etc/rredis/
 	install -m 644 docs/man/rredis-server.1 docs/man/rredis-sentinel.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 

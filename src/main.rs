@@ -1,10 +1,10 @@
-//! Chooses the program: the data server or the Sentinel, by name or by `--sentinel`.
+//! Chooses the program: the data server, the Sentinel (by name or by `--sentinel`), or one of the tools that examine files.
 
 use std::process::ExitCode;
 
 use rredis::base::files::RealFiles;
 use rredis::base::process;
-use rredis::config::cli::{self, Launch};
+use rredis::config::cli::{self, Launch, Tool};
 use rredis::config::file::{Loaded, Loader, Mode};
 use rredis::{sentinel, server};
 
@@ -18,6 +18,10 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Launch::Refuse(text) => fail(&text),
+        Launch::Tool { tool, program, words } => ExitCode::from(match tool {
+            Tool::CheckAof => server::tools::check_aof_main(&program, &words),
+            Tool::CheckRdb => server::tools::check_rdb_main(&program, &words),
+        } as u8),
         Launch::Check { mode, file } => match check(mode, &file) {
             Ok(()) => {
                 println!("{file}: the configuration is valid");

@@ -8,7 +8,7 @@
 //! rest becomes lines of a config file, so that the grammar and the errors are the same: `--slaveof host 6379
 //! --requirepass x` is two lines. What follows `--name` is its value even when it begins with dashes; further words up to
 //! the next one with dashes are more values. `--save` without a value means `save ""`. Words of our own, which come
-//! alone: `--version`, `--help`, `--check-config FILE`.
+//! alone: `--version`, `--help`, `--check-config FILE`, and in front of the words of a tool `--check-aof`, `--check-rdb`.
 
 use clap::{Arg, ArgAction, Command};
 
@@ -22,6 +22,15 @@ pub enum Launch {
     Print(String),
     /// Print this to standard error and leave with failure.
     Refuse(String),
+    /// Examine files and leave.
+    Tool {
+        /// Which files, and how.
+        tool: Tool,
+        /// What the tool is called, for its usage line.
+        program: String,
+        /// Its words.
+        words: Vec<String>,
+    },
     /// Validate a config file and leave.
     Check {
         /// Which program would read it.
@@ -42,11 +51,26 @@ pub enum Launch {
     },
 }
 
+/// The tools in the same executable: chosen by the end of the program's name, or by the first word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// `redis-check-aof`, `--check-aof`.
+    CheckAof,
+    /// `redis-check-rdb`, `--check-rdb`.
+    CheckRdb,
+}
+
 /// Reads the command line; `words` without the program's name.
 pub fn parse(program: &str, words: &[String]) -> Launch {
     let base = program.rsplit('/').next().unwrap_or(program);
-    if base.contains("check-rdb") || base.contains("check-aof") {
-        return Launch::Refuse(format!("{base}: this tool is not part of rredis yet."));
+    let tools = [("check-aof", Tool::CheckAof), ("check-rdb", Tool::CheckRdb)];
+    if let Some((_, tool)) = tools.iter().find(|(name, _)| base.ends_with(name)) {
+        return Launch::Tool { tool: *tool, program: base.to_owned(), words: words.to_vec() };
+    }
+    if let Some(first) = words.first()
+        && let Some((_, tool)) = tools.iter().find(|(name, _)| first.strip_prefix("--") == Some(*name))
+    {
+        return Launch::Tool { tool: *tool, program: format!("{base} {first}"), words: words[1..].to_vec() };
     }
     let is_sentinel = base.contains("redis-sentinel") || words.iter().any(|word| word == "--sentinel");
     let mode = if is_sentinel { Mode::Sentinel } else { Mode::Server };
@@ -225,6 +249,10 @@ mod tests {
         );
         assert!(matches!(run(&["--check-config"]), Launch::Refuse(_)));
         assert!(matches!(run(&["a.conf", "b.conf"]), Launch::Refuse(text) if text.contains("'b.conf'")));
-        assert!(matches!(parse("redis-check-rdb", &[]), Launch::Refuse(_)));
+        let words = ["--fix".to_owned(), "a".to_owned()];
+        assert!(matches!(parse("/bin/redis-check-rdb", &words),
+            Launch::Tool { tool: Tool::CheckRdb, words, .. } if words.len() == 2));
+        assert!(matches!(run(&["--check-aof", "a"]),
+            Launch::Tool { tool: Tool::CheckAof, words, .. } if words == ["a"]));
     }
 }

@@ -2,6 +2,7 @@
 //! configuration.
 //!
 //! * [`aof`] is the append only file: every change, written down before it is confirmed.
+//! * [`check_rdb`] examines an image without loading it.
 //! * [`snapshot`] takes the image of all databases, a slice at a time, while writing goes on.
 //! * [`rdb_file`] writes an image to a file so that a crash leaves the old file or the new one.
 //! * [`writer`] is the thread that finishes and writes what a snapshot laid out.
@@ -9,6 +10,7 @@
 //!   [`file_load`] puts the two together.
 
 pub mod aof;
+pub mod check_rdb;
 pub mod file_load;
 mod pace;
 pub mod rdb_file;

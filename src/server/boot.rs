@@ -225,13 +225,14 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
     let table = Rc::get_mut(&mut server.table).expect("nobody else holds the table yet");
     apply_renames(table, &loaded.renames).map_err(|error| error.to_string())?;
     apply_users(&mut server.engine.acl, table, &loaded.users).map_err(|error| error.to_string())?;
-    tracing::info!("Server initialized");
     let report = server.listen(event_loop.net());
     report.warnings.iter().for_each(|text| tracing::warn!("{text}"));
     if report.failed {
         tracing::warn!("Failed listening on port {} (tcp), aborting.", server.engine.config.network.port);
         return Ok(1);
     }
+    // From here on clients get an answer, and some wait for this line.
+    tracing::info!("Server initialized");
     let is_loading = match server.begin_loading_aof() {
         Ok(is_loading) if server.engine.config.persistence.appendonly => is_loading,
         Ok(_) => match server.begin_loading() {

@@ -17,6 +17,7 @@ pub mod drivers;
 mod info;
 pub mod pause;
 pub mod shutdown;
+pub mod tools;
 mod turn;
 mod watches;
 

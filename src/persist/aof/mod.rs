@@ -21,9 +21,11 @@
 //! * [`append`] decides what is written and synced when, and what a failure means.
 //! * [`disk`] is the thread that syncs, prepares and commits, so that nobody waits for the disk who need not.
 //! * [`read`] finds the commands in a file; [`load`] goes through all files at the start.
+//! * [`check`] examines and repairs files while no server runs.
 //! * [`limit`] says when a rewrite is due, and when it failed too often.
 
 pub mod append;
+pub mod check;
 pub mod disk;
 pub mod folder;
 pub mod limit;
