@@ -100,6 +100,7 @@ impl Turn<'_> {
         self.end_pending();
         self.server.report_lagging_replicas();
         if self.leave(pending.wish) == Progress::Failed {
+            tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
             self.answer_waiting("ERR Errors trying to SHUTDOWN. Check logs.");
         }
     }

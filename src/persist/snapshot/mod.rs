@@ -155,6 +155,11 @@ impl Snapshot {
         Progress::Done
     }
 
+    /// Changes `rdb-key-save-delay` on the way.
+    pub fn set_key_delay(&mut self, delay: i32) {
+        self.settings.key_delay = delay;
+    }
+
     /// The next filled chunk, or any chunk when the snapshot is done.
     pub fn take(&mut self, keyspace: &mut Keyspace) -> Option<Chunk> {
         recorder(keyspace).take()

@@ -227,6 +227,7 @@ impl Snapshots {
         let mut deadline = None;
         if let Some(snapshot) = &mut running.snapshot {
             let is_full = running.writer.under_way() + unsent >= Flow::HIGH;
+            snapshot.set_key_delay(engine.config.persistence.rdb_key_save_delay);
             let progress = snapshot.step(&mut engine.keyspace, is_full, clock);
             while let Some(chunk) = snapshot.take(&mut engine.keyspace) {
                 running.writer.add(chunk);
