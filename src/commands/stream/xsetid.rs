@@ -8,7 +8,7 @@
 use super::args::{id, integer};
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
 use crate::data::stream::{History, Id, Stream};
-use crate::keyspace::Event;
+use crate::keyspace::{Event, ExpiredKeys};
 use crate::resp::args::Args;
 use crate::spec::{Access, Arg, ArgKind, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
 
@@ -55,10 +55,11 @@ fn xsetid(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         }
     }
 
-    let key = args.get(1);
+    let (key, access) = (args.get(1), ctx.db.access());
     let log = ctx.db.peek::<Stream>(key)?.ok_or(CommandError::NoSuchKey)?.log();
     let present = log.history();
-    if last_id < present.max_deleted_id {
+    // A master of version 7.0 does not ask for this.
+    if last_id < present.max_deleted_id && access.expired != ExpiredKeys::Ignore {
         return Err(err("The ID specified in XSETID is smaller than current max_deleted_entry_id"));
     }
     if log.last_entry_id().is_some_and(|top| last_id < top) {

@@ -177,6 +177,10 @@ impl Log {
         limits: NodeLimits,
     ) {
         assert!(id > self.history.last_id, "{id} after {}", self.history.last_id);
+        // Where XSETID has turned the last id back, deleted entries may be left behind it.
+        while let Some(at) = self.nodes.last().filter(|at| self.nodes.get(*at).first_id() >= id) {
+            self.remove_node(at);
+        }
         let bytes: usize = pairs.clone().map(|(field, value)| field.len() + value.len()).sum();
         match self.nodes.last().filter(|at| has_place(self.nodes.get(*at), pairs.len(), bytes, limits)) {
             Some(at) => {
@@ -201,9 +205,12 @@ impl Log {
 
     /// Adds a node from a file behind all others; `false` when its ids do not follow.
     pub fn add_node(&mut self, node: Node) -> bool {
-        let end = self.nodes.last().and_then(|at| self.nodes.get(at).entries_rev().next());
-        if end.is_some_and(|end| end.id >= node.first_id()) {
-            return false;
+        if let Some(at) = self.nodes.last() {
+            let last = self.nodes.get(at);
+            let end = last.entries_rev().find(|entry| !entry.is_deleted).map_or(last.first_id(), |entry| entry.id);
+            if node.first_id() <= end.max(last.first_id()) {
+                return false;
+            }
         }
         self.len += node.counts().0;
         self.node_bytes += node.memory();
@@ -215,8 +222,7 @@ impl Log {
     pub fn complete(&mut self, len: u64, history: History) -> bool {
         self.history = history;
         self.find_first();
-        let end = self.nodes.last().and_then(|at| self.nodes.get(at).entries_rev().next());
-        len == self.len && end.is_none_or(|end| end.id <= history.last_id)
+        len == self.len && self.last_entry_id().is_none_or(|last| last <= history.last_id)
     }
 
     // ---- looking ----------------------------------------------------------------------------------------------------
@@ -387,8 +393,8 @@ impl<'a> Iterator for Range<'a> {
     fn next(&mut self) -> Option<Entry<'a>> {
         loop {
             match self.entries.as_mut()?.next() {
-                Some(entry) if entry.id > self.end => self.entries = None,
                 Some(entry) if entry.id < self.start || entry.is_deleted => {}
+                Some(entry) if entry.id > self.end => self.entries = None,
                 Some(entry) => return Some(entry),
                 None => {
                     self.at = self.at.and_then(|at| self.nodes.next(at));
@@ -415,8 +421,8 @@ impl<'a> Iterator for RangeRev<'a> {
     fn next(&mut self) -> Option<Entry<'a>> {
         loop {
             match self.entries.as_mut()?.next() {
-                Some(entry) if entry.id < self.start => self.entries = None,
                 Some(entry) if entry.id > self.end || entry.is_deleted => {}
+                Some(entry) if entry.id < self.start => self.entries = None,
                 Some(entry) => return Some(entry),
                 None => {
                     self.at = self.at.and_then(|at| self.nodes.prev(at));

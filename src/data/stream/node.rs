@@ -256,8 +256,8 @@ impl Node {
 
     /// Marks one entry as deleted; gives whether it was there.
     pub fn delete(&mut self, id: Id) -> bool {
-        let found = self.places().take_while(|(_, entry)| entry.id <= id).last();
-        let Some((pos, entry)) = found.filter(|(_, entry)| entry.id == id && !entry.is_deleted) else { return false };
+        let found = self.places().filter(|(_, entry)| !entry.is_deleted).find(|(_, entry)| entry.id >= id);
+        let Some((pos, entry)) = found.filter(|(_, entry)| entry.id == id) else { return false };
         let is_same = entry.same.is_some();
         self.mark(pos, is_same);
         let (count, deleted) = self.counts();
@@ -302,7 +302,7 @@ impl Node {
     }
 
     /// Takes over a node from a file, after looking at all of it: the listpack, the head, every entry with its closing
-    /// number, both counts, and that the ids only grow.
+    /// number, both counts, and that the ids of what is there only grow.
     pub fn parse(first_id: Id, bytes: &[u8]) -> Result<Node, Corrupt> {
         let node = Node { first_id, pack: Listpack::parse(bytes).map_err(|_| Corrupt)? };
         node.check().ok_or(Corrupt)?;
@@ -319,15 +319,15 @@ impl Node {
             // Every item is at least two bytes, so the walk ends soon whatever the numbers say.
             items = entry.skip()?;
             (int(items.next())? == entry.items_len() as i64).then_some(())?;
-            let is_later = match before {
-                Some(before) => entry.id > before,
-                None => entry.id >= self.first_id,
-            };
-            is_later.then_some(())?;
-            before = Some(entry.id);
+            // Deleted entries do not matter, and XSETID may leave some behind the last id.
+            if !entry.is_deleted {
+                let is_later = before.map_or(entry.id >= self.first_id, |before| entry.id > before);
+                is_later.then_some(())?;
+                before = Some(entry.id);
+            }
             *if entry.is_deleted { &mut deleted } else { &mut count } += 1;
         }
-        (before.is_some() && count == head.count && deleted == head.deleted).then_some(())
+        (count + deleted > 0 && count == head.count && deleted == head.deleted).then_some(())
     }
 }
 

@@ -75,6 +75,39 @@ fn the_next_id_follows_time_but_never_goes_back() {
     assert_eq!(next(&stream, WantedId::Auto { now: 9 }), Err(AddError::Exhausted));
 }
 
+fn turn_back(stream: &mut Stream) {
+    let history = History { last_id: Id::new(2, 0), ..stream.log().history() };
+    stream.log_mut().set_history(history);
+}
+
+#[test]
+fn a_last_id_that_was_turned_back_leaves_deleted_entries_behind_it() {
+    let limits = NodeLimits { entries: 3, bytes: 0 };
+    let one = fields(&["f", "v"]);
+    let mut stream = Stream::default();
+    (1..=5).for_each(|ms| add(&mut stream, Id::new(ms, 0), &one, limits));
+    stream.log_mut().delete(&[Id::new(5, 0)]);
+    // Of the second node only deleted entries are left.
+    stream.log_mut().trim(Trim { keep: Keep::MinId(Id::new(5, 0)), is_approximate: false, limit: 0 });
+    assert_eq!((stream.log().len(), stream.log().nodes_len()), (0, 1));
+    turn_back(&mut stream);
+    add(&mut stream, Id::new(3, 0), &one, limits);
+    assert_eq!(stream.log().range(Id::MIN, Id::MAX).map(|entry| entry.id).collect::<Vec<_>>(), [Id::new(3, 0)]);
+
+    let mut stream = Stream::default();
+    [1, 9].into_iter().for_each(|ms| add(&mut stream, Id::new(ms, 0), &one, limits));
+    stream.log_mut().delete(&[Id::new(9, 0)]);
+    turn_back(&mut stream);
+    add(&mut stream, Id::new(3, 0), &one, limits);
+    for (start, end) in [(0, 4), (3, 3), (2, 20)] {
+        let range = stream.log().range(Id::new(start, 0), Id::new(end, 0));
+        assert_eq!(range.last().map(|entry| entry.id), Some(Id::new(3, 0)));
+    }
+    let node = stream.log().nodes().next().unwrap();
+    assert!(Node::parse(node.first_id(), node.as_bytes()).is_ok());
+    assert_eq!(stream.log_mut().delete(&[Id::new(9, 0), Id::new(3, 0)]), 1);
+}
+
 /// What a stream is, said plainly.
 #[derive(Clone, Debug, Default)]
 struct Model {
