@@ -239,7 +239,7 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
             Ok(is_loading) => is_loading,
             Err(_) => return Ok(1),
         },
-        Err(()) => return Ok(1),
+        Err(_) => return Ok(1),
     };
     if !is_loading {
         tracing::info!("Ready to accept connections tcp");

@@ -1,5 +1,6 @@
 //! End-to-end scenarios: real processes set up as people really set them up, broken as things really break.
 
+mod aof;
 mod chain;
 mod client;
 mod cluster;

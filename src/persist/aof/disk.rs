@@ -23,18 +23,21 @@ pub enum Job {
     /// Sync it.
     Sync,
     /// Create an empty file for changes, and name it in the manifest if one is given.
-    Prepare {
-        /// Where.
-        folder: Folder,
-        /// The file.
-        incr: PathBuf,
-        /// What is on disk now, and what shall be there.
-        manifest: Option<(Manifest, Manifest)>,
-    },
+    Prepare(Box<Prepare>),
     /// Put an image in place as the new base.
     Commit(Box<Commit>),
     /// Remove a file that nobody needs.
     Remove(PathBuf),
+}
+
+/// The first step of a rewrite.
+pub struct Prepare {
+    /// Where.
+    pub folder: Folder,
+    /// The file.
+    pub incr: PathBuf,
+    /// What is on disk now, and what shall be there.
+    pub manifest: Option<(Manifest, Manifest)>,
 }
 
 /// The last step of a rewrite.
@@ -129,8 +132,8 @@ impl Worker {
                 None
             }
             Job::Sync => Some(Done::Synced(self.current.as_mut().map_or(Ok(()), |file| file.sync_data()))),
-            Job::Prepare { folder, incr, manifest } => {
-                let (result, on_disk) = prepare(&*self.files, &folder, incr, manifest);
+            Job::Prepare(prepare) => {
+                let (result, on_disk) = prepare.run(&*self.files);
                 Some(Done::Prepared(result, on_disk))
             }
             Job::Commit(commit) => {
@@ -164,24 +167,22 @@ fn replace(files: &dyn Files, folder: &Folder, old: Manifest, new: Manifest) -> 
     }
 }
 
-fn prepare(
-    files: &dyn Files,
-    folder: &Folder,
-    incr: PathBuf,
-    manifest: Option<(Manifest, Manifest)>,
-) -> (Result<Prepared, FolderError>, Option<Manifest>) {
-    let opened = folder.create(files).and_then(|()| {
-        // A file that is left over from an earlier try may hold something.
-        let created = files.create(&incr).and_then(|_| open(files, &incr));
-        tried(|| format!("Can't open the append-only file {}", incr.display()), created)
-    });
-    let Some((old, new)) = manifest else { return (opened, None) };
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) => return (Err(error), Some(old)),
-    };
-    let (result, on_disk) = replace(files, folder, old, new);
-    (result.map(|()| file), Some(on_disk))
+impl Prepare {
+    fn run(self, files: &dyn Files) -> (Result<Prepared, FolderError>, Option<Manifest>) {
+        let Prepare { folder, incr, manifest } = self;
+        let opened = folder.create(files).and_then(|()| {
+            // A file that is left over from an earlier try may hold something.
+            let created = files.create(&incr).and_then(|_| open(files, &incr));
+            tried(|| format!("Can't open the append-only file {}", incr.display()), created)
+        });
+        let Some((old, new)) = manifest else { return (opened, None) };
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) => return (Err(error), Some(old)),
+        };
+        let (result, on_disk) = replace(files, &folder, old, new);
+        (result.map(|()| file), Some(on_disk))
+    }
 }
 
 impl Commit {

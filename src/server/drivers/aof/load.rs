@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use tracing::{error, info, warn};
 
+use super::Unusable;
 use crate::base::id::ClientId;
 use crate::base::time::{Instant, Now};
 use crate::exec::replay;
@@ -93,7 +94,7 @@ impl AofLoading {
 impl Server {
     /// Begins to load the AOF, at the start of the program. False when there is nothing to load and everything is ready. The
     /// reason of an error was logged, and the program must end.
-    pub fn begin_loading_aof(&mut self) -> Result<bool, ()> {
+    pub fn begin_loading_aof(&mut self) -> Result<bool, Unusable> {
         let files = self.aof.files.clone();
         let aof = &mut self.aof;
         let manifest = aof.folder.read(&*files).and_then(|manifest| {
@@ -103,11 +104,17 @@ impl Server {
             };
             Ok(taken_over.unwrap_or(manifest))
         });
-        aof.manifest = manifest.map_err(|error| error.log())?;
+        aof.manifest = manifest.map_err(|error| {
+            error.log();
+            Unusable
+        })?;
         if !self.engine.config.persistence.appendonly {
             return Ok(false);
         }
-        let load = self.aof_load().map_err(|failure| log(&failure))?;
+        let load = self.aof_load().map_err(|failure| {
+            log(&failure);
+            Unusable
+        })?;
         match load {
             Some(load) => {
                 let started = self.engine.now;

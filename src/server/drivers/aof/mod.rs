@@ -48,6 +48,10 @@ pub const NO_AOF: &str = "ERR WAITAOF cannot be used when numlocal is set but ap
 /// Never.
 const FAR: Instant = Instant::from_millis(u64::MAX);
 
+/// The files cannot be used; the reason is in the log, and the program must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unusable;
+
 /// Whether changes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -285,13 +289,13 @@ impl Server {
 
     /// Opens the files for writing, at the start of the program when the data are there. The error was logged, and the program
     /// must end.
-    pub fn open_aof(&mut self) -> Result<(), ()> {
+    pub fn open_aof(&mut self) -> Result<(), Unusable> {
         let (aof, engine) = (&mut self.aof, &mut self.engine);
         match aof.open_at_start(engine, &mut self.snapshots) {
             Ok(()) => Ok(()),
             Err(error) => {
                 error.log();
-                Err(())
+                Err(Unusable)
             }
         }
     }

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use super::{Aof, FAR, Mode};
 use crate::base::time::{Instant, Now};
-use crate::persist::aof::disk::{self, Commit, Job, Prepared};
+use crate::persist::aof::disk::{self, Commit, Job, Prepare, Prepared};
 use crate::persist::aof::folder::{FolderError, tried};
 use crate::persist::aof::limit::{Check, growth_due};
 use crate::persist::aof::manifest::{Entry, Manifest};
@@ -85,7 +85,7 @@ impl Turn<'_> {
                 let new = aof.manifest.clone().with_incr(incr.clone());
                 let (folder, path) = (aof.folder.clone(), aof.folder.path_of(&incr));
                 let manifest = Some((aof.manifest.clone(), new));
-                aof.ask(Job::Prepare { folder, incr: path, manifest });
+                aof.ask(Job::Prepare(Box::new(Prepare { folder, incr: path, manifest })));
                 rewrite.incr = Some(incr);
                 rewrite.stage = Stage::Preparing;
             }

@@ -1,0 +1,337 @@
+//! The append only file with real processes: killed at any moment, files of stock servers, damaged files, disks that refuse.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::client::Client;
+use super::node::{LATER, Node, OURS, free_port, stock, wait_for};
+
+const AOF: &[&str] = &["save \"\"", "appendonly yes", "appendfsync always", "enable-debug-command yes"];
+
+fn with(more: &[&'static str]) -> Vec<&'static str> {
+    AOF.iter().chain(more).copied().collect()
+}
+
+fn folder(node: &Node) -> PathBuf {
+    node.folder.join("appendonlydir")
+}
+
+fn manifest(node: &Node) -> String {
+    fs::read_to_string(folder(node).join("appendonly.aof.manifest")).unwrap_or_default()
+}
+
+fn last_incr(node: &Node) -> PathBuf {
+    let manifest = manifest(node);
+    let line = manifest.lines().rfind(|line| line.ends_with("type i")).expect("an incr file is named");
+    folder(node).join(line.split(' ').nth(1).unwrap())
+}
+
+fn wait_loaded(node: &Node) {
+    wait_for("the files are loaded", LATER, || node.info("persistence", "loading") == "0");
+}
+
+fn wait_rewritten(node: &Node) {
+    wait_for("the rewrite is over", LATER, || {
+        node.info("persistence", "aof_rewrite_in_progress") == "0"
+            && node.info("persistence", "aof_rewrite_scheduled") == "0"
+    });
+}
+
+/// After a kill in the middle of writing, rewrites included, everything is there that clients had been told `grace` before, and
+/// nothing that they had not asked for.
+fn nothing_acknowledged_is_lost(policy: &'static str, grace: Duration) {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &with(&["auto-aof-rewrite-percentage 0", policy]));
+    let mut expected = 0;
+    for round in 0..3 {
+        let told: Vec<Arc<AtomicU64>> = (0..8).map(|_| Arc::new(AtomicU64::new(expected))).collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let writers: Vec<_> = told
+            .iter()
+            .enumerate()
+            .map(|(number, told)| {
+                let (told, stop, port) = (told.clone(), stop.clone(), node.port);
+                thread::spawn(move || {
+                    let Ok(mut client) = Client::connect(port) else { return };
+                    while !stop.load(Ordering::Relaxed) {
+                        match client.call(&["INCR", &format!("counter:{number}")]) {
+                            Ok(reply) => told.store(reply.text().parse().unwrap(), Ordering::SeqCst),
+                            Err(_) => return,
+                        }
+                    }
+                })
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(300));
+        let safe: Vec<u64> = told.iter().map(|told| told.load(Ordering::SeqCst)).collect();
+        thread::sleep(grace);
+        if round > 0 {
+            assert!(node.ask(&["BGREWRITEAOF"]).contains("started"));
+            thread::sleep(Duration::from_millis(5 * round));
+        }
+        node.kill();
+        stop.store(true, Ordering::Relaxed);
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        node.start_again();
+        wait_loaded(&node);
+        let mut highest = 0;
+        for (number, told) in told.iter().enumerate() {
+            let there: u64 = node.ask(&["GET", &format!("counter:{number}")]).parse().unwrap_or(0);
+            let told = told.load(Ordering::SeqCst);
+            let least = if grace.is_zero() { told } else { safe[number] };
+            assert!(least <= there && there <= told + 1, "round {round}: {least} is safe, {told} was told: {there}");
+            highest = highest.max(there);
+        }
+        assert!(highest > expected, "something was written");
+        // From a common value on.
+        expected = highest;
+        for number in 0..8 {
+            node.call(&["SET", &format!("counter:{number}"), &highest.to_string()]);
+        }
+    }
+}
+
+#[test]
+fn a_kill_loses_nothing_that_was_acknowledged_with_always() {
+    nothing_acknowledged_is_lost("appendfsync always", Duration::ZERO);
+}
+
+/// What is written outlives the process; but while a sync is under way, writing may wait for up to two seconds.
+#[test]
+fn a_kill_loses_at_most_two_seconds_with_everysec() {
+    nothing_acknowledged_is_lost("appendfsync everysec", Duration::from_millis(2100));
+}
+
+#[test]
+fn files_of_a_stock_server_load_here_and_ours_load_there() {
+    let Some(server) = stock("redis-server") else { return };
+    let root = tempfile::tempdir().unwrap();
+    let content = |node: &Node| {
+        let mut client = node.client();
+        let mut text = String::new();
+        for key in ["a", "big", "gone", "later", "list", "set", "hash", "zset"] {
+            text += &format!("{key}={} ", client.call(&["TYPE", key]).unwrap().text());
+        }
+        text += &client.call(&["MGET", "a", "big", "tx1", "tx2"]).unwrap().text();
+        text += &format!(" {}", client.call(&["LRANGE", "list", "0", "-1"]).unwrap().text());
+        text += &format!(" {}", client.call(&["PEXPIRETIME", "later"]).unwrap().text());
+        client.call(&["SELECT", "9"]).unwrap();
+        text + " " + &client.call(&["GET", "elsewhere"]).unwrap().text()
+    };
+    let fill = |node: &Node, from: &str| {
+        let mut client = node.client();
+        let big = from.repeat(5000);
+        for words in [
+            &["SET", "a", from][..],
+            &["APPEND", "a", "x"],
+            &["SET", "big", &big],
+            &["SET", "gone", "x"],
+            &["DEL", "gone"],
+            &["SET", "later", "x", "EX", "10000"],
+            &["RPUSH", "list", "a", "1", "c"],
+            &["LPOP", "list"],
+            &["MULTI"],
+            &["INCR", "tx1"],
+            &["INCRBYFLOAT", "tx2", "1.5"],
+            &["EXEC"],
+            &["SELECT", "9"],
+            &["SET", "elsewhere", from],
+        ] {
+            client.call(words).unwrap();
+        }
+    };
+    for preamble in ["aof-use-rdb-preamble yes", "aof-use-rdb-preamble no"] {
+        let mut ours = Node::server(root.path(), &with(&[preamble, "aof-timestamp-enabled yes"]));
+        fill(&ours, "ours");
+        assert!(ours.ask(&["BGREWRITEAOF"]).contains("started"));
+        wait_rewritten(&ours);
+        fill(&ours, "again");
+        let expected = content(&ours);
+        let _ = ours.client().call(&["SHUTDOWN"]);
+        ours.wait_gone();
+
+        let port = free_port();
+        let place = root.path().join(format!("redis-{port}"));
+        copy(&folder(&ours), &place.join("appendonlydir"));
+        let mut theirs = Node::start(root.path(), &server, port, "redis.conf", &with(&[preamble]), &[]);
+        wait_loaded(&theirs);
+        assert_eq!(content(&theirs), expected, "{preamble}");
+        fill(&theirs, "theirs");
+        theirs.call(&["BGREWRITEAOF"]);
+        wait_rewritten(&theirs);
+        fill(&theirs, "more");
+        let expected = content(&theirs);
+        let _ = theirs.client().call(&["SHUTDOWN"]);
+        theirs.wait_gone();
+
+        fs::remove_dir_all(folder(&ours)).unwrap();
+        copy(&place.join("appendonlydir"), &folder(&ours));
+        ours.start_again();
+        wait_loaded(&ours);
+        assert_eq!(content(&ours), expected, "{preamble}");
+        ours.call(&["SET", "a", "on"]);
+        ours.kill();
+        ours.start_again();
+        wait_loaded(&ours);
+        assert_eq!(ours.ask(&["GET", "a"]), "on");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn a_cut_end_is_taken_off_or_refused_and_the_tool_repairs_it() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &with(&["aof-load-truncated no"]));
+    node.call(&["SET", "a", "1"]);
+    node.call(&["SET", "b", "2"]);
+    node.kill();
+    let file = last_incr(&node);
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() - 3]).unwrap();
+    node.start_quietly();
+    wait_for("the server gives up", LATER, || node.exit_code() == Some(1));
+    let log = node.log();
+    assert!(log.lines().last().unwrap().contains("Unexpected end of file reading the append only file"), "{log}");
+    assert_eq!(fs::read(&file).unwrap().len(), whole.len() - 3, "nothing was changed");
+
+    let place = folder(&node).join("appendonly.aof.manifest");
+    let report = Command::new(OURS).arg("--check-aof").arg(&place).output().unwrap();
+    assert!(!report.status.success());
+    assert!(String::from_utf8_lossy(&report.stdout).contains("is not valid. Use the --fix option"));
+    let mut fix = Command::new("sh");
+    fix.arg("-c").arg(format!("echo y | '{OURS}' --check-aof --fix '{}'", place.display()));
+    let report = fix.output().unwrap();
+    assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stdout));
+    node.start_again();
+    wait_loaded(&node);
+    assert_eq!(node.ask(&["MGET", "a", "b"]), "1 (null)");
+    node.kill();
+
+    // With aof-load-truncated the server does that itself.
+    let conf = fs::read_to_string(node.folder.join("redis.conf")).unwrap();
+    fs::write(node.folder.join("redis.conf"), conf.replace("aof-load-truncated no", "aof-load-truncated yes")).unwrap();
+    fs::write(&file, &whole[..whole.len() - 3]).unwrap();
+    node.start_again();
+    wait_loaded(&node);
+    assert_eq!(node.ask(&["MGET", "a", "b"]), "1 (null)");
+    assert!(node.log().contains("loaded anyway because aof-load-truncated is enabled"));
+    assert_eq!(node.ask(&["SET", "b", "3"]), "OK");
+    node.kill();
+    node.start_again();
+    wait_loaded(&node);
+    assert_eq!(node.ask(&["MGET", "a", "b"]), "1 3");
+}
+
+#[test]
+fn a_bad_manifest_stops_the_start_and_says_where() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), AOF);
+    node.call(&["SET", "a", "1"]);
+    node.kill();
+    let place = folder(&node).join("appendonly.aof.manifest");
+    let good = fs::read(&place).unwrap();
+    let text = String::from_utf8(good.clone()).unwrap();
+    for (bad, reason) in [
+        (String::new(), "Found an empty AOF manifest"),
+        (text.replace("type b", "type x"), "Unknown AOF file type"),
+        (text.replace("appendonly.aof.1.incr", "../x"), "File can't be a path, just a filename"),
+        (format!("{text}{text}"), "Found duplicate base file information"),
+        (text.trim_end().to_owned(), "The AOF manifest file is cut off"),
+        (text.replace("1.incr.aof seq 1", "7.incr.aof seq 7"), "appendonly.aof.7.incr.aof doesn't exist"),
+    ] {
+        fs::write(&place, &bad).unwrap();
+        fs::write(node.folder.join("log"), "").unwrap();
+        node.start_quietly();
+        wait_for("the server gives up", LATER, || node.exit_code() == Some(1));
+        assert!(node.log().contains(reason), "{reason}: {}", node.log());
+        assert_eq!(fs::read_to_string(&place).unwrap(), bad, "nothing was changed");
+    }
+    fs::write(&place, &good).unwrap();
+    node.start_again();
+    wait_for("the good files are loaded", LATER, || node.ask(&["GET", "a"]) == "1");
+}
+
+#[test]
+fn it_can_be_switched_on_and_off_while_clients_write() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &["save \"\"", "appendfsync always", "enable-debug-command yes"]);
+    node.call(&["DEBUG", "POPULATE", "5000"]);
+    assert_eq!(node.ask(&["CONFIG", "SET", "appendonly", "yes"]), "OK");
+    node.call(&["SET", "during", "the first image"]);
+    wait_rewritten(&node);
+    assert_eq!(manifest(&node).lines().count(), 2, "{}", manifest(&node));
+    node.call(&["SET", "after", "it"]);
+    let conf = node.folder.join("redis.conf");
+    fs::write(&conf, fs::read_to_string(&conf).unwrap() + "\nappendonly yes\n").unwrap();
+    node.kill();
+    node.start_again();
+    wait_loaded(&node);
+    assert_eq!(node.ask(&["MGET", "during", "after", "key:4999"]), "the first image it value:4999");
+    assert_eq!(node.ask(&["CONFIG", "SET", "appendonly", "no"]), "OK");
+    node.call(&["SET", "after", "is not written"]);
+    assert_eq!(node.ask(&["WAITAOF", "1", "0", "10"]).split(' ').next(), Some("ERR"));
+    node.kill();
+    node.start_again();
+    wait_loaded(&node);
+    assert_eq!(node.ask(&["GET", "after"]), "it");
+}
+
+#[test]
+fn an_old_single_file_is_taken_over() {
+    let root = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let place = root.path().join(format!("redis-{port}"));
+    fs::create_dir_all(&place).unwrap();
+    fs::write(place.join("appendonly.aof"), "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$3\r\nold\r\n").unwrap();
+    let node = Node::start(root.path(), Path::new(OURS), port, "redis.conf", AOF, &[]);
+    wait_loaded(&node);
+    assert_eq!(node.ask(&["GET", "a"]), "old");
+    assert!(!place.join("appendonly.aof").exists());
+    assert_eq!(manifest(&node), "file appendonly.aof seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n");
+}
+
+/// A planned restart of either side costs no full resync.
+#[test]
+fn partial_resyncs_go_on_after_a_restart() {
+    let root = tempfile::tempdir().unwrap();
+    let mut master = Node::server(root.path(), AOF);
+    let mut replica = Node::server(root.path(), AOF);
+    replica.call(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
+    let conf = replica.folder.join("redis.conf");
+    let line = format!("\nreplicaof 127.0.0.1 {}\n", master.port);
+    fs::write(&conf, fs::read_to_string(&conf).unwrap() + &line).unwrap();
+    wait_for("the replica follows", LATER, || replica.info("replication", "master_link_status") == "up");
+    wait_rewritten(&replica);
+    master.call(&["SET", "a", "1"]);
+    wait_for("the replica has it", LATER, || replica.ask(&["GET", "a"]) == "1");
+    wait_for("and on disk", LATER, || master.ask(&["WAITAOF", "1", "1", "100"]) == "1 1");
+
+    let _ = replica.client().call(&["SHUTDOWN"]);
+    replica.wait_gone();
+    master.call(&["SET", "b", "2"]);
+    let full = master.info("stats", "sync_full");
+    replica.start_again();
+    wait_for("the replica has what came meanwhile", LATER, || replica.ask(&["MGET", "a", "b"]) == "1 2");
+    assert_eq!(master.info("stats", "sync_full"), full);
+
+    let _ = master.client().call(&["SHUTDOWN"]);
+    master.wait_gone();
+    master.start_again();
+    wait_loaded(&master);
+    wait_for("the replica follows again", LATER, || replica.info("replication", "master_link_status") == "up");
+    assert_eq!(master.info("stats", "sync_full"), "0");
+    master.call(&["SET", "c", "3"]);
+    wait_for("the replica has it", LATER, || replica.ask(&["MGET", "a", "b", "c"]) == "1 2 3");
+}
