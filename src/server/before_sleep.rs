@@ -32,6 +32,7 @@ impl Turn<'_> {
             self.server.last_pause = self.server.pauses.current();
             self.server.refresh_facts();
             self.resume_held();
+            self.release_stream();
             self.server.engine.blocked.release_held();
         }
         self.wake_blocked();

@@ -164,7 +164,7 @@ impl Host for Turn<'_> {
 
 /// Commands that must work during CLIENT PAUSE ALL, or the pause could not be ended and the server not be stopped.
 fn is_exempt_from_pause(command: &Command) -> bool {
-    matches!(&*command.full_name, "client|unpause" | "client|pause" | "shutdown" | "failover" | "replconf")
+    matches!(&*command.full_name, "client|unpause" | "shutdown" | "failover" | "replconf")
 }
 
 /// All clients but the caller, whose session is out while its command runs.

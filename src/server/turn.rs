@@ -183,6 +183,7 @@ impl Turn<'_> {
                 if let Some(client) = self.server.clients.get_mut(conn) {
                     client.is_held = is_held;
                     if is_held {
+                        session.marks.is_blocked = true;
                         client.parser.put_back(&mut input, batch, request);
                     } else {
                         client.parser.rewind(&mut input, request.end);
@@ -311,7 +312,11 @@ impl Turn<'_> {
     /// Lets a client that was blocked or held back go on with what it has sent meanwhile.
     pub fn resume(&mut self, conn: ConnId) {
         if let Some(client) = self.server.clients.get_mut(conn) {
-            client.is_held = false;
+            if std::mem::take(&mut client.is_held)
+                && let Some(session) = &mut client.session
+            {
+                session.marks.is_blocked = false;
+            }
             self.net.announce(conn);
         }
     }

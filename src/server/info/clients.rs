@@ -13,6 +13,8 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     let sockets = || server.clients.iter().filter_map(|client| turn.net.conn(client.conn));
     let largest_input = sockets().map(|socket| socket.input().memory()).max().unwrap_or_default();
     let largest_output = sockets().map(|socket| socket.out().memory()).max().unwrap_or_default();
+    // Who is held back by a pause counts as blocked, as in Redis.
+    let held = server.clients.iter().filter(|client| client.is_held).count();
     let others = server.clients.waiting();
     let with_deadline =
         server.engine.blocked.with_deadline() + others.iter().filter(|(_, b)| b.deadline.is_some()).count();
@@ -22,7 +24,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("maxclients", server.engine.config.clients.maxclients)
         .field("client_recent_max_input_buffer", largest_input)
         .field("client_recent_max_output_buffer", largest_output)
-        .field("blocked_clients", server.clients.blocked)
+        .field("blocked_clients", server.clients.blocked + held)
         .field("pubsub_clients", server.engine.pubsub.clients_len())
         .field("watching_clients", server.engine.watch.clients())
         .field("clients_in_timeout_table", with_deadline)

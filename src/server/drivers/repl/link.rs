@@ -260,8 +260,30 @@ impl Turn<'_> {
         }
     }
 
+    /// A pause is over: what the master sent meanwhile is executed.
+    pub fn release_stream(&mut self) {
+        if let Some(conn) = self.server.repl.link {
+            self.net.announce(conn);
+            self.resume_link();
+        }
+    }
+
+    /// A pause holds back our master's stream as well, for it consists of writes. It is read all the same, up to what any client
+    /// may have unexecuted.
+    fn hold_stream(&mut self, conn: ConnId) {
+        let Some(buffered) = self.net.conn(conn).map(|socket| socket.input().buffered() as u64) else { return };
+        self.repl(Input::StreamRead(self.server.repl.unapplied.len() as u64 + buffered));
+        if buffered > self.server.engine.config.clients.client_query_buffer_limit {
+            self.net.pause_reading(conn);
+            self.server.repl.is_link_paused = true;
+        }
+    }
+
     /// Executes what the master sent.
     fn apply_stream(&mut self, conn: ConnId) {
+        if self.server.pauses.is_write_paused() {
+            return self.hold_stream(conn);
+        }
         let Some(client) = self.server.clients.get_mut(conn) else { return };
         let Some(mut session) = client.session.take() else { return };
         let Some(mut input) = self.net.take_input(conn) else { return };
