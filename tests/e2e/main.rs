@@ -10,5 +10,7 @@ mod min_replicas;
 mod node;
 mod persistence;
 mod replication;
+mod rolling;
+mod scripts;
 mod single;
 mod two_nodes;

@@ -116,6 +116,14 @@ impl Node {
         });
     }
 
+    /// Ends the process as an administrator does, and starts another program in its place, from the same files.
+    pub fn replace(&mut self, program: &Path) {
+        self.signal("TERM");
+        self.wait_gone();
+        self.program = program.to_path_buf();
+        self.start_again();
+    }
+
     /// Starts the process and does not wait.
     pub fn start_quietly(&mut self) {
         let output = fs::File::create(self.folder.join("output")).expect("a file for the output");

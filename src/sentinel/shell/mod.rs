@@ -102,7 +102,7 @@ impl Figures {
 /// Something for the core that came up while outputs were performed.
 enum Later {
     Started(JobId, i64),
-    NotStarted(JobId),
+    NotStarted(JobId, ScriptEnd),
 }
 
 /// The Sentinel program.
@@ -140,7 +140,7 @@ impl Program {
         while let Some(later) = self.later.pop_front() {
             let input = match later {
                 Later::Started(job, pid) => Input::ScriptStarted { job, pid },
-                Later::NotStarted(job) => Input::ScriptEnded { job, end: ScriptEnd::NotStarted },
+                Later::NotStarted(job, end) => Input::ScriptEnded { job, end },
             };
             self.core.handle(self.now, input, &mut outputs);
             self.perform(net, &mut outputs);
@@ -189,8 +189,8 @@ impl Program {
                 }
                 Output::RunScript { job, argv } => {
                     self.later.push_back(match scripts::start(job, &argv, self.script_mail.clone()) {
-                        Some(pid) => Later::Started(job, pid),
-                        None => Later::NotStarted(job),
+                        Ok(pid) => Later::Started(job, pid),
+                        Err(end) => Later::NotStarted(job, end),
                     });
                 }
                 Output::KillScript { pid, .. } => scripts::kill(pid),

@@ -1,5 +1,6 @@
 //! Scripts as processes: started from the loop, waited for on a thread each (the core runs at most sixteen at a time).
 
+use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
@@ -14,11 +15,21 @@ pub struct Ended {
     pub end: ScriptEnd,
 }
 
-/// Starts a script; its process id, or `None` when it could not be started.
-pub fn start(job: JobId, argv: &[String], mail: MailSender<Ended>) -> Option<i64> {
-    let (program, args) = argv.split_first()?;
+/// The exit code of a process that could not become the script, as Redis's child has it.
+const NOT_EXECUTED: i32 = 2;
+
+/// Starts a script; its process id, or how it ended when it could not be started. A system without processes to spare is one
+/// thing, a file that cannot be executed another.
+pub fn start(job: JobId, argv: &[String], mail: MailSender<Ended>) -> Result<i64, ScriptEnd> {
+    let (program, args) = argv.split_first().ok_or(ScriptEnd::NotStarted)?;
     let child = Command::new(program).args(args).stdin(Stdio::null()).spawn();
-    let mut child = child.inspect_err(|error| tracing::warn!("Can't run the script {program}: {error}")).ok()?;
+    let mut child = child.map_err(|error| {
+        tracing::warn!("Can't run the script {program}: {error}");
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::OutOfMemory => ScriptEnd::NotStarted,
+            _ => ScriptEnd::Exited(NOT_EXECUTED),
+        }
+    })?;
     let pid = i64::from(child.id());
     let waiter = std::thread::Builder::new().name("script".to_owned()).spawn(move || {
         let end = match child.wait() {
@@ -31,7 +42,7 @@ pub fn start(job: JobId, argv: &[String], mail: MailSender<Ended>) -> Option<i64
         };
         mail.send(Ended { job, end });
     });
-    waiter.is_ok().then_some(pid)
+    waiter.map(|_| pid).map_err(|_| ScriptEnd::NotStarted)
 }
 
 /// Kills a script.
