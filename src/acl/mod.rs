@@ -286,6 +286,15 @@ impl Acl {
         Err(Denied { reason: told.unwrap_or(Reason::Command) })
     }
 
+    /// Whether the user may run this command with these words and read whatever key there is.
+    pub fn may_read_all_keys(&self, user: UserId, command: &Command, args: &Args<'_>) -> bool {
+        let mut find_keys = || keys_of(command.meta, args).unwrap_or_default();
+        let selectors = self.user(user).map_or(&[][..], |user| &user.selectors[..]);
+        selectors
+            .iter()
+            .any(|selector| selector.reads_all_keys() && selector.check(command, args, &mut find_keys).is_ok())
+    }
+
     /// Whether the user may stay subscribed to this channel or pattern after its rules changed.
     pub fn allows_subscription(&self, user: UserId, name: &[u8], is_pattern: bool) -> bool {
         let allows = |user: &User| user.selectors.iter().any(|selector| selector.allows_channel(name, is_pattern));

@@ -229,6 +229,11 @@ impl Selector {
         text
     }
 
+    /// Whether it lets every key be read: by `allkeys`, or by the pattern `*`.
+    pub(super) fn reads_all_keys(&self) -> bool {
+        self.is_all_keys || self.keys.iter().any(|key| key.right.read && *key.pattern == *b"*")
+    }
+
     /// Whether the command may run with these keys. `keys` is asked for only when key patterns decide.
     pub(super) fn check(
         &self,

@@ -67,6 +67,7 @@ mod tests {
                         );
                     }
                     (BeginSearch::Keyword { .. }, FindKeys::Range { step, .. }) => assert!(step > 0, "{name:?}"),
+                    (BeginSearch::Unknown, FindKeys::Unknown) => assert!(meta.keys_by.is_some(), "{name:?}"),
                     other => panic!("{name:?}: {other:?}"),
                 }
             }

@@ -133,6 +133,11 @@ impl KeySpec {
         KeySpec { find: FindKeys::KeyNum { index: 0, first: 1, step: 1 }, ..KeySpec::range(index, 0, 1, access) }
     }
 
+    /// Keys whose names the words do not tell.
+    pub const fn unknown(access: Access) -> KeySpec {
+        KeySpec { begin: BeginSearch::Unknown, find: FindKeys::Unknown, ..KeySpec::range(0, 0, 1, access) }
+    }
+
     /// The same, with access that depends on the arguments.
     pub const fn variable(self) -> KeySpec {
         KeySpec { variable_flags: true, ..self }

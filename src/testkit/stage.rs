@@ -117,6 +117,13 @@ impl Default for Stage {
 }
 
 impl Stage {
+    /// Makes the present client a user with these ACL rules.
+    pub fn become_user(&mut self, rules: &str) {
+        let rules: Vec<Vec<u8>> = rules.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        let user = self.engine.acl.set_user(b"u", &rules, self.table.catalog());
+        self.session.user = Some(user.unwrap_or_else(|error| panic!("{error}")));
+    }
+
     /// Lets time pass. Who has waited long enough is told so.
     pub fn advance(&mut self, ms: u64) {
         self.now_ms += ms;

@@ -25,6 +25,7 @@ mod rename;
 mod renamenx;
 mod restore;
 mod scan;
+mod sort;
 mod touch;
 mod ttl;
 mod r#type;
@@ -56,6 +57,8 @@ pub const TABLE: &[&Spec<DataHandler>] = &[
     &renamenx::SPEC,
     &restore::SPEC,
     &scan::SPEC,
+    &sort::SPEC,
+    &sort::SORT_RO,
     &touch::SPEC,
     &ttl::SPEC,
     &r#type::SPEC,
