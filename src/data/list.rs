@@ -283,11 +283,26 @@ impl List {
         self.shrink_to(packing, true);
     }
 
+    /// Takes the element at the end `from` and adds it at the end `to`. It must be the one with this text.
+    pub fn rotate(&mut self, from: End, to: End, text: &[u8], packing: Packing) {
+        let last = self.len() - 1;
+        let taken = if from == End::Left { 0 } else { last };
+        // The encoding is looked at once the length is what it was.
+        self.take_out(taken..taken + 1);
+        self.push_one(to, text, packing);
+        self.shrink_to(packing, true);
+    }
+
     /// Removes the elements with these indexes.
     pub fn remove(&mut self, range: Range<usize>, packing: Packing) {
         if range.is_empty() {
             return;
         }
+        self.take_out(range);
+        self.shrink_to(packing, true);
+    }
+
+    fn take_out(&mut self, range: Range<usize>) {
         match &mut self.0 {
             Repr::Packed(entries) => {
                 if let Some(pos) = entries.seek(range.start as isize) {
@@ -296,7 +311,6 @@ impl List {
             }
             Repr::Quick(nodes) => nodes.remove_range(range.start, range.len()),
         }
-        self.shrink_to(packing, true);
     }
 
     /// Removes up to `count` elements from one end.

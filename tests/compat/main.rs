@@ -7,6 +7,7 @@
 mod client;
 mod command_info;
 mod commands;
+mod lists;
 mod pair;
 mod replies;
 mod server;

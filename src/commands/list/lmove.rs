@@ -79,16 +79,22 @@ pub fn move_element(
     let Some(list) = ctx.db.peek::<List>(source)? else { return Ok(false) };
     let element = list.peek(from).expect("a list that is stored is not empty").to_vec();
     let packing = packing(ctx);
-    // Added first: so no list is deleted and made again when source and destination are the same.
-    ctx.db.edit_or_create::<List, _>(destination, |list, notes| {
-        list.push_one(to, &element, packing);
-        notes.event(pushed(to));
-    })?;
-    ctx.db.edit::<List, _>(source, |list, notes| {
-        // In the same list the element just added may be the one at that end; it is the same one.
-        list.remove_end(from, 1, packing);
-        notes.changed(popped(from), 1);
-    })?;
+    if source == destination {
+        ctx.db.edit::<List, _>(source, |list, notes| {
+            list.rotate(from, to, &element, packing);
+            notes.changed(pushed(to), 0);
+            notes.changed(popped(from), 1);
+        })?;
+    } else {
+        ctx.db.edit_or_create::<List, _>(destination, |list, notes| {
+            list.push_one(to, &element, packing);
+            notes.changed(pushed(to), 0);
+        })?;
+        ctx.db.edit::<List, _>(source, |list, notes| {
+            list.remove_end(from, 1, packing);
+            notes.changed(popped(from), 1);
+        })?;
+    }
     ctx.reply.bulk(&element);
     Ok(true)
 }
