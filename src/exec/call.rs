@@ -131,7 +131,11 @@ fn attempt<H: Host>(
         host.feed_monitors(session, &redacted.as_ref().map_or(*args, OwnedArgs::as_args));
     }
     if matches!(table.handler(command), Handler::Flow(_)) {
-        // What an EXEC changed, its commands changed: each has had its consequences.
+        // What an EXEC changed, its commands changed: each has had its consequences. What FUNCTION changed is its own.
+        if matches!(outcome, Some(Outcome::Forced)) {
+            host.engine().keyspace.changes_mut().add_dirty(1);
+            after::consequences(host, session, db_before, args, outcome, dirty_before);
+        }
         return None;
     }
     if command.flags.has(Flags::TOUCHES_ARBITRARY_KEYS) && host.engine().depth == 0 {

@@ -34,6 +34,7 @@ pub mod after;
 pub mod blocked;
 pub mod call;
 pub mod flow;
+pub mod functions;
 pub mod gates;
 pub mod journal;
 pub mod notify;
@@ -49,6 +50,7 @@ use crate::commands::contract::{CommandResult, DataHandler, DataSettings};
 use crate::config::model::Config;
 use crate::config::values::EventClasses;
 use crate::exec::blocked::BlockedClients;
+use crate::exec::functions::Functions;
 use crate::exec::gates::{Caller, Facts, Gate};
 use crate::exec::journal::Journal;
 use crate::exec::scripts::Scripts;
@@ -106,6 +108,8 @@ pub struct Engine {
     pub dirty_since_save: u64,
     /// Scripts.
     pub scripts: Scripts,
+    /// Libraries of functions.
+    pub functions: Functions,
     /// Figures per command and per error.
     pub command_stats: CommandStats,
     /// Slow commands.

@@ -124,6 +124,7 @@ pub(super) fn native(lua: &Lua, shared: &Rc<Shared>) -> Result<Table> {
     };
     native.set("call_packed", lua.create_function(packed)?)?;
 
+    native.set("register_function", super::register::function(lua, shared)?)?;
     let s = Rc::clone(shared);
     native.set("is_killed", lua.create_function(move |_, ()| Ok(s.killed.get().is_some()))?)?;
     let text = |lua: &Lua, error: Value| lua.create_string(super::vm::message(&error));

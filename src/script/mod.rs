@@ -6,6 +6,7 @@
 //! door.rs       how a function that Lua calls reaches the program that runs the script
 //! api.rs        the table `redis`
 //! convert.rs    replies become Lua values, and Lua values become replies
+//! register.rs   redis.register_function
 //! libs/         bit, cjson, cmsgpack, struct
 //! shebang.rs    the first line of a script: engine, name, flags
 //! ```
@@ -20,11 +21,13 @@ mod api;
 mod convert;
 mod door;
 mod libs;
+mod register;
 pub mod shebang;
 mod vm;
 
 pub use convert::write_reply;
-pub use vm::{Chunk, Failure, Outcome, Vm};
+pub use register::is_valid_name;
+pub use vm::{Chunk, Failure, Outcome, Registered, Vm};
 
 /// A value of the interpreter, to be written with [`write_reply`].
 pub use mlua::Value;

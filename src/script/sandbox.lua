@@ -236,7 +236,39 @@ for name in pairs(copy(globals)) do
 end
 lock_as(globals, offered, METATABLE)
 
-return offered, redis, lock, function(f, handler)
+-- ---- libraries of functions ---------------------------------------------------------------------------------------------
+
+-- What a library finds while it is loaded: little more than the way to register functions. Its functions share this table of
+-- globals, and find what scripts find.
+local loading = { redis = { register_function = function(...)
+  local ok, problem = native.register_function(...)
+  if not ok then
+    error({ err = problem }, 0)
+  end
+end, log = redis.log } }
+for name, value in pairs(redis) do
+  if type(value) ~= "function" then
+    loading.redis[name] = value
+  end
+end
+
+local function missing(_, name)
+  error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+end
+
+setmetatable(loading, { __index = missing })
+setmetatable(loading.redis, { __index = missing })
+loading.redis = lock(loading.redis)
+
+local of_library = { __index = offered, __newindex = refuse, __metatable = METATABLE }
+local library_globals = setmetatable({}, of_library)
+behind[library_globals] = offered
+
+local function set_loading(is_loading)
+  of_library.__index = is_loading and loading or offered
+end
+
+return offered, library_globals, set_loading, function(f, handler)
   return xpcall(f, handler)
 end, function(f, handler, keys, args)
   return xpcall(function()

@@ -100,6 +100,49 @@ pub fn read(text: &[u8]) -> Result<Script<'_>, ShebangError> {
     Ok(Script { flags: Some(flags), code })
 }
 
+/// A library, its first line read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LibraryText<'a> {
+    /// What follows `name=`.
+    pub name: Vec<u8>,
+    /// What Lua is to read, from the end of the first line on.
+    pub code: &'a [u8],
+}
+
+/// Reads the first line of a library given to FUNCTION LOAD. The error is the text for the client, without its prefix.
+pub fn read_library(text: &[u8]) -> Result<LibraryText<'_>, String> {
+    let rest = text.strip_prefix(b"#!").ok_or("Missing library metadata")?;
+    let end = memchr::memchr(b'\n', rest).ok_or("Invalid library metadata")?;
+    let (line, code) = rest.split_at(end);
+    let shown = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
+    let words = crate::base::quote::split_args(line).ok_or("Invalid library metadata")?;
+    // The engine follows without a blank, so a line that begins with one names none.
+    let (engine, options) = match words.split_first() {
+        Some((engine, options)) if !line.starts_with(b" ") => (&engine[..], options),
+        _ => (&b""[..], &words[..]),
+    };
+    let mut name = None;
+    for word in options {
+        match word.strip_prefix(b"name=") {
+            Some(_) if name.is_some() => {
+                return Err("Invalid metadata value, name argument was given multiple times".into());
+            }
+            Some(value) => name = Some(value.to_vec()),
+            None => return Err(format!("Invalid metadata value given: {}", shown(word))),
+        }
+    }
+    let name = name.ok_or("Library name was not given")?;
+    if !super::is_valid_name(&name) {
+        return Err("Library names can only contain letters, numbers, or underscores(_) and must be at least one \
+             character long"
+            .into());
+    }
+    if !engine.eq_ignore_ascii_case(b"lua") {
+        return Err(format!("Engine '{}' not found", shown(engine)));
+    }
+    Ok(LibraryText { name, code })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +168,23 @@ mod tests {
         assert_eq!(text(b"#!not-lua\n"), "Unexpected engine in script shebang: not-lua");
         assert_eq!(text(b"#!lua badger=data\n"), "Unknown lua shebang option: badger=data");
         assert_eq!(text(b"#!lua flags=allow-oom,what?\n"), "Unexpected flag in script shebang: what?");
+    }
+
+    #[test]
+    fn libraries_have_a_name() {
+        let library = read_library(b"#!LUA name=my_lib\nreturn").unwrap();
+        assert_eq!((&library.name[..], library.code), (&b"my_lib"[..], &b"\nreturn"[..]));
+        for (text, error) in [
+            ("return 1", "Missing library metadata"),
+            ("#!lua name=x", "Invalid library metadata"),
+            ("#!lua\n", "Library name was not given"),
+            ("#!lua name=a name=b\n", "Invalid metadata value, name argument was given multiple times"),
+            ("#!lua name=a foo=bar\n", "Invalid metadata value given: foo=bar"),
+            ("#! name=a\n", "Engine '' not found"),
+            ("#!js name=a\n", "Engine 'js' not found"),
+        ] {
+            assert_eq!(read_library(text.as_bytes()).unwrap_err(), error, "{text:?}");
+        }
+        assert!(read_library(b"#!lua name=a-b\n").unwrap_err().starts_with("Library names can only contain"));
     }
 }

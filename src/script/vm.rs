@@ -4,7 +4,7 @@
 //! chunk under an error handler that notes source and line while the stack still stands. Every so many instructions a hook asks
 //! whether to go on: that is where a script that is stuck is noticed, other clients are told BUSY, and where it is killed.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use mlua::chunk::ChunkMode;
@@ -12,6 +12,7 @@ use mlua::debug::Debug;
 use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 
 use super::door::Door;
+use super::shebang::ScriptFlags;
 use super::{Calls, api, libs};
 use crate::resp::reply::Proto;
 
@@ -29,11 +30,26 @@ pub(super) struct Shared {
     pub killed: Cell<Option<&'static str>>,
     /// What the random numbers begin with.
     pub seed: u64,
+    /// The functions of the library that is being loaded.
+    pub registering: RefCell<Option<Vec<Registered>>>,
 }
 
 /// A compiled script, or a registered function.
 #[derive(Clone)]
-pub struct Chunk(Function);
+pub struct Chunk(pub(super) Function);
+
+/// One function of a library.
+#[derive(Clone)]
+pub struct Registered {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// What it says about itself.
+    pub description: Option<Vec<u8>>,
+    /// What it may do.
+    pub flags: ScriptFlags,
+    /// What runs.
+    pub chunk: Chunk,
+}
 
 /// How a script ended.
 pub type Outcome = Result<Value, Failure>;
@@ -56,6 +72,8 @@ pub struct Vm {
     globals: Table,
     run: Function,
     run_with: Function,
+    library_globals: Table,
+    set_loading: Function,
     handler: Function,
     /// What chunks are called in error messages.
     source: &'static str,
@@ -70,7 +88,13 @@ impl Vm {
     fn build(source: &'static str, version: &str, seed: u64) -> mlua::Result<Vm> {
         let stdlib = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(stdlib, LuaOptions::default())?;
-        let shared = Rc::new(Shared { door: Door::default(), proto: Cell::default(), killed: Cell::new(None), seed });
+        let shared = Rc::new(Shared {
+            door: Door::default(),
+            proto: Cell::default(),
+            killed: Cell::new(None),
+            seed,
+            registering: RefCell::new(None),
+        });
         watch(&lua, &shared)?;
         let native = api::native(&lua, &shared)?;
         let redis: Table = native.get("redis")?;
@@ -81,10 +105,10 @@ impl Vm {
             libraries.set(name, table)?;
         }
         let sandbox = lua.load(SANDBOX).set_name("=sandbox").into_function()?;
-        let (globals, _redis, _lock, run, run_with): (Table, Table, Function, Function, Function) =
+        let (globals, library_globals, set_loading, run, run_with): (Table, Table, Function, Function, Function) =
             sandbox.call((native, libraries))?;
         let handler = lua.create_function(move |lua, problem: Value| locate(lua, problem, source))?;
-        Ok(Vm { lua, shared, globals, run, run_with, handler, source })
+        Ok(Vm { lua, shared, globals, run, run_with, library_globals, set_loading, handler, source })
     }
 
     /// Compiles a script. The error text is Lua's.
@@ -100,6 +124,28 @@ impl Vm {
         };
         set("KEYS", keys).and_then(|()| set("ARGV", args)).map_err(|error| Failure::of(error_text(&error)))?;
         self.guarded(calls, || self.run.call((chunk.0.clone(), self.handler.clone())))
+    }
+
+    /// Runs the code of a library, and gives the functions that it registers. Errors are the text for the client, without its
+    /// prefix.
+    pub fn load_library(&self, code: &[u8], calls: &mut dyn Calls) -> Result<Vec<Registered>, String> {
+        let chunk = self.lua.load(code).set_name(format!("@{}", self.source)).set_mode(ChunkMode::Text);
+        let chunk = chunk.set_environment(self.library_globals.clone()).into_function();
+        let chunk = chunk.map_err(|error| format!("Error compiling function: {}", error_text(&error)))?;
+        let set_loading =
+            |is_loading: bool| self.set_loading.call::<()>(is_loading).map_err(|error| error_text(&error));
+        set_loading(true)?;
+        *self.shared.registering.borrow_mut() = Some(Vec::new());
+        let result = self.guarded(calls, || self.run.call((chunk, self.handler.clone())));
+        let registered = self.shared.registering.take().unwrap_or_default();
+        set_loading(false)?;
+        match result {
+            Ok(_) => Ok(registered),
+            Err(failure) => {
+                let text = String::from_utf8_lossy(&failure.text).into_owned();
+                Err(format!("Error registering functions: {}", text.strip_prefix("ERR ").unwrap_or(&text)))
+            }
+        }
     }
 
     /// Runs a function of a library with its two arguments.

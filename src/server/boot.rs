@@ -17,6 +17,7 @@ use crate::config::startup;
 use crate::config::values::{EvictionPolicy, PubsubDefault};
 use crate::data::Limits;
 use crate::exec::Engine;
+use crate::exec::functions::Functions;
 use crate::exec::scripts::Scripts;
 use crate::keyspace::{Keyspace, Recency};
 use crate::net::{ListenOptions, ListenReport, Loop, Net};
@@ -51,6 +52,7 @@ impl Server {
             counters: Default::default(),
             dirty_since_save: 0,
             scripts: Scripts::default(),
+            functions: Functions::default(),
             command_stats: CommandStats::new(table.catalog().len()),
             slowlog: SlowLog::new(config.logging.slowlog_log_slower_than, config.logging.slowlog_max_len as usize),
             monitors: Vec::new(),

@@ -17,6 +17,7 @@ use crate::commands::contract::{CommandResult, DataSettings};
 use crate::config::model::Config;
 use crate::config::values::EventClasses;
 use crate::exec::blocked::{self, BlockedClients, End};
+use crate::exec::functions::Functions;
 use crate::exec::gates::{Caller, Facts};
 use crate::exec::journal::Journal;
 use crate::exec::scripts::Scripts;
@@ -101,6 +102,7 @@ impl Default for Stage {
             counters: Counters::default(),
             dirty_since_save: 0,
             scripts: Scripts::default(),
+            functions: Functions::default(),
             command_stats: CommandStats::new(table.catalog().len()),
             slowlog: SlowLog::new(-1, 0),
             monitors: Vec::new(),

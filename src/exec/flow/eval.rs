@@ -16,18 +16,21 @@ use crate::base::number::parse_i64;
 use crate::base::time::Instant;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::exec::gates::{self, Facts};
-use crate::exec::scripts::{Running, Script, parse_sha, sha_text};
+use crate::exec::scripts::{Running, parse_sha, sha_text};
 use crate::exec::{Handler, Host, acl_refusal, call, reply};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
 use crate::script::shebang::ScriptFlags;
-use crate::script::{self, Calls, LogLevel, Propagation, Vm, write_reply};
+use crate::script::{self, Calls, Chunk, LogLevel, Propagation, Vm, write_reply};
 use crate::session::{Kind, Session};
 use crate::spec::{Command, Flags, LookupError, Table};
 
 /// Milliseconds between two times that other clients are served while a script is stuck.
 const SERVE_EVERY_MS: u64 = 10;
+
+/// Words of the calling command that FUNCTION STATS shows.
+const SHOWN_WORDS: usize = 32;
 
 /// How a script was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +50,7 @@ pub fn eval<H: Host>(
     args: &Args<'_>,
     out: &mut Out,
 ) -> CommandResult {
-    let (keys, argv) = keys_and_args(args)?;
+    let (keys, argv) = words_of(args, CommandError::NotInteger)?;
     let engine = host.engine();
     let sha = if form.by_sha {
         let no_script = || CommandError::text("NOSCRIPT No matching script. Please use EVAL.");
@@ -64,15 +67,23 @@ pub fn eval<H: Host>(
             engine.scripts.add(sha, args.get(1), engine.program.version, seed).map_err(CommandError::err)?
         }
     };
-    may_start(script.flags, form.is_read_only, &engine.facts, session)?;
-    run(host, table, &script, &sha_text(&sha), form, session, args, (&keys, &argv), out)
+    let job = Job {
+        chunk: &script.chunk,
+        name: sha_text(&sha),
+        flags: script.flags,
+        is_function: false,
+        is_read_only: form.is_read_only,
+        keys: &keys,
+        argv: &argv,
+    };
+    run_script(host, table, job, session, args, out)
 }
 
 type Words<'a> = Vec<&'a [u8]>;
 
 /// The keys and the other arguments, which follow their number at word 2.
-pub(super) fn keys_and_args<'a>(args: &Args<'a>) -> Result<(Words<'a>, Words<'a>), CommandError> {
-    let count = parse_i64(args.get(2)).ok_or(CommandError::NotInteger)?;
+pub(super) fn words_of<'a>(args: &Args<'a>, no_number: CommandError) -> Result<(Words<'a>, Words<'a>), CommandError> {
+    let count = parse_i64(args.get(2)).ok_or(no_number)?;
     let count = usize::try_from(count).map_err(|_| CommandError::err("Number of keys can't be negative"))?;
     if count > args.len() - 3 {
         return Err(CommandError::err("Number of keys can't be greater than number of args"));
@@ -84,7 +95,7 @@ pub(super) fn keys_and_args<'a>(args: &Args<'a>) -> Result<(Words<'a>, Words<'a>
 
 /// Whether a script may start at all. One without a first line of flags is only asked about stale data: its commands are looked at
 /// one by one.
-pub(super) fn may_start(
+fn may_start(
     flags: Option<ScriptFlags>,
     is_read_only_call: bool,
     facts: &Facts,
@@ -115,24 +126,35 @@ pub(super) fn may_start(
     Ok(())
 }
 
-#[allow(clippy::too_many_arguments)]
-fn run<H: Host>(
+/// A script or function about to run.
+pub(super) struct Job<'a> {
+    pub chunk: &'a Chunk,
+    /// How errors name it.
+    pub name: String,
+    pub flags: Option<ScriptFlags>,
+    pub is_function: bool,
+    /// It was called by a command that only reads.
+    pub is_read_only: bool,
+    pub keys: &'a [&'a [u8]],
+    pub argv: &'a [&'a [u8]],
+}
+
+/// Runs a script or function as one unit, and answers.
+pub(super) fn run_script<H: Host>(
     host: &mut H,
     table: &Table<Handler<H::Admin>>,
-    script: &Script,
-    name: &str,
-    form: Form,
+    job: Job<'_>,
     session: &mut Session,
     args: &Args<'_>,
-    (keys, argv): (&[&[u8]], &[&[u8]]),
     out: &mut Out,
 ) -> CommandResult {
+    may_start(job.flags, job.is_read_only, &host.engine().facts, session)?;
     let started = host.clock();
     let engine = host.engine();
     engine.scripts.running = Some(Running {
-        name: name.to_owned(),
-        is_function: false,
-        command: args.iter().take(8).map(<[u8]>::to_vec).collect(),
+        name: job.name.clone(),
+        is_function: job.is_function,
+        command: args.iter().take(SHOWN_WORDS).map(<[u8]>::to_vec).collect(),
         client: session.id,
         is_from_master: session.kind == Kind::Master,
         started,
@@ -142,19 +164,25 @@ fn run<H: Host>(
     });
     let own = engine.scripts.session.take();
     let own = own.unwrap_or_else(|| Box::new(Session::new(session.id, "", "", false, &engine.acl, engine.now.mono)));
-    let mut runner = Runner::new(host, table, session, own, script.flags, form.is_read_only);
-    runner.host.engine().depth += 1;
-    let vm = runner.host.engine().scripts.take_vm();
-    let result = vm.run(&script.chunk, keys, argv, &mut runner);
+    engine.depth += 1;
+    let vm = if job.is_function { engine.functions.take_vm() } else { engine.scripts.take_vm() };
+    let mut runner = Runner::new(host, table, session, own, &job, started);
+    let result = match job.is_function {
+        true => vm.run_function(job.chunk, job.keys, job.argv, &mut runner),
+        false => vm.run(job.chunk, job.keys, job.argv, &mut runner),
+    };
     let Runner { session: own, .. } = runner;
     let engine = host.engine();
     engine.depth -= 1;
     engine.scripts.session = Some(own);
     engine.scripts.is_unpropagated = false;
     let was_busy = engine.scripts.running.take().is_some_and(|running| running.is_busy);
-    let result = answer(host, &vm, result, name, session, out);
+    let result = answer(host, &vm, result, &job.name, session, out);
     let engine = host.engine();
-    engine.scripts.put_vm(vm);
+    match job.is_function {
+        true => engine.functions.put_vm(vm),
+        false => engine.scripts.put_vm(vm),
+    }
     if was_busy {
         host.script_ended();
     }
@@ -162,7 +190,7 @@ fn run<H: Host>(
 }
 
 /// Writes what a script returned, or gives its error.
-pub(super) fn answer<H: Host>(
+fn answer<H: Host>(
     host: &mut H,
     vm: &Vm,
     result: script::Outcome,
@@ -196,8 +224,8 @@ pub(super) fn answer<H: Host>(
 }
 
 /// A script's way to the commands.
-pub(super) struct Runner<'a, H: Host> {
-    pub host: &'a mut H,
+struct Runner<'a, H: Host> {
+    host: &'a mut H,
     table: &'a Table<Handler<H::Admin>>,
     session: Box<Session>,
     is_read_only: bool,
@@ -207,13 +235,13 @@ pub(super) struct Runner<'a, H: Host> {
 
 impl<'a, H: Host> Runner<'a, H> {
     /// For a script of `caller`, which runs commands with `session`.
-    pub fn new(
+    fn new(
         host: &'a mut H,
         table: &'a Table<Handler<H::Admin>>,
         caller: &Session,
         mut session: Box<Session>,
-        flags: Option<ScriptFlags>,
-        is_read_only_call: bool,
+        job: &Job<'_>,
+        started: Instant,
     ) -> Runner<'a, H> {
         session.id = caller.id;
         session.addr = caller.addr.clone();
@@ -222,8 +250,7 @@ impl<'a, H: Host> Runner<'a, H> {
         session.is_authenticated = caller.is_authenticated;
         session.db = caller.db;
         session.proto = Proto::Resp2;
-        let started = host.clock();
-        let is_read_only = is_read_only_call || flags.is_some_and(|flags| flags.no_writes);
+        let is_read_only = job.is_read_only || job.flags.is_some_and(|flags| flags.no_writes);
         Runner { host, table, session, is_read_only, started, served: started }
     }
 

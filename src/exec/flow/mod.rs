@@ -2,22 +2,25 @@
 //! program through [`Host`](crate::exec::Host).
 
 pub mod eval;
+mod function_table;
+pub mod functions;
 pub mod multi;
 mod script_admin;
 mod script_table;
 mod table;
 
-pub use script_table::CONTAINERS;
+/// Commands that are nothing but the sum of their subcommands.
+pub const CONTAINERS: &[&Meta] = &[&function_table::FUNCTION, &script_table::SCRIPT];
 
 /// The families.
-pub const TABLES: &[&[&Spec<Flow>]] = &[script_table::TABLE, table::TABLE];
+pub const TABLES: &[&[&Spec<Flow>]] = &[function_table::TABLE, script_table::TABLE, table::TABLE];
 
 use crate::commands::contract::{CommandResult, Outcome};
 use crate::exec::{Handler, Host, reply};
 use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::session::Session;
-use crate::spec::{Spec, Table, docs};
+use crate::spec::{Meta, Spec, Table, docs};
 
 /// Which one. An enum rather than a function pointer, because these are generic over the program they run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,16 @@ pub enum Flow {
         is_function: bool,
     },
     ScriptDebug,
+    Fcall {
+        is_read_only: bool,
+    },
+    FunctionLoad,
+    FunctionDelete,
+    FunctionFlush,
+    FunctionDump,
+    FunctionRestore,
+    FunctionList,
+    FunctionStats,
     /// HELP of a container.
     Help(&'static str),
 }
@@ -61,6 +74,14 @@ pub fn run<H: Host>(
         Flow::ScriptFlush => script_admin::flush(host.engine(), session, args, out),
         Flow::ScriptKill { is_function } => script_admin::kill(host.engine(), session, is_function, out),
         Flow::ScriptDebug => script_admin::debug(session, args, out),
+        Flow::Fcall { is_read_only } => functions::fcall(host, table, is_read_only, session, args, out),
+        Flow::FunctionLoad => functions::load(host, session, args, out),
+        Flow::FunctionDelete => functions::delete(host.engine(), session, args, out),
+        Flow::FunctionFlush => functions::flush(host.engine(), session, args, out),
+        Flow::FunctionDump => functions::dump(host.engine(), session, out),
+        Flow::FunctionRestore => functions::restore(host, session, args, out),
+        Flow::FunctionList => functions::list(host.engine(), session, args, out),
+        Flow::FunctionStats => functions::stats(host, session, out),
         Flow::Help(container) => {
             docs::reply_help(&mut reply(session, out), table.catalog(), container);
             Ok(Outcome::Done)

@@ -18,9 +18,6 @@ pub const TABLE: &[&Spec<Flow>] = &[
     &SCRIPT_LOAD,
 ];
 
-/// Commands that are nothing but the sum of their subcommands.
-pub const CONTAINERS: &[&Meta] = &[&SCRIPT];
-
 const BASE: Meta = Meta { group: Group::Scripting, ..Meta::NEW };
 
 /// The keys follow their number.
@@ -104,7 +101,8 @@ const EVALSHA_RO: Spec<Flow> = Spec {
     handler: Flow::Eval(Form { by_sha: true, is_read_only: true }),
 };
 
-const SCRIPT: Meta = Meta {
+/// SCRIPT.
+pub const SCRIPT: Meta = Meta {
     name: "script",
     since: "2.6.0",
     arity: Arity::AtLeast(2),
