@@ -2,6 +2,7 @@
 
 use super::args::{bad_id, integer};
 use crate::commands::contract::{Blocking, CommandError, DataCtx};
+use crate::commands::timeout;
 use crate::data::TypeName;
 use crate::data::stream::Id;
 use crate::resp::args::Args;
@@ -11,8 +12,8 @@ use crate::resp::reply::{Deferred, Reply};
 pub(super) struct Request<'a> {
     /// The most entries of one stream; `None` for all.
     pub max: Option<usize>,
-    /// BLOCK; zero milliseconds are for ever.
-    pub block_ms: Option<u64>,
+    /// BLOCK, and for how many milliseconds; `Some(None)` is for ever.
+    pub block: Option<Option<u64>>,
     /// NOACK
     pub is_noack: bool,
     /// GROUP: the group and the consumer.
@@ -26,13 +27,13 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     /// Reads all words but the ids, which need a look at the streams.
     pub(super) fn read(ctx: &DataCtx<'_>, args: &Args<'a>, is_group: bool) -> Result<Request<'a>, CommandError> {
-        let mut request = Request { max: None, block_ms: None, is_noack: false, group: None, first_key: 0, streams: 0 };
+        let mut request = Request { max: None, block: None, is_noack: false, group: None, first_key: 0, streams: 0 };
         let mut at = 1;
         while at < args.len() {
             let left = args.len() - 1 - at;
             if args.is(at, "BLOCK") && left > 0 {
                 at += 1;
-                request.block_ms = Some(timeout(args.get(at), ctx.now.wall().0)?);
+                request.block = Some(timeout::milliseconds(args.get(at), ctx.now)?);
             } else if args.is(at, "COUNT") && left > 0 {
                 at += 1;
                 let max = integer(args.get(at))?;
@@ -79,9 +80,8 @@ impl<'a> Request<'a> {
 
     /// What the client waits for, if it asked to wait and may.
     pub(super) fn blocking(&self, ctx: &DataCtx<'_>, args: &Args<'a>) -> Option<Blocking> {
-        let block_ms = self.block_ms.filter(|_| ctx.may_block)?;
-        let timeout = (block_ms > 0).then_some(block_ms);
-        let mut blocking = Blocking::on(self.keys(args), TypeName::Stream, timeout);
+        let timeout_ms = self.block.filter(|_| ctx.may_block)?;
+        let mut blocking = Blocking::on(self.keys(args), TypeName::Stream, timeout_ms);
         blocking.is_woken_by_loss = self.group.is_some();
         Some(blocking)
     }
@@ -98,18 +98,6 @@ fn only_with_group(is_group: bool, option: &str) -> Result<(), CommandError> {
     }
     let text = format!("The {option} option is only supported by XREADGROUP. You called XREAD instead.");
     Err(CommandError::err(text))
-}
-
-/// How long to wait, in milliseconds.
-fn timeout(text: &[u8], now: i64) -> Result<u64, CommandError> {
-    let Ok(timeout) = integer(text) else {
-        return Err(CommandError::err("timeout is not an integer or out of range"));
-    };
-    match u64::try_from(timeout) {
-        Err(_) => Err(CommandError::err("timeout is negative")),
-        Ok(_) if timeout.checked_add(now).is_none() => Err(CommandError::err("timeout is out of range")),
-        Ok(timeout) => Ok(timeout),
-    }
 }
 
 /// The reply: an aggregate that begins with the first stream that has something. RESP3 has a map from keys to entries,
