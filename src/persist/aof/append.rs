@@ -12,7 +12,9 @@
 //! | `no`       | each turn | never | written |
 //!
 //! *Group commit.* With `always`, what arrives while a sync is under way is gathered and shares the next one: one sync for all
-//! clients of several turns. [`Appender::safe`] is the position up to which replies may leave.
+//! clients of several turns. [`Appender::safe`] is the position up to which replies may leave. Clients who were just released
+//! come back a moment later, and would miss a sync that began at once; on a slow disk the owner lets it wait for them a
+//! little ([`Appender::gather_until`]).
 //!
 //! *Failures.* A write that fails or is short leaves part of a command: it is cut off again, the bytes are kept and tried
 //! again, and clients are told (MISCONF) until it works. A sync that fails is another matter: the system may have thrown away
@@ -78,6 +80,8 @@ pub struct Appender {
     policy: Policy,
     /// `no-appendfsync-on-rewrite` applies at present: nothing is synced.
     is_sync_suspended: bool,
+    /// The next sync waits for more changes until then.
+    gather_until: Option<Instant>,
     file: Option<Box<dyn File>>,
     /// Bytes of the file that are good.
     size: u64,
@@ -113,6 +117,7 @@ impl Appender {
         Appender {
             policy,
             is_sync_suspended: false,
+            gather_until: None,
             file: None,
             size: 0,
             waiting: VecDeque::new(),
@@ -143,6 +148,11 @@ impl Appender {
     /// Whether `no-appendfsync-on-rewrite` applies now.
     pub fn suspend_sync(&mut self, is_suspended: bool) {
         self.is_sync_suspended = is_suspended;
+    }
+
+    /// With `always`, holds the next sync back until then, so that more changes share it.
+    pub fn gather_until(&mut self, until: Option<Instant>) {
+        self.gather_until = until;
     }
 
     /// Whether replies must wait for the disk.
@@ -277,7 +287,10 @@ impl Appender {
         }
         let is_owed = self.written > self.sync_asked && !self.is_sync_suspended && self.under_way.is_empty();
         match self.policy {
-            Policy::Always if is_owed => wanted.sync = Some(self.ask_sync()),
+            Policy::Always if is_owed => match self.gather_until.filter(|&until| now < until) {
+                Some(until) => wanted.next = Some(until),
+                None => wanted.sync = Some(self.ask_sync()),
+            },
             Policy::EverySecond if is_owed => {
                 let due = self.last_sync + SYNC_PERIOD;
                 if now >= due {

@@ -236,3 +236,14 @@ fn no_fault_breaks_a_promise() {
         }
     }
 }
+
+#[test]
+fn a_sync_can_wait_for_company() {
+    let mut scene = Scene::new(Policy::Always);
+    scene.appender.gather_until(Some(T0 + 2));
+    scene.add("a");
+    assert_eq!(scene.turn(T0), Wanted { sync: None, next: Some(T0 + 2) });
+    assert_eq!((scene.content().as_str(), scene.appender.safe()), ("a", 0), "written, and nobody is told");
+    scene.add("b");
+    assert_eq!(scene.turn(T0 + 2).sync, Some(2));
+}

@@ -89,10 +89,47 @@ pub struct Aof {
     synced_offset: u64,
     /// Clients that changed something in this turn.
     writers: Vec<ConnId>,
+    /// Who waits for which sync.
+    group: Group,
     /// DEBUG AOF-FLUSH-SLEEP: microseconds.
     pub flush_sleep_us: u64,
     /// For INFO.
     pub record: Record,
+}
+
+/// How many clients wait for the sync under way and for the next, with `appendfsync always`.
+///
+/// Half of the clients write while the other half waits for a sync. If the next one began as soon as that is over, it would
+/// always serve one half only. So on a disk whose syncs take long it waits for those who were just released, but no longer than
+/// a part of what a sync takes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    /// In the sync under way.
+    syncing: usize,
+    /// For the next.
+    gathered: usize,
+    /// Expected for the next.
+    expected: usize,
+    began_us: u64,
+    until: Option<Instant>,
+}
+
+impl Group {
+    fn sync_began(&mut self, now_us: u64) {
+        *self = Group { syncing: self.gathered, began_us: now_us, ..Group::default() };
+    }
+
+    fn sync_ended(&mut self, now: Instant, now_us: u64) {
+        self.expected = self.syncing + self.gathered;
+        self.syncing = 0;
+        let took_ms = now_us.saturating_sub(self.began_us) / 1000;
+        self.until = (took_ms > 0).then(|| now + 1 + (took_ms / 4).min(2));
+    }
+
+    /// Until when the next sync should wait.
+    fn wait_until(&self) -> Option<Instant> {
+        self.until.filter(|_| self.gathered < self.expected)
+    }
 }
 
 /// What is known of the rewrites so far.
@@ -145,6 +182,7 @@ impl Aof {
             written_offset: 0,
             synced_offset: 0,
             writers: Vec::new(),
+            group: Group::default(),
             flush_sleep_us: 0,
             record: Record { rewrites: 0, is_last_ok: true, last_seconds: None, last_memory: 0 },
         }
@@ -379,7 +417,8 @@ impl Turn<'_> {
         while let Some(done) = self.server.aof.disk.as_ref().and_then(Disk::report) {
             match done {
                 Done::Synced(result) => {
-                    let now = self.server.engine.now.mono;
+                    let (now, now_us) = (self.server.engine.now.mono, self.net.clock().micros());
+                    self.server.aof.group.sync_ended(now, now_us);
                     if let Err(fatal) = self.server.aof.appender.synced(now, result) {
                         return self.die(&fatal);
                     }
@@ -404,6 +443,9 @@ impl Turn<'_> {
         if server.aof.flush_sleep_us > 0 && server.aof.appender.waiting_bytes() > 0 {
             std::thread::sleep(Duration::from_micros(server.aof.flush_sleep_us));
         }
+        server.aof.group.gathered += server.aof.writers.len();
+        let until = server.aof.group.wait_until();
+        server.aof.appender.gather_until(until);
         let wanted = match server.aof.appender.turn(now) {
             Ok(wanted) => wanted,
             Err(fatal) => return self.die(&fatal),
@@ -412,6 +454,7 @@ impl Turn<'_> {
         server.aof.refresh_offset(end);
         if let Some(position) = wanted.sync {
             server.aof.note_sync(position);
+            server.aof.group.sync_began(self.net.clock().micros());
             server.aof.ask(Job::Sync);
         }
         if let Some(at) = wanted.next {
