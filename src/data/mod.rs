@@ -5,6 +5,7 @@
 
 pub mod bits;
 pub mod dict;
+pub mod geohash;
 pub mod hash;
 pub mod hll;
 pub mod intset;
