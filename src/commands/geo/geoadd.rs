@@ -57,7 +57,7 @@ fn geoadd(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         first += 1;
     }
     let words = args.len() - first;
-    if words == 0 || words % 3 != 0 || (rule.only_new && rule.only_present) {
+    if words == 0 || !words.is_multiple_of(3) || (rule.only_new && rule.only_present) {
         return Err(CommandError::Syntax);
     }
     let scores = (first..args.len()).step_by(3).map(|at| Ok(position(args, at)?.score()));

@@ -77,8 +77,8 @@ mod tests {
             $91.4007
             > GEOSEARCH g FROMLONLAT 15 37 BYBOX 400 400 km COUNT 2 DESC
             *2
-            $edge2
             $edge1
+            $edge2
             > GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 1 m
             *0
             > GEOSEARCH x FROMMEMBER a BYRADIUS 1 m

@@ -264,7 +264,11 @@ fn combined(
             draft
         }
     };
-    Ok((draft.into_zset(&limits), options))
+    let result = match purpose {
+        Purpose::Store => draft.into_zset(&limits),
+        Purpose::Reply | Purpose::Count => draft.into_large(),
+    };
+    Ok((result, options))
 }
 
 /// Replies what is made of the inputs; word 1 says how many keys follow.

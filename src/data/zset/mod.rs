@@ -292,6 +292,11 @@ impl Draft {
         self.0.add(member, score, merge);
     }
 
+    /// The set, for a short life: packing a small one would not pay (and would lose the sign of -0).
+    pub fn into_large(self) -> Zset {
+        Zset(Repr::Sorted(Box::new(self.0.into_sorted())))
+    }
+
     /// The set: a small one if the limits allow it.
     pub fn into_zset(self, limits: &Limits) -> Zset {
         let is_small = self.0.len() as u64 <= limits.zset_max_listpack_entries
