@@ -19,8 +19,8 @@ use crate::base::number::parse_i64;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
-use crate::data::Collection;
 use crate::data::hash::{Field, Hash};
+use crate::data::{Collection, Encoding};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use crate::spec::{Access, Arg, ArgKind, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
@@ -91,36 +91,37 @@ fn hrandfield(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if ctx.db.peek::<Hash>(key)?.is_some_and(is_due) {
         ctx.db.expire_all_fields(key, REMOVED_MAX);
     }
-    let hash = ctx.db.read::<Hash>(key)?;
-    let live = hash.map_or(0, |hash| hash.len() - hash.count_over(now));
-    let (hash, reply) = match (hash, &question) {
-        (Some(hash), _) if live > 0 => (hash, &mut ctx.reply),
-        (_, Some(_)) => {
-            ctx.reply.array(0);
+    let pool = ctx.db.read::<Hash>(key)?.map(|hash| Pool { hash, now });
+    let first = pool.as_ref().and_then(|pool| pool.draw(ctx.rng));
+    let reply = &mut ctx.reply;
+    let (pool, first, question) = match (pool, first, question) {
+        (Some(pool), Some(first), Some(question)) => (pool, first, question),
+        (_, Some(first), None) => {
+            reply_text(reply, first.name);
             return Ok(Outcome::Done);
         }
-        (_, None) => {
-            ctx.reply.null();
+        (_, None, None) => {
+            reply.null();
+            return Ok(Outcome::Done);
+        }
+        (_, _, Some(_)) => {
+            reply.array(0);
             return Ok(Outcome::Done);
         }
     };
-    let pool = Pool { hash, live, now };
-    let Some(Question { count, with_values }) = question else {
-        reply_text(reply, pool.draw(ctx.rng).name);
-        return Ok(Outcome::Done);
-    };
+    let Question { count, with_values } = question;
     if count < 0 {
         let count = count.unsigned_abs() as usize;
-        let each = (hash.memory() / hash.len()).saturating_add("$1\r\n\r\n".len());
+        let each = (pool.hash.memory() / pool.hash.len()).saturating_add("$1\r\n\r\n".len());
         if count.saturating_mul(each) as u64 > REPEATED_REPLY_MAX {
             return Err(CommandError::err("value is out of range"));
         }
         head(reply, count, with_values);
         for _ in 0..count {
-            reply_field(reply, pool.draw(ctx.rng), with_values);
+            reply_field(reply, pool.draw(ctx.rng).unwrap_or(first), with_values);
         }
     } else {
-        let count = (count as usize).min(live);
+        let count = (count as usize).min(pool.live());
         head(reply, count, with_values);
         pool.choose(count, ctx.rng, &mut |field| reply_field(reply, field, with_values));
     }
@@ -141,10 +142,9 @@ fn reply_field(reply: &mut Reply<'_>, field: Field<'_>, with_values: bool) {
     }
 }
 
-/// The fields that may be chosen: at least one.
+/// The fields that may be chosen: those that are not over.
 struct Pool<'a> {
     hash: &'a Hash,
-    live: usize,
     now: UnixMillis,
 }
 
@@ -154,18 +154,23 @@ impl<'a> Pool<'a> {
         self.hash.iter().filter(move |field| !field.is_over(now))
     }
 
-    fn draw(&self, rng: &mut Rng) -> Field<'a> {
-        let mut draws = (0..DRAWS).filter_map(|_| self.hash.random(rng)).filter(|field| !field.is_over(self.now));
-        let field = draws.next().or_else(|| self.fields().nth(rng.below(self.live as u64) as usize));
-        field.expect("there is a field that is not over")
+    /// How many there are. Looks at all fields if any may be over.
+    fn live(&self) -> usize {
+        self.hash.len() - self.hash.count_over(self.now)
     }
 
-    /// Gives `take` so many different fields, each with the same chance.
+    fn draw(&self, rng: &mut Rng) -> Option<Field<'a>> {
+        let mut draws = (0..DRAWS).filter_map(|_| self.hash.random(rng)).filter(|field| !field.is_over(self.now));
+        draws.next().or_else(|| self.fields().nth(rng.below(self.live() as u64) as usize))
+    }
+
+    /// Gives `take` so many different fields (there must be as many), each with the same chance.
     fn choose(&self, count: usize, rng: &mut Rng, take: &mut dyn FnMut(Field<'a>)) {
-        if self.hash.pairs().is_none() && self.hash.triplets().is_none() && count * WALK_FROM < self.live {
+        let live = self.live();
+        if self.hash.encoding() == Encoding::Hashtable && count * WALK_FROM < live {
             let mut chosen = HashSet::with_capacity(count);
             while chosen.len() < count {
-                let field = self.draw(rng);
+                let Some(field) = self.draw(rng) else { return };
                 if chosen.insert(field.name.to_vec()) {
                     take(field);
                 }
@@ -173,7 +178,7 @@ impl<'a> Pool<'a> {
             return;
         }
         // Each field is taken with the chance that as many of those left as are still needed give it.
-        let (mut left, mut needed) = (self.live, count);
+        let (mut left, mut needed) = (live, count);
         for field in self.fields() {
             if needed == 0 {
                 break;
@@ -305,7 +310,7 @@ mod tests {
             for i in 0..fields {
                 hash.set(&i.to_le_bytes(), Fresh::Copied(b"v"), Ttl::Clear, &Limits::DEFAULT);
             }
-            let pool = Pool { hash: &hash, live: fields as usize, now: UnixMillis(0) };
+            let pool = Pool { hash: &hash, now: UnixMillis(0) };
             for count in [1, 3, fields as usize / 2, fields as usize] {
                 let mut times = vec![0; fields as usize];
                 let rounds = 200 * fields as usize / count;
