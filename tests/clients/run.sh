@@ -3,9 +3,9 @@
 #
 #   tests/clients/run.sh path/to/rredis-server
 #
-# Starts a master, two replicas and three Sentinels as daemons on free ports in a temporary folder. Each client program
+# go-redis, redis-py, ioredis, redis-rs, Jedis. Starts a master, two replicas and three Sentinels as daemons on free ports in a temporary folder. Each client program
 # writes to databases 0 and 3; in the middle its master is killed with SIGKILL, and it must find the new one through the
-# Sentinels, go on, and find every write acknowledged since the switch. Then the killed server is started again and must
+# Sentinels, go on, and find every write acknowledged since the switch, at the replicas too. Then the killed server is started again and must
 # come back as a replica before the next program has its turn.
 #
 # What is not installed is skipped and named; with CI set that is a failure. The last line is `N passed, N failed`.
@@ -170,6 +170,7 @@ failover() {
   shift
   say "$name: writes through a failover"
   master=$(master_port)
+  : >"$output"
   timeout 200 "$@" >"$output" 2>&1 </dev/null &
   client=$!
   end=$((SECONDS + 90))
@@ -232,10 +233,55 @@ build_python() {
   return 1
 }
 
+build_node() {
+  has npm || { skip "ioredis: node and npm are not installed"; return 1; }
+  local folder="$build/node"
+  mkdir -p "$folder"
+  cp "$here/node/failover.js" "$folder/"
+  cmp -s "$here/node/package-lock.json" "$folder/installed" && return 0
+  cp "$here/node/package.json" "$here/node/package-lock.json" "$folder/"
+  if (cd "$folder" && timeout 300 npm ci --no-audit --no-fund) >"$build/node.log" 2>&1; then
+    cp "$here/node/package-lock.json" "$folder/installed"
+    return 0
+  fi
+  cat "$build/node.log"
+  skip "ioredis: it could not be installed; it comes from the network"
+  return 1
+}
+
+build_rust() {
+  has cargo || { skip "redis-rs: cargo is not installed"; return 1; }
+  if (cd "$here/rust" && CARGO_TARGET_DIR="$build/rust" timeout 900 cargo build --locked) >"$build/rust.log" 2>&1; then
+    return 0
+  fi
+  cat "$build/rust.log"
+  skip "redis-rs: the program could not be built; its crates come from the network"
+  return 1
+}
+
+build_java() {
+  has mvn || { skip "Jedis: java and mvn are not installed"; return 1; }
+  local folder="$build/java"
+  mkdir -p "$folder"
+  cat "$here/java/pom.xml" "$here/java/src/main/java/Failover.java" >"$folder/wanted"
+  cmp -s "$folder/wanted" "$folder/installed" && return 0
+  cp -r "$here/java/pom.xml" "$here/java/src" "$folder/"
+  if (cd "$folder" && timeout 600 mvn -q -B compile dependency:copy-dependencies) >"$build/java.log" 2>&1; then
+    mv "$folder/wanted" "$folder/installed"
+    return 0
+  fi
+  cat "$build/java.log"
+  skip "Jedis: the program could not be built; it comes from the network"
+  return 1
+}
+
 programs=()
 say "building the client programs in $build"
 build_go && programs+=(go-redis)
 build_python && programs+=(redis-py)
+build_node && programs+=(ioredis)
+build_rust && programs+=(redis-rs)
+build_java && programs+=(Jedis)
 
 if [ "${#programs[@]}" -gt 0 ]; then
   start_cluster
@@ -245,6 +291,9 @@ if [ "${#programs[@]}" -gt 0 ]; then
     case "$program" in
       go-redis) failover go-redis "$build/go/failover" -sentinels "$addresses" -db 0,3 ;;
       redis-py) failover redis-py "$build/python/bin/python" "$here/python/failover.py" "$addresses" 0,3 ;;
+      ioredis) failover ioredis node "$build/node/failover.js" "$addresses" 0,3 ;;
+      redis-rs) failover redis-rs "$build/rust/debug/failover" "$addresses" 0,3 ;;
+      Jedis) failover Jedis java -cp "$build/java/target/classes:$build/java/target/dependency/*" Failover "$addresses" 0,3 ;;
     esac
   done
 fi

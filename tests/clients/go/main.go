@@ -3,7 +3,7 @@
 //	failover -sentinels 127.0.0.1:26379,127.0.0.1:26380 -db 0,3
 //
 // It prints "ready" when writing works; then somebody kills the master. It ends well when, in each database, writing has
-// gone on at another master and every write acknowledged since the switch is there. Every wait has a bound.
+// gone on at another master and every write acknowledged since the switch is there, at the replicas too. Every wait has a bound.
 package main
 
 import (
@@ -99,12 +99,46 @@ func run(ctx context.Context, db int, switched *atomic.Bool, ready *sync.WaitGro
 			return fmt.Errorf("db %d: write %d was acknowledged since the switch, and now it is %q (%v)", db, n, value, err)
 		}
 	}
+	if err := readFromReplicas(ctx, db, since, key); err != nil {
+		return err
+	}
 	info, err := client.Do(ctx, "CLIENT", "INFO").Text()
 	if err != nil || !strings.Contains(info, fmt.Sprintf(" db=%d ", db)) {
 		return fmt.Errorf("db %d: the connection is not in it: %s (%v)", db, info, err)
 	}
 	fmt.Printf("db %d: %d writes acknowledged, %d of them since the switch and all there, %d failed, longest gap %d ms\n",
 		db, acknowledged, len(since), failed, longest.Milliseconds())
+	return nil
+}
+
+// readFromReplicas finds all of that at the replicas as well, as soon as they have it.
+func readFromReplicas(ctx context.Context, db int, since []int, key func(int) string) error {
+	replicas := redis.NewFailoverClient(&redis.FailoverOptions{
+		MasterName:    *masterName,
+		SentinelAddrs: strings.Split(*sentinels, ","),
+		DB:            db,
+		ReplicaOnly:   true,
+		DialTimeout:   time.Second,
+		ReadTimeout:   time.Second,
+	})
+	defer replicas.Close()
+	role, err := replicas.Do(ctx, "ROLE").Slice()
+	if err != nil || len(role) == 0 || role[0] != "slave" {
+		return fmt.Errorf("db %d: reads do not go to a replica: %v (%v)", db, role, err)
+	}
+	limit := time.Now().Add(patience)
+	for _, n := range since {
+		for {
+			value, err := replicas.Get(ctx, key(n)).Result()
+			if err == nil && value == strconv.Itoa(n) {
+				break
+			}
+			if time.Now().After(limit) {
+				return fmt.Errorf("db %d: write %d is %q at a replica (%v)", db, n, value, err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 	return nil
 }
 

@@ -3,7 +3,7 @@
     failover.py 127.0.0.1:26379,127.0.0.1:26380 0,3
 
 It prints "ready" when writing works; then somebody kills the master. It ends well when, in each database, writing has gone
-on at another master and every write acknowledged since the switch is there. Every wait has a bound.
+on at another master and every write acknowledged since the switch is there, at the replicas too. Every wait has a bound.
 """
 
 import sys
@@ -25,6 +25,7 @@ class Writer(threading.Thread):
     def __init__(self, sentinel, db, switched):
         super().__init__(daemon=True)
         self.client = sentinel.master_for(MASTER, db=db, socket_timeout=1)
+        self.replicas = sentinel.slave_for(MASTER, db=db, socket_timeout=1)
         self.db = db
         self.switched = switched
         self.ready = threading.Event()
@@ -78,6 +79,15 @@ class Writer(threading.Thread):
             value = self.client.get(self.key(n))
             if value != str(n).encode():
                 return f"write {n} was acknowledged since the switch, and now it is {value!r}"
+        # And at the replicas, as soon as they have it.
+        if self.replicas.role()[0] != b"slave":
+            return "reads do not go to a replica"
+        limit = time.monotonic() + PATIENCE
+        for n in self.since:
+            while self.replicas.get(self.key(n)) != str(n).encode():
+                if time.monotonic() > limit:
+                    return f"write {n} does not come to a replica"
+                time.sleep(0.01)
         db = self.client.client_info()["db"]
         if int(db) != self.db:
             return f"the connection is in database {db}"
