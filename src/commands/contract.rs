@@ -39,6 +39,8 @@ pub struct DataCtx<'a> {
     pub is_propagated: bool,
     /// Whether the client may be made to wait: not within a transaction or a script, and not the link from our master.
     pub may_block: bool,
+    /// Whether a script is calling, whose effects and answers should not depend on the order in which a table keeps things.
+    pub is_scripted: bool,
     /// Whether the client may read whatever key there is. Told to commands whose words do not name all their keys.
     pub may_read_all_keys: bool,
 }

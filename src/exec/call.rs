@@ -64,6 +64,7 @@ fn attempt<H: Host>(
                 rng: &mut engine.rng,
                 settings: &engine.settings,
                 is_propagated: engine.journal.is_on() && !engine.scripts.is_unpropagated,
+                is_scripted: engine.scripts.running.is_some(),
                 may_read_all_keys: !command.flags.has(Flags::MOVABLEKEYS)
                     || session.user.is_none_or(|user| engine.acl.may_read_all_keys(user, command, args)),
                 may_block: engine.depth == 0 && matches!(session.kind, Kind::Client | Kind::Monitor),

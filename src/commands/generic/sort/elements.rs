@@ -41,8 +41,8 @@ impl Texts {
 /// The elements of a value, and which of them, once in order, are asked for; `None` when the value is of another type.
 ///
 /// Lists and sorted sets have an order. When no other is wanted, the copy has only what LIMIT asks for, in that order.
-/// Sets have none, so an order by bytes is put into the options when the result is stored.
-pub fn copied(value: ValueRef<'_>, options: &mut Options<'_>) -> Option<(Texts, Range<usize>)> {
+/// Sets have none, so an order by bytes is put into the options when the result is stored, or goes to a script.
+pub fn copied(value: ValueRef<'_>, options: &mut Options<'_>, is_scripted: bool) -> Option<(Texts, Range<usize>)> {
     let mut texts = Texts::default();
     let len = match value {
         ValueRef::List(list) => list.len(),
@@ -71,7 +71,7 @@ pub fn copied(value: ValueRef<'_>, options: &mut Options<'_>) -> Option<(Texts, 
         ValueRef::Zset(zset) => zset.elements(window).for_each(|(member, _)| texts.push_item(member)),
         ValueRef::Set(set) => {
             set.iter().for_each(|member| texts.push_item(member));
-            if options.is_unsorted && options.store.is_some() {
+            if options.is_unsorted && (options.store.is_some() || is_scripted) {
                 (options.is_unsorted, options.is_alpha, options.by) = (false, true, None);
             }
         }

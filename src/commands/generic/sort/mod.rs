@@ -8,7 +8,8 @@
 //!
 //! Elements are compared by the number that they, or what BY stands for, are the text of; with ALPHA as bytes. Equal
 //! numbers go by the elements' bytes. A BY pattern without a star means no order: lists and sorted sets stay as they are,
-//! sets are as they happen to be, except that what is stored must be the same on all replicas and so is sorted by bytes.
+//! sets are as they happen to be, except that what is stored, or goes to a script, must be the same everywhere: it is sorted by
+//! bytes.
 //!
 //! First the elements are copied, then the weights are looked up, and then the order is found among indexes. Only as much
 //! is sorted as LIMIT asks for. The answer is written while GET patterns are looked up; nothing is collected for it.
@@ -106,8 +107,9 @@ fn sort(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
 
 /// What SORT and SORT_RO do once their words are read.
 fn run(ctx: &mut DataCtx<'_>, key: &[u8], mut options: Options<'_>) -> CommandResult {
+    let is_scripted = ctx.is_scripted;
     let (texts, range) = match ctx.db.read::<AnyValue>(key)? {
-        Some(value) => elements::copied(value, &mut options).ok_or(CommandError::WrongType)?,
+        Some(value) => elements::copied(value, &mut options, is_scripted).ok_or(CommandError::WrongType)?,
         None => (Texts::default(), 0..0),
     };
     let order = order::of(ctx, &texts, &options, range.clone())?;
