@@ -50,7 +50,14 @@ fn main() {
         footer: Footer::Checksum,
         incremental_fsync: false,
     };
-    let header = Header { redis_version: "7.2.6".into(), created: now, used_memory: 0, repl: None, is_aof_base: false };
+    let header = Header {
+        redis_version: "7.2.6".into(),
+        created: now,
+        used_memory: 0,
+        repl: None,
+        is_aof_base: false,
+        libraries: Vec::new(),
+    };
     let (started, cpu) = (clock(), cpu_ns());
     let settings = Settings { compress: true, ..Settings::default() };
     let mut snapshot = Snapshot::begin(&mut keyspace, &header, settings, started);

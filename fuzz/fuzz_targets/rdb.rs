@@ -45,7 +45,7 @@ fn load(stream: &[u8], piece: usize) -> (Keyspace, Result<bool, LoadError>) {
 
 fn save(keyspace: &mut Keyspace) -> Vec<u8> {
     let header =
-        Header { redis_version: "0".into(), created: NOW, used_memory: 0, repl: None, is_aof_base: false };
+        Header { redis_version: "0".into(), created: NOW, used_memory: 0, repl: None, is_aof_base: false, libraries: Vec::new() };
     let settings = Settings { compress: true, ..Settings::default() };
     let mut snapshot = Snapshot::begin(keyspace, &header, settings, 0);
     while snapshot.step(keyspace, false, &mut || 0) != Progress::Done {}

@@ -102,6 +102,10 @@ impl Check {
                         self.doing = "read-aux";
                         out(&format!("[offset {place}] AUX FIELD {} = '{}'", shown(name), shown(value)));
                     }
+                    Event::Library(_) => {
+                        self.doing = "read-functions";
+                        out(&format!("[offset {place}] Function library"));
+                    }
                     Event::SelectDb(db) => {
                         self.doing = "read-key";
                         out(&format!("[offset {place}] Selecting DB ID {db}"));

@@ -92,7 +92,7 @@ impl FileLoad {
     }
 
     /// Loads everything, waiting for the disk.
-    pub fn run(mut self, keyspace: &mut Keyspace) -> Result<Loaded, LoadError> {
+    pub fn run(&mut self, keyspace: &mut Keyspace) -> Result<Loaded, LoadError> {
         loop {
             match self.feed(keyspace, &mut || true)? {
                 Fed::Done => return Ok(self.loader.loaded()),

@@ -347,6 +347,10 @@ impl Target {
                 keyspace.reserve(self.db, keys.min(self.rules.bytes_there / KEY_BYTES_MIN));
                 Ok(())
             }
+            Event::Library(text) => {
+                self.facts.libraries.push(Bytes::copy_from_slice(text));
+                Ok(())
+            }
             Event::Aux { name, value } => {
                 self.fact(name, value);
                 Ok(())

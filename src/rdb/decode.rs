@@ -46,6 +46,8 @@ pub enum Event<'a> {
         /// What it says.
         value: &'a [u8],
     },
+    /// The text of a library of functions.
+    Library(&'a [u8]),
     /// The keys that follow are in this database.
     SelectDb(u64),
     /// So many keys follow in this database. A hint that may lie.
@@ -180,6 +182,7 @@ enum State {
 enum Found<'a> {
     Nothing,
     Aux(Raw<'a>, Raw<'a>),
+    Library(Raw<'a>),
     SelectDb(u64),
     ResizeDb(u64, u64),
     Key(Raw<'a>, Raw<'a>),
@@ -259,6 +262,7 @@ impl Decoder {
                     name: text(name, &mut self.key).map_err(at)?,
                     value: text(value, &mut self.value).map_err(at)?,
                 },
+                Found::Library(text_raw) => Event::Library(text(text_raw, &mut self.value).map_err(at)?),
                 Found::SelectDb(db) => Event::SelectDb(db),
                 Found::ResizeDb(keys, expires) => Event::ResizeDb { keys, expires },
                 Found::Key(key, value) => Event::Key {
@@ -335,8 +339,9 @@ impl Decoder {
                 self.state = State::Done;
                 Found::End((checksum != 0).then_some(checksum))
             }
-            format::FUNCTION2 | format::FUNCTION_PRE_GA => {
-                return Err(Stop::Bad(DecodeErrorKind::UnsupportedPart("a function library")));
+            format::FUNCTION2 => Found::Library(take_string(&mut rest)?),
+            format::FUNCTION_PRE_GA => {
+                return Err(Stop::Bad(DecodeErrorKind::UnsupportedPart("a function library of a release candidate")));
             }
             format::MODULE_AUX => return Err(Stop::Bad(DecodeErrorKind::UnsupportedPart("data of a module"))),
             id => match types::builder(id, &self.limits) {

@@ -98,6 +98,12 @@ impl Chunk {
         self.string(value);
     }
 
+    /// The text of a library of functions.
+    pub fn library(&mut self, text: &[u8]) {
+        self.bytes.push(format::FUNCTION2);
+        self.string(text);
+    }
+
     /// The keys that follow are in database `db`.
     pub fn select_db(&mut self, db: u64) {
         self.bytes.push(format::SELECTDB);

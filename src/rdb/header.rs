@@ -2,6 +2,8 @@
 //!
 //! Unknown names are skipped, as Redis does; names that start with `%` are for people and are handed to the log.
 
+use bytes::Bytes;
+
 use super::encode::Chunk;
 use crate::base::id::HexId;
 use crate::base::time::UnixMillis;
@@ -30,6 +32,8 @@ pub struct Header {
     pub repl: Option<ReplFacts>,
     /// The file becomes the base of an AOF.
     pub is_aof_base: bool,
+    /// The texts of the libraries of functions.
+    pub libraries: Vec<Bytes>,
 }
 
 impl Header {
@@ -46,6 +50,7 @@ impl Header {
             chunk.aux("repl-offset", repl.offset.to_string().as_bytes());
         }
         chunk.aux("aof-base", if self.is_aof_base { b"1" } else { b"0" });
+        self.libraries.iter().for_each(|text| chunk.library(text));
     }
 }
 
@@ -66,6 +71,8 @@ pub struct Facts {
     pub repl_offset: Option<i64>,
     /// Base of an AOF.
     pub is_aof_base: bool,
+    /// The texts of the libraries of functions.
+    pub libraries: Vec<Bytes>,
 }
 
 impl Facts {
@@ -107,6 +114,7 @@ mod tests {
             used_memory: 12_345_678_901,
             repl: Some(repl),
             is_aof_base: true,
+            libraries: Vec::new(),
         };
         let mut chunk = Chunk::new(0, true);
         header.write(&mut chunk);

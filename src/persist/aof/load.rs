@@ -20,6 +20,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tracing::{info, warn};
 
 use super::folder::Folder;
@@ -58,6 +59,9 @@ pub trait Replay {
 
     /// The data set, for images.
     fn keyspace(&mut self) -> &mut Keyspace;
+
+    /// Puts the libraries of functions in place that an image had. The error says which is wrong and why.
+    fn libraries(&mut self, texts: &[Bytes]) -> Result<(), String>;
 }
 
 /// A command that does not exist.
@@ -327,6 +331,8 @@ impl Load {
                 let loaded = loader.loaded();
                 info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
                 self.position = loader.facts().repl();
+                let libraries = loader.facts().libraries.clone();
+                replay.libraries(&libraries).map_err(|text| bad_library(&part.name, &text))?;
                 current.content = Content::Commands;
                 current.whole = current.place();
                 if current.whole < part.size {
@@ -540,6 +546,10 @@ fn bad_image(name: &str, error: &LoadError) -> Failure {
         format!("Error reading the RDB preamble of the AOF file {name}, AOF loading aborted"),
     ];
     Failure { lines }
+}
+
+fn bad_library(name: &str, error: &str) -> Failure {
+    Failure::of(format!("Failed creating the function libraries of {name}: {error}"))
 }
 
 fn bad_format(part: &Part, command: u64, defect: &super::read::Defect) -> Failure {

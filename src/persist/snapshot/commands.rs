@@ -18,6 +18,11 @@ impl Writer<'_> {
         self.0.raw(format!("#TS:{}\r\n", now.as_secs()).as_bytes());
     }
 
+    /// A library of functions.
+    pub fn library(&mut self, text: &[u8]) {
+        self.words(&[b"FUNCTION", b"LOAD", text]);
+    }
+
     /// What follows is in this database.
     pub fn select(&mut self, db: u32) {
         let mut digits = itoa::Buffer::new();

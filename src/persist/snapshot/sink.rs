@@ -72,8 +72,13 @@ impl Recorder {
     pub fn open(&mut self, header: &Header) {
         match self.form {
             Form::Rdb => header.write(&mut self.current),
-            Form::Commands { stamp: true } => Writer(&mut self.current).stamp(header.created),
-            Form::Commands { stamp: false } => {}
+            Form::Commands { stamp } => {
+                let mut writer = Writer(&mut self.current);
+                if stamp {
+                    writer.stamp(header.created);
+                }
+                header.libraries.iter().for_each(|text| writer.library(text));
+            }
         }
     }
 

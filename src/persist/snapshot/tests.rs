@@ -16,7 +16,14 @@ const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 type Model = BTreeMap<(u32, Vec<u8>), (Vec<u8>, Option<i64>)>;
 
 fn header() -> Header {
-    Header { redis_version: "7.2.6".into(), created: NOW, used_memory: 1000, repl: None, is_aof_base: false }
+    Header {
+        redis_version: "7.2.6".into(),
+        created: NOW,
+        used_memory: 1000,
+        repl: None,
+        is_aof_base: false,
+        libraries: Vec::new(),
+    }
 }
 
 fn keyspace(seed: u64) -> Keyspace {

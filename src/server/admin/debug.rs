@@ -59,6 +59,10 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
             turn.server.is_cron_paused = is_one(args, 2);
             reply.ok();
         }
+        (b"set-disable-deny-scripts", 3) => {
+            turn.server.engine.scripts.is_everything_allowed = is_one(args, 2);
+            reply.ok();
+        }
         (b"set-skip-checksum-validation", 3) => {
             turn.server.is_checksum_skipped = is_one(args, 2);
             reply.ok();
@@ -157,6 +161,8 @@ fn help(reply: &mut Reply<'_>) {
         "    Save the data set, empty it and load it again; without some of that if asked.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Stop or resume the active removal of expired keys.",
+        "SET-DISABLE-DENY-SCRIPTS <0|1>",
+        "    Let scripts call what they may not, for tests.",
         "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
         "    Whether checksums of RDB files and RESTORE payloads are ignored.",
         "SLEEP <seconds>",

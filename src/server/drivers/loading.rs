@@ -5,10 +5,13 @@
 
 use std::io;
 
+use bytes::Bytes;
 use tracing::{error, info};
 
 use crate::base::time::{Instant, Now};
 use crate::exec::Engine;
+use crate::exec::flow::functions::Loading as LoadingLibrary;
+use crate::exec::functions::Policy;
 use crate::persist::file_load::{FileLoad, LoadProgress};
 use crate::persist::rdb_load::{Gone, Loaded, Rules};
 use crate::rdb::header::Facts;
@@ -81,7 +84,12 @@ impl Loading {
                 note_loaded(snapshots, loaded);
                 let seconds = clock().saturating_sub(self.started.mono_us) as f64 / 1e6;
                 info!("DB loaded from disk: {seconds:.3} seconds");
-                Turned::Loaded(Box::new(self.load.loader().facts().clone()))
+                let facts = self.load.loader().facts();
+                if let Err(error) = put_libraries(engine, &facts.libraries, Policy::Append) {
+                    error!("Failed creating the function libraries of the RDB file: {error}");
+                    return Turned::Failed;
+                }
+                Turned::Loaded(Box::new(facts.clone()))
             }
             Err(error) => {
                 error!("Error reading the RDB file {}: {error}", rdb_path(&engine.config).display());
@@ -127,10 +135,23 @@ impl LoadFigures {
 pub fn load_now(engine: &mut Engine, snapshots: &mut Snapshots, rules: Rules) -> Result<Loaded, String> {
     let (files, wake) = snapshots.disk();
     let path = rdb_path(&engine.config);
-    let load = FileLoad::open(&*files, &path, rules, 0, 0, wake).map_err(|error| error.to_string())?;
+    let mut load = FileLoad::open(&*files, &path, rules, 0, 0, wake).map_err(|error| error.to_string())?;
     let loaded = load.run(&mut engine.keyspace).map_err(|error| error.to_string())?;
+    let policy = if rules.replace { Policy::Replace } else { Policy::Append };
+    put_libraries(engine, &load.loader().facts().libraries, policy)?;
     note_loaded(snapshots, loaded);
     Ok(loaded)
+}
+
+/// Puts libraries in place that a file or our master brought: all of them, or none and an error.
+pub fn put_libraries(engine: &mut Engine, texts: &[Bytes], policy: Policy) -> Result<(), String> {
+    if texts.is_empty() && policy != Policy::Flush {
+        return Ok(());
+    }
+    let seed = engine.rng.next_u64();
+    engine.functions.configure(engine.program.version, seed);
+    let texts: Vec<&[u8]> = texts.iter().map(|text| &text[..]).collect();
+    engine.functions.load_all(&texts, policy, &mut LoadingLibrary::without_limit()).map(drop)
 }
 
 /// The rules for loading a file under the present settings.

@@ -491,5 +491,6 @@ fn header(engine: &Engine, repl: Option<ReplFacts>) -> Header {
         used_memory: alloc::used_memory() as u64,
         repl,
         is_aof_base: false,
+        libraries: engine.functions.texts(),
     }
 }

@@ -124,6 +124,7 @@ impl Turn<'_> {
         let dirty = engine.keyspace.changes().dirty();
         if is_flushed {
             engine.keyspace.flush_all(FlushMode::Sync);
+            engine.functions.flush();
         }
         let mut rules = rules(engine, !engine.facts.is_replica, !server.is_checksum_skipped);
         rules.replace = is_merged;

@@ -22,12 +22,13 @@ use tracing::{error, info, warn};
 use crate::base::time::{Instant, Now};
 use crate::config::values::DisklessLoad;
 use crate::exec::Engine;
+use crate::exec::functions::Policy;
 use crate::keyspace::{FlushMode, Keyspace};
 use crate::persist::rdb_load::{Fed, LoadError, Loader, Rules};
 use crate::persist::writer::{Flow, Report, Writer};
 use crate::rdb::header::Facts;
 
-use super::loading::{LoadFigures, Loading, Turned, note_loaded};
+use super::loading::{LoadFigures, Loading, Turned, note_loaded, put_libraries};
 use super::saves::{Snapshots, rdb_path};
 
 /// A snapshot on its way from our master.
@@ -154,7 +155,12 @@ impl Transfer {
                     if let Some(aside) = parsing.aside.take() {
                         exchange(engine, snapshots, aside);
                     }
-                    return Advance::Loaded { facts: Box::new(parsing.loader.facts().clone()), is_swapped };
+                    let facts = Box::new(parsing.loader.facts().clone());
+                    if let Err(error) = put_libraries(engine, &facts.libraries, Policy::Flush) {
+                        error!("Failed creating the function libraries of the master: {error}");
+                        return self.fail(engine, "socket");
+                    }
+                    return Advance::Loaded { facts, is_swapped };
                 }
                 error!("Error reading the snapshot of the master: {}", parsing.loader.truncated());
                 self.state = State::Parsing(parsing);
@@ -212,6 +218,7 @@ impl Transfer {
     fn load(&mut self, engine: &mut Engine, snapshots: &mut Snapshots) -> Advance {
         replace(engine, snapshots);
         info!("MASTER <-> REPLICA sync: Loading DB in memory");
+        engine.functions.flush();
         match Loading::begin(engine, snapshots, false) {
             Ok(Some(loading)) => {
                 self.state = State::Loading(Box::new(loading));

@@ -25,6 +25,9 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     let backlog = server.replication_memory();
     let overhead = startup + clients + replicas + backlog;
     let dataset = used.saturating_sub(overhead);
+    let (scripts, functions) = (&server.engine.scripts, &server.engine.functions);
+    let vm = (scripts.vm_memory() + functions.vm_memory()) as u64;
+    let texts: u64 = functions.texts().iter().map(|text| text.len() as u64).sum();
     let total_system = total_system_bytes();
     let percent = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
     info.section("Memory")
@@ -41,6 +44,19 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("used_memory_dataset_perc", format_args!("{:.2}%", percent(dataset, used.saturating_sub(startup))))
         .field("total_system_memory", total_system)
         .field("total_system_memory_human", human_bytes(total_system))
+        .field("used_memory_lua", scripts.vm_memory())
+        .field("used_memory_vm_eval", scripts.vm_memory())
+        .field("used_memory_lua_human", human_bytes(scripts.vm_memory() as u64))
+        .field("used_memory_scripts_eval", scripts.cache_memory())
+        .field("number_of_cached_scripts", scripts.len())
+        .field("number_of_functions", functions.functions_len())
+        .field("number_of_libraries", functions.len())
+        .field("used_memory_vm_functions", functions.vm_memory())
+        .field("used_memory_vm_total", vm)
+        .field("used_memory_vm_total_human", human_bytes(vm))
+        .field("used_memory_functions", texts)
+        .field("used_memory_scripts", texts + scripts.cache_memory() as u64)
+        .field("used_memory_scripts_human", human_bytes(texts + scripts.cache_memory() as u64))
         .field("maxmemory", config.memory.maxmemory)
         .field("maxmemory_human", human_bytes(config.memory.maxmemory))
         .field("maxmemory_policy", config.memory.maxmemory_policy)

@@ -33,6 +33,11 @@ impl Replay for Notes {
         self.queued.is_some()
     }
 
+    fn libraries(&mut self, texts: &[bytes::Bytes]) -> Result<(), String> {
+        assert!(texts.is_empty());
+        Ok(())
+    }
+
     fn keyspace(&mut self) -> &mut Keyspace {
         &mut self.keyspace
     }

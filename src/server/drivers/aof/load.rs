@@ -5,11 +5,13 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use tracing::{error, info, warn};
 
 use super::Unusable;
 use crate::base::id::ClientId;
 use crate::base::time::{Instant, Now};
+use crate::exec::functions::Policy;
 use crate::exec::replay;
 use crate::keyspace::{FlushMode, Keyspace};
 use crate::persist::aof::load::{Failure, Load, Replay, Settings, Unknown};
@@ -18,6 +20,7 @@ use crate::rdb::header::{Facts, ReplFacts};
 use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::server::dispatch::CommandTable;
+use crate::server::drivers::loading::put_libraries;
 use crate::server::drivers::loading::{LoadFigures, rules};
 use crate::server::{Server, Turn};
 use crate::session::{Kind, Session};
@@ -80,6 +83,10 @@ impl Replay for Player<'_, '_> {
 
     fn keyspace(&mut self) -> &mut Keyspace {
         &mut self.turn.server.engine.keyspace
+    }
+
+    fn libraries(&mut self, texts: &[Bytes]) -> Result<(), String> {
+        put_libraries(&mut self.turn.server.engine, texts, Policy::Append)
     }
 }
 
