@@ -16,6 +16,30 @@ impl Listpack {
         self.add_to_len(1);
     }
 
+    /// Adds several items at the end with one edit.
+    pub fn extend_back<'a>(&mut self, items: impl Iterator<Item = Item<'a>> + Clone) {
+        const SMALL: usize = 256;
+        let most: usize = items.clone().map(|item| item.encoded_len_max()).sum();
+        let (mut small, mut large);
+        let room: &mut [u8] = match most <= SMALL {
+            true => {
+                small = [0; SMALL];
+                &mut small
+            }
+            false => {
+                large = vec![0; most];
+                &mut large
+            }
+        };
+        let (mut end, mut count) = (0, 0);
+        for item in items {
+            end += item.encode(&mut room[end..]);
+            count += 1;
+        }
+        self.0.splice(self.byte_len() - 1, 0, [&room[..end], &[], &[]]);
+        self.add_to_len(count);
+    }
+
     /// Adds a text at the front.
     pub fn push_front(&mut self, text: &[u8]) {
         self.push_front_item(Item::of(text));
@@ -50,6 +74,13 @@ impl Listpack {
     /// Puts an item in the place of the entry at `pos`, which stays its position.
     pub fn replace_item(&mut self, pos: Pos, item: Item<'_>) -> Pos {
         let at = pos.0 as usize;
+        if let Item::Int(value @ 0..=127) = item
+            && self.as_bytes()[at] <= 127
+        {
+            // One small number for another: a single byte.
+            self.0.write(at, &[value as u8]);
+            return pos;
+        }
         let old = self.end_of(pos) - at;
         let encoded = Encoded::of(item);
         if encoded.len() == old {

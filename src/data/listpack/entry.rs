@@ -29,6 +29,9 @@ pub(super) const END: u8 = 0xff;
 /// Most bytes that an entry adds to its text: five in front, five behind.
 pub const ENTRY_OVERHEAD_MAX: usize = 10;
 
+/// Most bytes of an entry that is an integer: a code, eight bytes, the back length.
+const INT_LEN_MAX: usize = 10;
+
 /// The content of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
@@ -85,6 +88,41 @@ impl<'a> Item<'a> {
     /// The text, copied.
     pub fn to_vec(&self) -> Vec<u8> {
         self.as_bytes(&mut IntText::new()).to_vec()
+    }
+
+    /// The most bytes that it may take as an entry.
+    #[inline]
+    pub(super) fn encoded_len_max(&self) -> usize {
+        match *self {
+            Item::Int(_) => INT_LEN_MAX,
+            Item::Bytes(bytes) => bytes.len() + ENTRY_OVERHEAD_MAX,
+        }
+    }
+
+    /// Writes the entry to the front of `room`, which is large enough; gives how many bytes it took.
+    #[inline]
+    pub(super) fn encode(&self, room: &mut [u8]) -> usize {
+        match *self {
+            Item::Int(value @ 0..=127) => {
+                room[..2].copy_from_slice(&[value as u8, 1]);
+                2
+            }
+            Item::Bytes(bytes) if bytes.len() < 64 => {
+                let (len, room) = (bytes.len(), &mut room[..bytes.len() + 2]);
+                room[0] = 0x80 | len as u8;
+                room[1..=len].copy_from_slice(bytes);
+                room[len + 1] = len as u8 + 1;
+                len + 2
+            }
+            item => {
+                let mut end = 0;
+                for part in Encoded::of(item).parts() {
+                    room[end..end + part.len()].copy_from_slice(part);
+                    end += part.len();
+                }
+                end
+            }
+        }
     }
 
     /// Length of the text.
@@ -282,6 +320,17 @@ mod tests {
         assert_eq!(bytes(Item::of(b"-9223372036854775808")), b"\xf4\0\0\0\0\0\0\0\x80\x09");
         assert_eq!(bytes(Item::Bytes(&[b'x'; 64]))[..3], *b"\xe0\x40x");
         assert_eq!(bytes(Item::Bytes(&[b'x'; 4096]))[..6], *b"\xf0\x00\x10\x00\x00x");
+    }
+
+    #[test]
+    fn the_short_way_of_writing_gives_the_same_bytes() {
+        let texts = [0, 1, 63, 64, 127, 128, 4095, 4096, 20_000].map(|len| vec![b'x'; len]);
+        let numbers = [0, 127, 128, -1, 4095, -4096, 4096, i64::MAX, i64::MIN].map(Item::Int);
+        for item in texts.iter().map(|text| Item::Bytes(text)).chain(numbers) {
+            let mut room = vec![0xee; item.encoded_len_max()];
+            let len = item.encode(&mut room);
+            assert_eq!(room[..len], bytes(item));
+        }
     }
 
     #[test]

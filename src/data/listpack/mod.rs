@@ -54,6 +54,18 @@ pub struct Listpack(Block);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pos(u32);
 
+impl Pos {
+    /// The position so many bytes behind this one. Where no entry begins it is as good as a stale one.
+    pub fn after(self, bytes: u32) -> Pos {
+        Pos(self.0 + bytes)
+    }
+
+    /// How many bytes it lies behind `earlier`.
+    pub fn since(self, earlier: Pos) -> u32 {
+        self.0 - earlier.0
+    }
+}
+
 /// The bytes are not a listpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt;
@@ -304,6 +316,28 @@ pub struct Iter<'a> {
     /// What is still to come lies between these offsets.
     front: usize,
     back: usize,
+}
+
+impl Iter<'_> {
+    /// Where the entry is that comes next, or the end.
+    #[inline]
+    pub fn pos(&self) -> Pos {
+        Pos(self.front as u32)
+    }
+
+    /// Leaves out `count` entries without looking at them; gives whether there were so many.
+    #[inline]
+    pub fn advance(&mut self, count: usize) -> bool {
+        let bytes = self.listpack.as_bytes();
+        for _ in 0..count {
+            if self.front >= self.back {
+                return false;
+            }
+            let len = measure(&bytes[self.front..]).expect("an entry of this listpack");
+            self.front += len + back_len(len);
+        }
+        true
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {

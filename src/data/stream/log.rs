@@ -87,6 +87,9 @@ pub struct Log {
     len: u64,
     /// The first entry there is, 0-0 when there is none.
     first_id: Id,
+    /// In so many bytes of the first node's entries there are none but deleted ones, so that a stream kept at one length
+    /// does not look at them each time.
+    first_skip: u32,
     history: History,
     /// Bytes of memory of all nodes.
     node_bytes: usize,
@@ -182,18 +185,16 @@ impl Log {
             self.remove_node(at);
         }
         let bytes: usize = pairs.clone().map(|(field, value)| field.len() + value.len()).sum();
-        match self.nodes.last().filter(|at| has_place(self.nodes.get(*at), pairs.len(), bytes, limits)) {
+        let is_added = match self.nodes.last().filter(|at| self.nodes.get(*at).has_room(pairs.len(), bytes)) {
             Some(at) => {
-                let node = self.nodes.get_mut(at);
-                let before = node.memory();
-                node.push(id, pairs);
-                self.node_bytes += node.memory() - before;
+                self.edit_node(at, |node| node.push(id, pairs.clone(), |all, len| is_full(all, len + bytes, limits)))
             }
-            None => {
-                let node = Node::new(id, pairs);
-                self.node_bytes += node.memory();
-                self.nodes.push(node);
-            }
+            None => false,
+        };
+        if !is_added {
+            let node = Node::new(id, pairs);
+            self.node_bytes += node.memory();
+            self.nodes.push(node);
         }
         self.len += 1;
         self.history.entries_added = self.history.entries_added.wrapping_add(1);
@@ -230,7 +231,11 @@ impl Log {
     /// Entries from `start` to `end`, both included.
     pub fn range(&self, start: Id, end: Id) -> Range<'_> {
         let at = self.nodes.find(start).or(self.nodes.first());
-        Range { nodes: &self.nodes, at, entries: at.map(|at| self.nodes.get(at).entries()), start, end }
+        let mut entries = at.map(|at| self.nodes.get(at).entries());
+        if let Some(entries) = &mut entries {
+            entries.skip_to(start);
+        }
+        Range { nodes: &self.nodes, at, entries, start, end }
     }
 
     /// The same from the last to the first.
@@ -329,15 +334,19 @@ impl Log {
                 continue;
             }
             if !trim.is_approximate {
-                let len = self.len;
+                let (len, skip) = (self.len, self.first_skip);
                 let part = self.edit_node(at, |node| {
-                    node.delete_from_front(|id, so_far| match trim.keep {
+                    node.delete_from_front(skip, |id, so_far| match trim.keep {
                         Keep::MaxLen(max) => len - so_far <= max,
                         Keep::MinId(min) => id >= min,
                     })
                 });
-                self.len -= part;
-                trimmed += part;
+                self.len -= part.count;
+                trimmed += part.count;
+                if let Some((id, skip)) = part.first {
+                    (self.first_id, self.first_skip) = (id, skip);
+                    return trimmed;
+                }
             }
             break;
         }
@@ -348,7 +357,18 @@ impl Log {
     }
 
     fn find_first(&mut self) {
-        self.first_id = self.range(Id::MIN, Id::MAX).next().map_or(Id::MIN, |entry| entry.id);
+        let first = self.nodes.first();
+        let mut at = first;
+        while let Some(place) = at {
+            let skip = if at == first { self.first_skip } else { 0 };
+            let mut entries = self.nodes.get(place).entries_behind(skip);
+            if let Some(found) = entries.find(|entry| !entry.is_deleted) {
+                self.first_id = found.id;
+                return;
+            }
+            at = self.nodes.next(place);
+        }
+        self.first_id = Id::MIN;
     }
 
     fn edit_node<R>(&mut self, at: At, edit: impl FnOnce(&mut Node) -> R) -> R {
@@ -360,21 +380,21 @@ impl Log {
     }
 
     fn remove_node(&mut self, at: At) {
+        if self.nodes.first() == Some(at) {
+            self.first_skip = 0;
+        }
         self.node_bytes -= self.nodes.remove(at).memory();
     }
 }
 
-/// Whether an entry goes into this node, or begins another.
-fn has_place(node: &Node, fields: usize, bytes: usize, limits: NodeLimits) -> bool {
+/// Whether a node of so many entries, deleted ones included, is full, if its bytes with those of the texts of one more entry
+/// are `bytes`.
+fn is_full(entries: u64, bytes: usize, limits: NodeLimits) -> bool {
     let bytes_max = match limits.bytes {
         0 => ENTRY_BYTES_MAX as u64,
         max => max.min(ENTRY_BYTES_MAX as u64),
     };
-    if (node.byte_len() + bytes) as u64 >= bytes_max || !node.has_room(fields, bytes) {
-        return false;
-    }
-    let (count, deleted) = node.counts();
-    limits.entries == 0 || count + deleted < limits.entries
+    bytes as u64 >= bytes_max || (limits.entries > 0 && entries >= limits.entries)
 }
 
 /// See [`Log::range`].

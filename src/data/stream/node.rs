@@ -14,6 +14,8 @@
 //!
 //! [`Node::parse`] walks all of a foreign node, so everything else here relies on the layout and panics where it is broken.
 
+use smallvec::SmallVec;
+
 use crate::data::listpack::{self, Item, Listpack, Pos};
 
 use super::id::Id;
@@ -22,6 +24,8 @@ use super::id::Id;
 const DELETED: i64 = 1;
 /// The entry has the fields of the head.
 const SAME_FIELDS: i64 = 2;
+/// Bytes of the flags.
+const FLAGS_BYTES: u32 = 2;
 /// Items of an entry besides fields and values: flags and the two parts of the id.
 const FIXED_ITEMS: usize = 3;
 /// Items of a head besides the fields, and of an entry with fields of its own besides those and the values, for bounds.
@@ -74,6 +78,41 @@ fn head(pack: &Listpack) -> Option<Head<'_>> {
     Some(Head { count, deleted, fields_len: fields_len as usize, fields, entries: items })
 }
 
+/// What an entry begins with.
+struct Start {
+    id: Id,
+    is_deleted: bool,
+    is_same: bool,
+    len: usize,
+}
+
+impl Start {
+    /// `None` at the end of the node, or when it makes no sense.
+    #[inline]
+    fn read(first_id: Id, fields_len: usize, items: &mut listpack::Iter<'_>) -> Option<Start> {
+        let flags = int(items.next())?;
+        let (ms, seq) = (int(items.next())?, int(items.next())?);
+        let is_same = flags & SAME_FIELDS != 0;
+        Some(Start {
+            id: Id { ms: first_id.ms.wrapping_add(ms as u64), seq: first_id.seq.wrapping_add(seq as u64) },
+            is_deleted: flags & DELETED != 0,
+            is_same,
+            len: if is_same { fields_len } else { usize::try_from(int(items.next())?).ok()? },
+        })
+    }
+
+    /// How many items follow, without the one that ends the entry.
+    #[inline]
+    fn rest_len(&self) -> usize {
+        if self.is_same { self.len } else { self.len.saturating_mul(2) }
+    }
+
+    /// What the entry ends with.
+    fn items_len(&self) -> usize {
+        FIXED_ITEMS + self.rest_len() + usize::from(!self.is_same)
+    }
+}
+
 /// An entry as the node has it.
 #[derive(Clone)]
 pub struct Entry<'a> {
@@ -83,6 +122,8 @@ pub struct Entry<'a> {
     pub is_deleted: bool,
     /// How many fields it has.
     pub len: usize,
+    /// Where it begins.
+    pos: Pos,
     /// The fields of the head, when it has no own.
     same: Option<listpack::Iter<'a>>,
     /// What follows the fixed part.
@@ -102,55 +143,27 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// Reads the entry that `items` begin with; `None` at the end of the node, or when it makes no sense.
-    fn read(first_id: Id, head: &Head<'a>, items: &mut listpack::Iter<'a>) -> Option<Entry<'a>> {
-        let flags = int(items.next())?;
-        let (ms, seq) = (int(items.next())?, int(items.next())?);
-        let same = (flags & SAME_FIELDS != 0).then(|| head.fields.clone());
-        let len = match same {
-            Some(_) => head.fields_len,
-            None => usize::try_from(int(items.next())?).ok()?,
-        };
-        Some(Entry {
-            id: Id { ms: first_id.ms.wrapping_add(ms as u64), seq: first_id.seq.wrapping_add(seq as u64) },
-            is_deleted: flags & DELETED != 0,
-            len,
-            same,
-            rest: items.clone(),
-        })
+    fn new(start: Start, pos: Pos, head: &Head<'a>, rest: listpack::Iter<'a>) -> Entry<'a> {
+        let same = start.is_same.then(|| head.fields.clone());
+        Entry { id: start.id, is_deleted: start.is_deleted, len: start.len, pos, same, rest }
     }
+}
 
-    /// How many items follow the fixed part, without the one that ends the entry.
-    fn rest_len(&self) -> usize {
-        if self.same.is_some() { self.len } else { self.len.saturating_mul(2) }
-    }
-
-    /// What the entry ends with.
-    fn items_len(&self) -> usize {
-        FIXED_ITEMS + self.rest_len() + usize::from(self.same.is_none())
-    }
-
-    /// The items behind the entry.
-    fn skip(&self) -> Option<listpack::Iter<'a>> {
-        let mut items = self.rest.clone();
-        for _ in 0..self.rest_len() {
-            items.next()?;
-        }
-        Some(items)
-    }
+/// What [`Node::delete_from_front`] did.
+pub struct Deleted {
+    /// How many entries.
+    pub count: u64,
+    /// The first that is there now, and how many bytes of the node's entries lie before it.
+    pub first: Option<(Id, u32)>,
 }
 
 impl Node {
     /// A node with its first entry. The caller has checked that it fits ([`Node::fits`]).
     pub fn new<'a>(id: Id, pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Node {
         let mut pack = Listpack::new();
-        pack.push_back_item(Item::Int(1));
-        pack.push_back_item(Item::Int(0));
-        pack.push_back_item(Item::Int(pairs.len() as i64));
-        for (field, _) in pairs.clone() {
-            pack.push_back(field);
-        }
-        pack.push_back_item(Item::Int(0));
+        let counts = [1, 0, pairs.len() as i64].map(Item::Int);
+        let fields = pairs.clone().map(|(field, _)| Item::of(field));
+        pack.extend_back(counts.into_iter().chain(fields).chain([Item::Int(0)]));
         let mut node = Node { first_id: id, pack };
         node.push_entry(id, pairs, true);
         node
@@ -166,32 +179,45 @@ impl Node {
         self.pack.has_room(2 * fields + OTHER_ITEMS, bytes)
     }
 
-    /// Adds an entry with a larger id than all others. The caller has checked that it fits.
-    pub fn push<'a>(&mut self, id: Id, pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone) {
+    /// Adds an entry with a larger id than all others, unless `is_full` says so of the entries there are and were, and of the
+    /// bytes; gives whether it was added. The caller has checked that it fits ([`Node::has_room`]).
+    pub fn push<'a>(
+        &mut self,
+        id: Id,
+        pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone,
+        is_full: impl FnOnce(u64, usize) -> bool,
+    ) -> bool {
         let head = self.head();
+        let count = head.count;
+        if is_full(count + head.deleted, self.byte_len()) {
+            return false;
+        }
         let is_same = head.fields_len == pairs.len()
             && head.fields.clone().zip(pairs.clone()).all(|(field, (new, _))| field.eq_bytes(new));
-        let count = head.count;
         self.set_count(count + 1, None);
         self.push_entry(id, pairs, is_same);
+        true
     }
 
-    fn push_entry<'a>(&mut self, id: Id, pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>, is_same: bool) {
+    fn push_entry<'a>(
+        &mut self,
+        id: Id,
+        pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone,
+        is_same: bool,
+    ) {
         let len = pairs.len();
-        let pack = &mut self.pack;
-        pack.push_back_item(Item::Int(if is_same { SAME_FIELDS } else { 0 }));
-        pack.push_back_item(Item::Int(id.ms.wrapping_sub(self.first_id.ms) as i64));
-        pack.push_back_item(Item::Int(id.seq.wrapping_sub(self.first_id.seq) as i64));
+        let ms = id.ms.wrapping_sub(self.first_id.ms) as i64;
+        let seq = id.seq.wrapping_sub(self.first_id.seq) as i64;
         if is_same {
-            pairs.for_each(|(_, value)| pack.push_back(value));
-            pack.push_back_item(Item::Int((FIXED_ITEMS + len) as i64));
+            let fixed = [SAME_FIELDS, ms, seq].map(Item::Int);
+            let values = pairs.map(|(_, value)| Item::of(value));
+            let end = Item::Int((FIXED_ITEMS + len) as i64);
+            self.pack.extend_back(fixed.into_iter().chain(values).chain([end]));
         } else {
-            pack.push_back_item(Item::Int(len as i64));
-            for (field, value) in pairs {
-                pack.push_back(field);
-                pack.push_back(value);
-            }
-            pack.push_back_item(Item::Int((FIXED_ITEMS + 1 + 2 * len) as i64));
+            let fixed = [0, ms, seq, len as i64].map(Item::Int);
+            let texts = pairs.flat_map(|(field, value)| [Item::of(field), Item::of(value)]);
+            let end = Item::Int((FIXED_ITEMS + 1 + 2 * len) as i64);
+            self.pack.extend_back(fixed.into_iter().chain(texts).chain([end]));
         }
     }
 
@@ -228,58 +254,54 @@ impl Node {
         Entries { first_id: self.first_id, items: head.entries.clone(), head }
     }
 
+    /// The same, without those in the first `skip` bytes of them, at whose end an entry begins.
+    pub fn entries_behind(&self, skip: u32) -> Entries<'_> {
+        let mut entries = self.entries();
+        entries.items = self.pack.iter_from(entries.items.pos().after(skip));
+        entries
+    }
+
     /// Entries from the last to the first, the deleted ones as well.
     pub fn entries_rev(&self) -> EntriesRev<'_> {
         EntriesRev { node: self, head: self.head(), end: self.pack.last() }
     }
 
-    /// Marks entries as deleted, from the first on, until `stop` says so of an entry's id; gives how many that were. `stop`
-    /// is told whenever one is.
-    pub fn delete_from_front(&mut self, mut stop: impl FnMut(Id, u64) -> bool) -> u64 {
-        let mut places = Vec::new();
-        for (pos, entry) in self.places() {
-            if stop(entry.id, places.len() as u64) {
+    /// Marks entries as deleted, from the first on, until `stop` says so of an entry's id; it is told how many that were
+    /// before. In the first `skip` bytes of the entries there are none.
+    pub fn delete_from_front(&mut self, skip: u32, mut stop: impl FnMut(Id, u64) -> bool) -> Deleted {
+        let begin = self.entries().items.pos();
+        let mut entries = self.entries_behind(skip);
+        let mut places: SmallVec<[(Pos, bool); 16]> = SmallVec::new();
+        let mut first = None;
+        let mut is_stopped = false;
+        for entry in entries.by_ref() {
+            is_stopped = is_stopped || stop(entry.id, places.len() as u64);
+            if entry.is_deleted {
+                continue;
+            }
+            if is_stopped {
+                first = Some((entry.id, entry.pos.since(begin)));
                 break;
             }
-            if !entry.is_deleted {
-                places.push((pos, entry.same.is_some()));
-            }
+            places.push((entry.pos, entry.same.is_some()));
         }
-        let deleted = places.len() as u64;
-        for (pos, is_same) in places {
-            self.mark(pos, is_same);
-        }
-        let (count, before) = self.counts();
-        self.set_count(count - deleted, Some(before + deleted));
-        deleted
+        let count = places.len() as u64;
+        places.into_iter().for_each(|(pos, is_same)| self.mark(pos, is_same));
+        let (before, deleted) = self.counts();
+        self.set_count(before - count, Some(deleted + count));
+        Deleted { count, first }
     }
 
     /// Marks one entry as deleted; gives whether it was there.
     pub fn delete(&mut self, id: Id) -> bool {
-        let found = self.places().filter(|(_, entry)| !entry.is_deleted).find(|(_, entry)| entry.id >= id);
-        let Some((pos, entry)) = found.filter(|(_, entry)| entry.id == id) else { return false };
-        let is_same = entry.same.is_some();
+        let mut entries = self.entries();
+        entries.skip_to(id);
+        let found = entries.find(|entry| !entry.is_deleted && entry.id >= id).filter(|entry| entry.id == id);
+        let Some((pos, is_same)) = found.map(|entry| (entry.pos, entry.same.is_some())) else { return false };
         self.mark(pos, is_same);
         let (count, deleted) = self.counts();
         self.set_count(count - 1, Some(deleted + 1));
         true
-    }
-
-    /// Entries with the places of their flags.
-    fn places(&self) -> impl Iterator<Item = (Pos, Entry<'_>)> {
-        let head = self.head();
-        let mut pos = self.pack.first();
-        for _ in 0..head.fields_len + 4 {
-            pos = pos.and_then(|pos| self.pack.next(pos));
-        }
-        std::iter::from_fn(move || {
-            let place = pos?;
-            let entry = Entry::read(self.first_id, &head, &mut self.pack.iter_from(place))?;
-            for _ in 0..=entry.items_len() {
-                pos = pos.and_then(|pos| self.pack.next(pos));
-            }
-            Some((place, entry))
-        })
     }
 
     /// Sets the flags at `pos`. All flags have the same width, so nothing moves.
@@ -315,9 +337,13 @@ impl Node {
         let (mut count, mut deleted) = (0u64, 0u64);
         let mut before: Option<Id> = None;
         while items.clone().next().is_some() {
-            let entry = Entry::read(self.first_id, &head, &mut items)?;
+            // Flags are marked where they are, so they must be such as we write: in two bytes with the back length.
+            let mut flags = items.clone();
+            (0..=DELETED | SAME_FIELDS).contains(&int(flags.next())?).then_some(())?;
+            (flags.pos().since(items.pos()) == FLAGS_BYTES).then_some(())?;
+            let entry = Start::read(self.first_id, head.fields_len, &mut items)?;
             // Every item is at least two bytes, so the walk ends soon whatever the numbers say.
-            items = entry.skip()?;
+            items.advance(entry.rest_len()).then_some(())?;
             (int(items.next())? == entry.items_len() as i64).then_some(())?;
             // Deleted entries do not matter, and XSETID may leave some behind the last id.
             if !entry.is_deleted {
@@ -339,14 +365,30 @@ pub struct Entries<'a> {
     items: listpack::Iter<'a>,
 }
 
+impl Entries<'_> {
+    /// Leaves out entries up to the first whose id is not below `start`.
+    pub fn skip_to(&mut self, start: Id) {
+        let mut items = self.items.clone();
+        while let Some(entry) = Start::read(self.first_id, self.head.fields_len, &mut items) {
+            if entry.id >= start {
+                return;
+            }
+            items.advance(entry.rest_len() + 1);
+            self.items = items.clone();
+        }
+    }
+}
+
 impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Entry<'a>> {
-        let entry = Entry::read(self.first_id, &self.head, &mut self.items)?;
-        self.items = entry.skip().expect("the node was checked");
-        self.items.next();
-        Some(entry)
+        let pos = self.items.pos();
+        let start = Start::read(self.first_id, self.head.fields_len, &mut self.items)?;
+        let (rest, rest_len) = (self.items.clone(), start.rest_len());
+        self.items.advance(rest_len + 1);
+        Some(Entry::new(start, pos, &self.head, rest))
     }
 }
 
@@ -374,6 +416,8 @@ impl<'a> Iterator for EntriesRev<'a> {
             pos = pack.prev(pos).expect("the node was checked");
         }
         self.end = pack.prev(pos);
-        Entry::read(self.node.first_id, &self.head, &mut pack.iter_from(pos))
+        let mut items = pack.iter_from(pos);
+        let start = Start::read(self.node.first_id, self.head.fields_len, &mut items)?;
+        Some(Entry::new(start, pos, &self.head, items))
     }
 }
