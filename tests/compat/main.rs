@@ -11,3 +11,4 @@ mod lists;
 mod pair;
 mod replies;
 mod server;
+mod zsets;

@@ -77,4 +77,24 @@ mod tests {
             ",
         );
     }
+
+    #[test]
+    fn members_of_plain_sets_have_score_one() {
+        transcript(
+            "
+            > ZADD a 1 x 2 y
+            :2
+            > SADD s y z
+            :2
+            > ZINTER 2 a s WITHSCORES
+            *2
+            $y
+            $3
+            > ZINTER 2 s a WEIGHTS 10 1 WITHSCORES
+            *2
+            $y
+            $12
+            ",
+        );
+    }
 }
