@@ -6,10 +6,11 @@ PORT ?= 6379
 SENTINEL_PORT ?= 26379
 SEEDS ?= 100000
 FUZZ_SECONDS ?= 600
+CRASH_RUNS ?= 10000
 
 SERVER = target/release/rredis-server
 
-.PHONY: all build run test test-clients lint sim bench fuzz install clean
+.PHONY: all build run test test-clients lint crash sim bench fuzz install clean
 
 all: build
 
@@ -32,6 +33,10 @@ lint:
 # Small programs with real client libraries write through a failover.
 test-clients: build
 	tests/clients/run.sh $(SERVER)
+
+# The append only file on a disk that fails, at so many points: make crash CRASH_RUNS=100000
+crash:
+	CRASH_RUNS=$(CRASH_RUNS) cargo test --release --lib no_fault_of_the_disk -- --nocapture
 
 # The simulated clusters, with as many seeds as you like: make sim SEEDS=1000000
 sim:

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::acl::Acl;
 use crate::base::alloc;
-use crate::base::files::RealFiles;
+use crate::base::files::{Files, RealFiles};
 use crate::base::id::HexId;
 use crate::base::log;
 use crate::base::rng::Rng;
@@ -33,12 +33,19 @@ use crate::stats::slowlog::SlowLog;
 
 impl Server {
     /// A server with these settings and no data.
-    pub fn new(config: Config, identity: Identity, mut rng: Rng, now: Now, wake: Wake) -> Server {
+    pub fn new(
+        config: Config,
+        identity: Identity,
+        mut rng: Rng,
+        now: Now,
+        files: Arc<dyn Files>,
+        wake: Wake,
+    ) -> Server {
         let table = dispatch::table();
         let databases = config.keyspace.databases;
         let repl = Replication::new(&config, Rng::seeded(rng.next_u64()), now.mono);
-        let snapshots = Snapshots::new(Arc::new(RealFiles), wake.clone(), identity.pid, now);
-        let aof = Aof::new(Arc::new(RealFiles), wake, identity.pid, &config);
+        let snapshots = Snapshots::new(files.clone(), wake.clone(), identity.pid, now);
+        let aof = Aof::new(files, wake, identity.pid, &config);
         let mut engine = Engine {
             keyspace: Keyspace::new(databases, Rng::seeded(rng.next_u64())),
             journal: Default::default(),
@@ -223,7 +230,7 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
     identity.supervised = supervisor.word();
     let handle = event_loop.net().wake_handle();
     let wake: Wake = Arc::new(move || handle.wake());
-    let mut server = Server::new(config, identity, rng, now, wake);
+    let mut server = Server::new(config, identity, rng, now, Arc::new(RealFiles), wake);
     let table = Rc::get_mut(&mut server.table).expect("nobody else holds the table yet");
     apply_renames(table, &loaded.renames).map_err(|error| error.to_string())?;
     apply_users(&mut server.engine.acl, table, &loaded.users).map_err(|error| error.to_string())?;

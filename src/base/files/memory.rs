@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +29,9 @@ pub enum Fault {
     ShortWrite,
     /// The power goes: this and every later operation fails, reads included.
     PowerCut,
+    /// A sync reports an error, and what it should have saved never gets to the disk, although later syncs report success:
+    /// what Linux does with pages that could not be written. Anything else works normally.
+    LostPages,
 }
 
 /// A disk in memory. Clones share it.
@@ -50,6 +54,8 @@ struct Disk {
 struct Inode {
     content: Vec<u8>,
     durable: Vec<u8>,
+    /// Bytes that no sync brings to the disk any more.
+    lost: Vec<Range<usize>>,
 }
 
 impl MemoryFiles {
@@ -73,11 +79,44 @@ impl MemoryFiles {
         self.0.lock().capacity = bytes;
     }
 
+    /// The same, but of each file that grew since its last sync a part of what was added may have got to the disk, and its size
+    /// before its content: `chance` gives numbers below its argument.
+    pub fn after_torn_power_cut(&self, chance: &mut dyn FnMut(usize) -> usize) -> MemoryFiles {
+        let after = self.after_power_cut();
+        let mut disk = after.0.lock();
+        for (inode, before) in disk.inodes.iter_mut().zip(&self.0.lock().inodes) {
+            if before.lost.is_empty() && before.content.starts_with(&before.durable) {
+                let grown = before.content.len() - before.durable.len();
+                let kept = before.durable.len() + chance(grown + 1);
+                inode.content = before.content[..kept].to_vec();
+                inode.content.resize(kept + chance(2) * chance(before.content.len() - kept + 1), 0);
+                inode.durable.clone_from(&inode.content);
+            }
+        }
+        drop(disk);
+        after
+    }
+
+    /// The disk as the process that was killed left it.
+    pub fn after_kill(&self) -> MemoryFiles {
+        let disk = self.0.lock();
+        MemoryFiles(Arc::new(Mutex::new(Disk {
+            folders: disk.folders.clone(),
+            names: disk.names.clone(),
+            durable_names: disk.durable_names.clone(),
+            inodes: disk.inodes.clone(),
+            ..Disk::default()
+        })))
+    }
+
     /// The disk as the next start would find it if the power went now.
     pub fn after_power_cut(&self) -> MemoryFiles {
         let disk = self.0.lock();
-        let inodes =
-            disk.inodes.iter().map(|inode| Inode { content: inode.durable.clone(), durable: inode.durable.clone() });
+        let inodes = disk.inodes.iter().map(|inode| Inode {
+            content: inode.durable.clone(),
+            durable: inode.durable.clone(),
+            lost: Vec::new(),
+        });
         MemoryFiles(Arc::new(Mutex::new(Disk {
             folders: disk.folders.clone(),
             names: disk.durable_names.clone(),
@@ -96,7 +135,7 @@ impl Disk {
         self.operations += 1;
         match fault {
             None => Ok(false),
-            Some(Fault::ShortWrite) => Ok(true),
+            Some(Fault::ShortWrite | Fault::LostPages) => Ok(true),
             Some(Fault::Error(errno)) => Err(io::Error::from_raw_os_error(errno)),
             Some(Fault::PowerCut) => {
                 self.off = true;
@@ -254,9 +293,18 @@ struct MemoryFile {
 impl MemoryFile {
     fn sync(&mut self) -> io::Result<()> {
         let mut disk = self.disk.0.lock();
-        disk.operation()?;
+        let is_faulty = disk.operation()?;
+        let is_lost = is_faulty && disk.faults.get(&(disk.operations - 1)) == Some(&Fault::LostPages);
         let inode = &mut disk.inodes[self.inode];
+        if is_lost {
+            inode.lost.push(inode.durable.len().min(inode.content.len())..inode.content.len());
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
         inode.durable.clone_from(&inode.content);
+        for lost in &inode.lost {
+            let end = lost.end.min(inode.durable.len());
+            inode.durable[lost.start.min(end)..end].fill(0);
+        }
         Ok(())
     }
 }
@@ -278,7 +326,7 @@ impl File for MemoryFile {
         if self.mode == Mode::Read {
             return Err(io::Error::from_raw_os_error(libc::EBADF));
         }
-        let is_short = disk.operation()?;
+        let is_short = disk.operation()? && disk.faults.get(&(disk.operations - 1)) == Some(&Fault::ShortWrite);
         let mut n = if is_short { bytes.len().div_ceil(2) } else { bytes.len() };
         if let Some(capacity) = disk.capacity {
             let free = capacity.saturating_sub(disk.used()) as usize;

@@ -10,9 +10,10 @@
 //! [`Load::step`] does one slice and never waits for the disk. A transaction is executed by its EXEC, so the part of one that
 //! ends with the file has changed nothing.
 //!
-//! *A cut end.* A crash may leave the last file with half a command, or with a transaction whose EXEC is missing. Nobody was
+//! *A cut end.* A crash may leave the last file with half a command, with a transaction whose EXEC is missing, or with zeros
+//! that were never filled. Nobody was
 //! told that this is safe, and with `aof-load-truncated` it is cut off and the server starts. Anything else that is wrong, in
-//! particular a cut end of a file that is not the last one, means that data are missing which were confirmed: then the
+//! particular a cut end of a file with others behind it that are not empty, means that data are missing which were confirmed: then the
 //! program must not go on, and no file is changed.
 
 use std::fmt;
@@ -143,6 +144,8 @@ struct Current {
     whole: u64,
     /// What is there does not hold the next item to its end.
     is_short: bool,
+    /// There are zeros where a command should go on; what it means if something else follows.
+    zeros_from: Option<Failure>,
 }
 
 enum Content {
@@ -354,10 +357,23 @@ impl Load {
         let mut asked = 0;
         loop {
             let place = current.place();
-            let found = current
-                .reader
-                .next(&current.buffer[current.at..])
-                .map_err(|defect| bad_format(part, place, &defect))?;
+            if current.zeros_from.is_some() {
+                return current.only_zeros();
+            }
+            let found = match current.reader.next(&current.buffer[current.at..]) {
+                Ok(found) => found,
+                Err(defect) => {
+                    let failure = bad_format(part, place, &defect);
+                    let wrong = current.at + defect.at;
+                    let is_last = self.parts[self.number + 1..].iter().all(|part| part.size == 0);
+                    if !is_last || !self.settings.accepts_cut_end || current.buffer.get(wrong) != Some(&0) {
+                        return Err(failure);
+                    }
+                    current.at = wrong;
+                    current.zeros_from = Some(failure);
+                    return current.only_zeros();
+                }
+            };
             let Some((item, taken)) = found else {
                 current.is_short = true;
                 return Ok(Step::Again);
@@ -416,7 +432,7 @@ impl Load {
             }
             Content::Unknown | Content::Commands => {}
         }
-        let has_rest = current.at < current.buffer.len();
+        let has_rest = current.at < current.buffer.len() || current.zeros_from.is_some();
         if !has_rest && !replay.is_in_multi() {
             return Ok(());
         }
@@ -425,7 +441,7 @@ impl Load {
         if replay.is_in_multi() {
             lines.push(format!("Revert incomplete MULTI/EXEC transaction in AOF file {name}"));
         }
-        if self.number + 1 < self.parts.len() {
+        if self.parts[self.number + 1..].iter().any(|part| part.size > 0) {
             lines.push(format!("The AOF file {name} is cut off at offset {whole}, and is not the last one"));
             lines.push("Fatal error: the truncated file is not the last file".to_owned());
             return Err(Failure { lines });
@@ -482,7 +498,18 @@ impl Current {
             reader: Reader::default(),
             whole: 0,
             is_short: true,
+            zeros_from: None,
         }
+    }
+
+    /// A power cut can leave a file whose end was made room for and never filled. Zeros up to the end are a cut end.
+    fn only_zeros(&mut self) -> Result<Step, Failure> {
+        if self.buffer[self.at..].iter().any(|&byte| byte != 0) {
+            return Err(self.zeros_from.take().expect("only called with it"));
+        }
+        self.at = self.buffer.len();
+        self.is_short = true;
+        Ok(Step::Again)
     }
 
     /// The place in the file that is read next.

@@ -116,7 +116,10 @@ impl Reader {
         let end = start + len as usize;
         match input.get(end..end + 2) {
             Some(b"\r\n") => {}
-            Some(_) => return Err(Defect { at: end, expected: "the end of a word" }),
+            Some(bytes) => {
+                let at = end + usize::from(bytes[0] == b'\r');
+                return Err(Defect { at, expected: "the end of a word" });
+            }
             // One wrong byte is wrong whatever follows.
             None if input.get(end).is_some_and(|&byte| byte != b'\r') => {
                 return Err(Defect { at: end, expected: "the end of a word" });

@@ -238,3 +238,19 @@ fn a_base_that_begins_like_an_image_is_one() {
     assert_eq!(error, "Error reading the RDB preamble of the AOF file a.1.base.aof, AOF loading aborted");
     assert!(read_whole(&scene.files, Path::new("/d/a.1.base.aof"), 100).unwrap() == b"REDIS0011");
 }
+
+/// A power cut can leave the size of what was written without its content.
+#[test]
+fn zeros_at_the_end_of_the_last_file_are_a_cut_end() {
+    let good = commands(&["SET a 1", "SET b 2"]);
+    for cut in 0..good.len() {
+        let mut content = good[..cut].to_vec();
+        content.resize(cut + 5000, 0);
+        let scene = Scene::new(None, &[&content]);
+        let seen = scene.seen();
+        assert_eq!(seen.len(), cut / 27, "{cut}: {seen:?}");
+        assert_eq!(scene.size("a.1.incr.aof"), 27 * (cut as u64 / 27));
+        content.push(b'x');
+        assert!(Scene::new(None, &[&content]).failure().contains("Bad file format"), "{cut}");
+    }
+}

@@ -630,3 +630,6 @@ impl Turn<'_> {
         self.server.snapshots.target().or(is_rewriting.then_some(Target::AofBase))
     }
 }
+
+#[cfg(test)]
+mod tests;
