@@ -79,6 +79,8 @@ pub struct DataSettings {
     pub is_lfu: bool,
     /// When small encodings become large ones.
     pub limits: Limits,
+    /// RESTORE does not look at checksums (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub is_checksum_skipped: bool,
 }
 
 impl Default for DataSettings {
@@ -91,6 +93,7 @@ impl Default for DataSettings {
             is_expire_lazy: false,
             is_past_expiry_deletion: true,
             is_lfu: false,
+            is_checksum_skipped: false,
             limits: Limits::default(),
         }
     }

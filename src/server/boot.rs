@@ -115,6 +115,7 @@ impl Server {
             is_expire_lazy: config.memory.lazyfree_lazy_expire,
             is_past_expiry_deletion: !engine.facts.is_replica && !engine.facts.is_loading,
             is_lfu,
+            is_checksum_skipped: self.is_checksum_skipped,
             limits: Limits {
                 // DEBUG has set it, if anybody.
                 list_plain_from: engine.settings.limits.list_plain_from,

@@ -11,7 +11,7 @@ use crate::base::number::{format_i64, parse_i64};
 use crate::base::time::UnixMillis;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
 use crate::keyspace::{Event, Expiry, Recency};
-use crate::rdb::dump::{RestoreError, restore as read_payload};
+use crate::rdb::dump::{RestoreError, restore_checked as read_payload};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::spec::{Access, Arg, ArgKind, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
 
@@ -84,10 +84,12 @@ fn restore(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if ttl < 0 {
         return Err(CommandError::err("Invalid TTL value, must be >= 0"));
     }
-    let value = read_payload(args.get(3), &ctx.settings.limits).map_err(|error| match error {
-        RestoreError::VersionOrChecksum => CommandError::err("DUMP payload version or checksum are wrong"),
-        RestoreError::BadData | RestoreError::UnsupportedType(_) => CommandError::err("Bad data format"),
-    })?;
+    let settings = ctx.settings;
+    let value =
+        read_payload(args.get(3), &settings.limits, !settings.is_checksum_skipped).map_err(|error| match error {
+            RestoreError::VersionOrChecksum => CommandError::err("DUMP payload version or checksum are wrong"),
+            RestoreError::BadData | RestoreError::UnsupportedType(_) => CommandError::err("Bad data format"),
+        })?;
     let moment = match ttl {
         0 => None,
         ms if options.is_absolute => Some(UnixMillis(ms)),

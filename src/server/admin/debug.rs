@@ -65,6 +65,7 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
         }
         (b"set-skip-checksum-validation", 3) => {
             turn.server.is_checksum_skipped = is_one(args, 2);
+            turn.server.refresh_settings();
             reply.ok();
         }
         (b"sleep", 3) => {
