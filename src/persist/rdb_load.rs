@@ -64,6 +64,19 @@ pub struct Loaded {
     pub keys: u64,
     /// Keys left out because their time was over.
     pub expired: u64,
+    /// Keys left out because there was nothing in them: old servers wrote such.
+    pub empty: u64,
+}
+
+impl fmt::Display for Loaded {
+    /// What the log says when all is in.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Done loading RDB, keys loaded: {}, keys expired: {}", self.keys, self.expired)?;
+        match self.empty {
+            0 => f.write_str("."),
+            empty => write!(f, ", empty keys skipped: {empty}."),
+        }
+    }
 }
 
 /// How far a feed came.
@@ -318,6 +331,7 @@ impl Target {
                 if value.is_empty() && value.type_name() != TypeName::Stream =>
             {
                 info!("rdbLoadObject skipping empty key: {}", key.escape_ascii());
+                self.loaded.empty += 1;
                 Ok(())
             }
             Event::Key { key, value, facts } => {
@@ -569,7 +583,7 @@ mod tests {
         for piece in [bytes.len(), 65_536, 4096, 100, 13, 1] {
             let (mut keyspace, loader, fed) = load(&bytes, piece, RULES);
             assert_eq!(fed, Ok(Fed::Done), "pieces of {piece}");
-            assert_eq!(loader.loaded(), Loaded { keys: 202, expired: 1 });
+            assert_eq!(loader.loaded(), Loaded { keys: 202, expired: 1, empty: 0 });
             assert_eq!(loader.offset(), bytes.len() as u64);
             assert_eq!(keyspace.len(), 202);
             assert_eq!(value(&mut keyspace, 0, b"key:50").unwrap(), [b'v'; 150]);
@@ -583,7 +597,7 @@ mod tests {
     #[test]
     fn a_replica_keeps_keys_whose_time_is_over() {
         let (mut keyspace, loader, _) = load(&sample(), 1000, Rules { drop_expired: false, ..RULES });
-        assert_eq!(loader.loaded(), Loaded { keys: 203, expired: 0 });
+        assert_eq!(loader.loaded(), Loaded { keys: 203, expired: 0, empty: 0 });
         assert_eq!(value(&mut keyspace, 9, b"gone").unwrap(), b"1");
     }
 

@@ -7,6 +7,8 @@
 //! `00 01 78 | 0b 00 | 4b 5f 3b 2c 40 77 a1 59` is the string "x" as Redis 7.2 dumps it. We write the version of our RDB
 //! files, so that RESTORE of Redis 7.0 takes it too.
 
+use tracing::warn;
+
 use super::decode::{DecodeErrorKind, whole_value};
 use super::encode::Chunk;
 use super::format::{self, VERSION_MAX, VERSION_WRITTEN};
@@ -70,6 +72,10 @@ pub fn restore_checked(
         Ok(value) => Ok(value),
         Err(DecodeErrorKind::UnknownOpcode(_)) => {
             Err(format::type_name(id).map_or(RestoreError::BadData, RestoreError::UnsupportedType))
+        }
+        Err(DecodeErrorKind::Corrupt(why)) => {
+            warn!("Internal error in RDB reading: {why}");
+            Err(RestoreError::BadData)
         }
         Err(_) => Err(RestoreError::BadData),
     }

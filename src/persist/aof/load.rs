@@ -332,7 +332,7 @@ impl Load {
             Ok(Fed::NeedsMore | Fed::Paused) => Ok(Step::Again),
             Ok(Fed::Done) => {
                 let loaded = loader.loaded();
-                info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
+                info!("{loaded}");
                 self.position = loader.facts().repl();
                 let libraries = loader.facts().libraries.clone();
                 replay.libraries(&libraries).map_err(|text| bad_library(&part.name, &text))?;

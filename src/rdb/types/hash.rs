@@ -177,7 +177,7 @@ fn add(hash: &mut Hash, name: &[u8], value: &[u8], expiry: Option<UnixMillis>, l
     if hash.set(name, Fresh::Copied(value), ttl, limits) { Ok(()) } else { Err(TWICE) }
 }
 
-const TWICE: Stop = Stop::corrupt("a field that is there twice");
+const TWICE: Stop = Stop::corrupt("Duplicate hash fields detected");
 
 /// Reads a string that is a whole hash.
 fn packed(layout: Layout, input: &mut &[u8], limits: &Limits) -> Result<Hash, Stop> {
@@ -185,7 +185,10 @@ fn packed(layout: Layout, input: &mut &[u8], limits: &Limits) -> Result<Hash, St
     let bytes = text(take_string(input)?, &mut scratch).map_err(Stop::Bad)?;
     match layout {
         Layout::Zipmap => {
-            let zipmap = Zipmap::parse(bytes).map_err(|_| Stop::corrupt("not a zipmap"))?;
+            let zipmap = Zipmap::parse(bytes).map_err(|_| Stop::corrupt("Zipmap integrity check failed."))?;
+            if zipmap.is_empty() {
+                return Err(Stop::corrupt("Zipmap integrity check failed: no field"));
+            }
             let mut hash = Hash::default();
             for (name, value) in zipmap.iter() {
                 add(&mut hash, name, value, None, limits)?;
@@ -193,24 +196,25 @@ fn packed(layout: Layout, input: &mut &[u8], limits: &Limits) -> Result<Hash, St
             Ok(hash)
         }
         Layout::Ziplist => {
-            let ziplist = Ziplist::parse(bytes).map_err(|_| Stop::corrupt("not a ziplist"))?;
+            let ziplist = Ziplist::parse(bytes).map_err(|_| Stop::corrupt("Hash ziplist integrity check failed."))?;
             // Larger than a listpack may be, so larger than it should ever have become.
-            pairs(ziplist.to_listpack().ok_or(Stop::corrupt("a ziplist that is too large"))?, limits)
+            let listpack = ziplist.to_listpack().ok_or(Stop::corrupt("a ziplist that is too large"))?;
+            check_names(&listpack, 2, "Hash ziplist integrity check failed.")?;
+            Ok(Hash::of_pairs(listpack, limits))
         }
-        Layout::Pairs => pairs(Listpack::parse(bytes).map_err(|_| NOT_LISTPACK)?, limits),
-        _ => triplets(Listpack::parse(bytes).map_err(|_| NOT_LISTPACK)?, limits),
+        Layout::Pairs => {
+            let listpack = Listpack::parse(bytes).map_err(|_| Stop::corrupt(BAD_LISTPACK))?;
+            check_names(&listpack, 2, BAD_LISTPACK)?;
+            Ok(Hash::of_pairs(listpack, limits))
+        }
+        _ => triplets(Listpack::parse(bytes).map_err(|_| Stop::corrupt(BAD_LISTPACK))?, limits),
     }
 }
 
-const NOT_LISTPACK: Stop = Stop::corrupt("not a listpack");
-
-fn pairs(listpack: Listpack, limits: &Limits) -> Result<Hash, Stop> {
-    check_names(&listpack, 2)?;
-    Ok(Hash::of_pairs(listpack, limits))
-}
+const BAD_LISTPACK: &str = "Hash listpack integrity check failed.";
 
 fn triplets(listpack: Listpack, limits: &Limits) -> Result<Hash, Stop> {
-    check_names(&listpack, 3)?;
+    check_names(&listpack, 3, BAD_LISTPACK)?;
     let expiries = || listpack.iter().skip(2).step_by(3).map(|item| item.as_int());
     if !expiries().all(|when| when.is_some_and(|when| (0..=EXPIRY_MAX).contains(&when))) {
         return Err(Stop::corrupt("an expiry that cannot be"));
@@ -229,11 +233,11 @@ fn triplets(listpack: Listpack, limits: &Limits) -> Result<Hash, Stop> {
     Ok(hash)
 }
 
-/// Checks that the fields are complete, `width` entries each, and that none is there twice.
-fn check_names(listpack: &Listpack, width: usize) -> Result<(), Stop> {
+/// Checks that the fields are complete, `width` entries each, and that none is there twice. Else says `why`.
+fn check_names(listpack: &Listpack, width: usize, why: &'static str) -> Result<(), Stop> {
     let count = listpack.len();
     if !count.is_multiple_of(width) {
-        return Err(Stop::corrupt("a field without its value"));
+        return Err(Stop::corrupt(why));
     }
     if count / width <= COMPARED_MAX {
         let mut at = listpack.first();
@@ -242,7 +246,7 @@ fn check_names(listpack: &Listpack, width: usize) -> Result<(), Stop> {
             let mut room = IntText::new();
             let name = listpack.get(pos);
             if next.is_some_and(|next| listpack.find(next, name.as_bytes(&mut room), width - 1).is_some()) {
-                return Err(TWICE);
+                return Err(Stop::corrupt(why));
             }
             at = next;
         }
@@ -250,7 +254,7 @@ fn check_names(listpack: &Listpack, width: usize) -> Result<(), Stop> {
     }
     let mut names = HashSet::with_capacity(count / width);
     let is_new = listpack.iter().step_by(width).all(|name| names.insert(name.to_vec()));
-    if is_new { Ok(()) } else { Err(TWICE) }
+    if is_new { Ok(()) } else { Err(Stop::corrupt(why)) }
 }
 
 #[cfg(test)]

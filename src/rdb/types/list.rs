@@ -111,7 +111,7 @@ impl Reader {
         match (self.parts, kind) {
             (Parts::Elements, _) => self.nodes.push(End::Right, bytes, self.packing.plain_from),
             (Parts::Ziplists, _) => {
-                let ziplist = Ziplist::parse(bytes).map_err(|_| Stop::corrupt("not a ziplist"))?;
+                let ziplist = Ziplist::parse(bytes).map_err(|_| Stop::corrupt("Ziplist integrity check failed."))?;
                 match ziplist.to_listpack() {
                     Some(entries) => self.nodes.push_listpack(entries),
                     None => ziplist.iter().for_each(|item| {
@@ -121,11 +121,14 @@ impl Reader {
                 }
             }
             (Parts::Nodes, PACKED) => {
-                let entries = Listpack::parse(bytes).map_err(|_| Stop::corrupt("not a listpack"))?;
+                let entries = Listpack::parse(bytes).map_err(|_| Stop::corrupt("Listpack integrity check failed."))?;
                 self.nodes.push_listpack(entries);
             }
+            (Parts::Nodes, PLAIN) if bytes.is_empty() => {
+                return Err(Stop::corrupt("Quicklist integrity check failed: a node of its own for nothing"));
+            }
             (Parts::Nodes, PLAIN) => self.nodes.push_plain(bytes),
-            (Parts::Nodes, _) => return Err(Stop::corrupt("an unknown kind of list node")),
+            (Parts::Nodes, _) => return Err(Stop::corrupt("Quicklist integrity check failed.")),
         }
         Ok(())
     }

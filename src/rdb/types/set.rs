@@ -67,7 +67,7 @@ impl Build for Members {
             let raw = take_string(input)?;
             let member = text(raw, &mut scratch).map_err(Stop::Bad)?;
             if !self.set.insert(member, &self.limits) {
-                return Err(Stop::corrupt("a set with the same member twice"));
+                return Err(Stop::corrupt("Duplicate set members detected"));
             }
             left -= 1;
         }
@@ -87,7 +87,8 @@ impl Build for Blob {
         let mut scratch = Vec::new();
         let raw = take_string(input)?;
         let bytes = text(raw, &mut scratch).map_err(Stop::Bad)?;
-        let set = (self.read)(bytes, &self.limits).ok_or(Stop::corrupt("a set whose packed form is damaged"))?;
+        let set =
+            (self.read)(bytes, &self.limits).ok_or(Stop::corrupt("Set listpack or intset integrity check failed."))?;
         Ok(set.into())
     }
 }

@@ -178,7 +178,7 @@ impl Builder {
         let key = key.try_into().map_err(|_| Stop::corrupt("the id of a node is not 16 bytes long"))?;
         let bytes = text(pack, &mut self.scratch).map_err(Stop::Bad)?;
         let node = Node::parse(Id::from_bytes(key), bytes);
-        let node = node.map_err(|_| Stop::corrupt("a node of a stream is not laid out as it should be"))?;
+        let node = node.map_err(|_| Stop::corrupt("Stream listpack integrity check failed."))?;
         match self.log.add_node(node) {
             true => Ok(()),
             false => Err(Stop::corrupt("the nodes of a stream are not in order")),
@@ -199,7 +199,7 @@ impl Builder {
         let groups = take_length(input)?;
         match self.log.complete(len, history) {
             true => Ok(groups),
-            false => Err(Stop::corrupt("the numbers of a stream contradict its entries")),
+            false => Err(Stop::corrupt("Stream length inconsistent with rax entries")),
         }
     }
 

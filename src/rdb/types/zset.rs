@@ -85,9 +85,6 @@ impl Build for ByMember {
             Some(left) => left,
             None => take_length(input)?,
         };
-        if self.left.is_none() && left == 0 {
-            return Err(Stop::corrupt("a sorted set without members"));
-        }
         self.left = Some(left);
         while left > 0 {
             let mut rest = *input;
@@ -97,11 +94,11 @@ impl Build for ByMember {
                 false => f64::from_le_bytes(take_array(&mut rest)?),
             };
             if score.is_nan() {
-                return Err(Stop::corrupt("a score that is not a number"));
+                return Err(Stop::corrupt("Zset with NAN score detected"));
             }
             let member = text(raw, &mut self.scratch).map_err(Stop::Bad)?;
             if self.zset.put(member, score, &self.limits).is_some() {
-                return Err(Stop::corrupt("a member of a sorted set is there twice"));
+                return Err(Stop::corrupt("Duplicate zset fields detected"));
             }
             *input = rest;
             left -= 1;
@@ -119,7 +116,7 @@ fn take_text_score(input: &mut &[u8]) -> Result<f64, Stop> {
         length => {
             let (text, rest) = input.split_at_checked(length.into()).ok_or(Stop::Short)?;
             *input = rest;
-            parse_f64(text).ok_or(Stop::corrupt("a score that is not a number"))
+            parse_f64(text).ok_or(Stop::corrupt("Zset with NAN score detected"))
         }
     }
 }
@@ -139,13 +136,16 @@ impl Build for Packed {
             true => Ziplist::parse(bytes).ok().and_then(|ziplist| ziplist.to_listpack()),
             false => Listpack::parse(bytes).ok(),
         };
-        let listpack = listpack.ok_or(Stop::corrupt("a packed sorted set is damaged"))?;
+        let listpack = listpack.ok_or(Stop::corrupt(match self.is_ziplist {
+            true => "Zset ziplist integrity check failed.",
+            false => "Zset listpack integrity check failed.",
+        }))?;
         if listpack.is_empty() {
-            return Err(Stop::corrupt("a sorted set without members"));
+            return Ok(Zset::default().into());
         }
         let mut members = HashSet::new();
         if !listpack.iter().step_by(2).all(|member| members.insert(member.to_vec())) {
-            return Err(Stop::corrupt("a member of a sorted set is there twice"));
+            return Err(Stop::corrupt("Duplicate zset fields detected"));
         }
         let longest = members.iter().map(Vec::len).max().unwrap_or(0) as u64;
         drop(members);

@@ -92,7 +92,9 @@ impl Loading {
                 Turned::Loaded(Box::new(facts.clone()))
             }
             Err(error) => {
+                error!("Internal error in RDB reading: {error}");
                 error!("Error reading the RDB file {}: {error}", rdb_path(&engine.config).display());
+                error!("Terminating server after rdb file reading failure.");
                 Turned::Failed
             }
         }
@@ -170,5 +172,5 @@ pub fn rules(engine: &Engine, drop_expired: bool, verify_checksum: bool) -> Rule
 pub(super) fn note_loaded(snapshots: &mut Snapshots, loaded: Loaded) {
     snapshots.record.load_keys_loaded = loaded.keys;
     snapshots.record.load_keys_expired = loaded.expired;
-    info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
+    info!("{loaded}");
 }
