@@ -63,7 +63,7 @@ pub fn background_changes<H: Host>(host: &mut H) {
 fn observed_changes<H: Host>(host: &mut H, mut caller: Option<&mut Session>) {
     let mut log = std::mem::take(host.engine().keyspace.changes_mut());
     for change in log.iter() {
-        if change.effect != Effect::Note && !host.engine().watch.is_empty() {
+        if !matches!(change.effect, Effect::Note | Effect::Inside) && !host.engine().watch.is_empty() {
             touch(host, &change, caller.as_deref_mut());
         }
         if !host.engine().blocked.is_empty() {

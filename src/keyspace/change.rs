@@ -152,6 +152,8 @@ pub enum Effect {
     Created,
     /// The key existed and has another value or expiry now.
     Written,
+    /// The key existed and something that belongs to its value is different now, but not what it holds: the groups of a stream.
+    Inside,
     /// The key is gone because a command took it away.
     Removed,
     /// The key is gone because its time was over. To be propagated as DEL.

@@ -70,18 +70,30 @@ impl ReadAs for AnyValue {
 /// has changed nothing.
 #[derive(Debug, Default)]
 pub struct Notes {
-    list: SmallVec<[(Event, u64); 2]>,
+    list: SmallVec<[Noted; 2]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Noted {
+    event: Event,
+    amount: u64,
+    effect: Effect,
 }
 
 impl Notes {
     /// The value has changed, in `amount` ways (elements added, removed or replaced).
     pub fn changed(&mut self, event: Event, amount: u64) {
-        self.list.push((event, amount));
+        self.list.push(Noted { event, amount, effect: Effect::Written });
+    }
+
+    /// Something that belongs to the value has changed, but not what it holds: WATCH and caches of clients are not concerned.
+    pub fn changed_inside(&mut self, event: Event, amount: u64) {
+        self.list.push(Noted { event, amount, effect: Effect::Inside });
     }
 
     /// One more event about a change already noted.
     pub fn event(&mut self, event: Event) {
-        self.list.push((event, 0));
+        self.list.push(Noted { event, amount: 0, effect: Effect::Note });
     }
 
     /// Whether nothing was noted.
@@ -539,12 +551,15 @@ impl<'a> DbHandle<'a> {
 
     /// The first note is the change of the key, also when it adds nothing to the figures; what follows without adding is only told.
     fn log(&mut self, key: &[u8], notes: Notes, first: Effect) {
-        let mut effect = Some(first);
-        for (event, amount) in notes.list {
-            match effect.take() {
-                None if amount == 0 => self.ks.changes.note(self.index, key, event),
-                effect => {
-                    let effect = effect.unwrap_or(Effect::Written);
+        let mut first = Some(first);
+        for Noted { event, amount, effect } in notes.list {
+            match (first.take(), effect) {
+                (None, Effect::Note) => self.ks.changes.note(self.index, key, event),
+                (Some(Effect::Written) | None, Effect::Inside) => {
+                    self.ks.changes.changed_by(self.index, key, event, Effect::Inside, amount);
+                }
+                (first, _) => {
+                    let effect = first.unwrap_or(Effect::Written);
                     self.ks.changes.changed_by(self.index, key, event, effect, amount);
                 }
             }

@@ -39,7 +39,7 @@ fn xack(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         let group = stream.groups_mut().get_mut(group).expect("it was just found");
         let acknowledged = ids.iter().filter(|id| group.acknowledge(**id)).count();
         if acknowledged > 0 {
-            notes.changed(Event::SILENT, acknowledged as u64);
+            notes.changed_inside(Event::SILENT, acknowledged as u64);
         }
         acknowledged
     })?;

@@ -81,7 +81,7 @@ fn xautoclaim(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         let Parts { log, groups } = stream.parts_mut();
         let group = groups.get_mut(name).expect("it was just found");
         let consumer = group.find_consumer(consumer_name).unwrap_or_else(|| {
-            notes.changed(Event::XGROUP_CREATECONSUMER, 1);
+            notes.changed_inside(Event::XGROUP_CREATECONSUMER, 1);
             group.add_consumer(consumer_name, now)
         });
         group.consumer_mut(consumer).seen_at = now;
@@ -113,7 +113,7 @@ fn xautoclaim(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
                 told.claim(&id.text(), &pending, group);
                 claimed.push(id);
             }
-            notes.changed(Event::SILENT, 1);
+            notes.changed_inside(Event::SILENT, 1);
             count -= 1;
         }
         let next = cursor.and_then(|first| group.pending_in(first..).next().map(|(id, _)| id));

@@ -126,7 +126,7 @@ fn xclaim(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
             group.last_id = options.last_id;
         }
         let consumer = group.find_consumer(consumer_name).unwrap_or_else(|| {
-            notes.changed(Event::XGROUP_CREATECONSUMER, 1);
+            notes.changed_inside(Event::XGROUP_CREATECONSUMER, 1);
             group.add_consumer(consumer_name, now)
         });
         group.consumer_mut(consumer).seen_at = now;
@@ -139,7 +139,7 @@ fn xclaim(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
                 if let Some(pending) = pending {
                     told.claim(text, &pending, group);
                     group.acknowledge(id);
-                    notes.changed(Event::SILENT, 1);
+                    notes.changed_inside(Event::SILENT, 1);
                     is_moved = false;
                 }
                 continue;
@@ -164,14 +164,14 @@ fn xclaim(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
             len += 1;
             let pending = *group.pending(id).expect("it was just assigned");
             told.claim(text, &pending, group);
-            notes.changed(Event::SILENT, 1);
+            notes.changed_inside(Event::SILENT, 1);
             is_moved = false;
         }
         reply.finish(array, len);
         if is_moved {
             // Nothing else has told it.
             told.position(group);
-            notes.changed(Event::SILENT, 1);
+            notes.changed_inside(Event::SILENT, 1);
         }
     })?;
     Ok(Outcome::PropagateEach(told.commands()))

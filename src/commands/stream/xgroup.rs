@@ -71,7 +71,7 @@ fn create(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     }
     ctx.db.edit_or_create::<Stream, _>(key, |stream, notes| {
         stream.groups_mut().insert(name.into(), Group::new(last_id, options.entries_read));
-        notes.changed(Event::XGROUP_CREATE, 1);
+        notes.changed_inside(Event::XGROUP_CREATE, 1);
     })?;
     ctx.reply.ok();
     Ok(Outcome::Done)
@@ -110,7 +110,7 @@ fn setid(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     ctx.db.edit::<Stream, _>(key, |stream, notes| {
         let group = stream.groups_mut().get_mut(name).expect("it was just found");
         (group.last_id, group.entries_read) = (id, options.entries_read);
-        notes.changed(Event::XGROUP_SETID, 1);
+        notes.changed_inside(Event::XGROUP_SETID, 1);
     })?;
     ctx.reply.ok();
     Ok(Outcome::Done)
@@ -136,7 +136,7 @@ fn destroy(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if is_there {
         ctx.db.edit::<Stream, _>(key, |stream, notes| {
             stream.groups_mut().remove(name);
-            notes.changed(Event::XGROUP_DESTROY, 1);
+            notes.changed_inside(Event::XGROUP_DESTROY, 1);
         })?;
     }
     ctx.reply.int(i64::from(is_there));
@@ -167,7 +167,7 @@ fn createconsumer(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         ctx.db.edit::<Stream, _>(key, |stream, notes| {
             let group = stream.groups_mut().get_mut(name).expect("it was just found");
             group.add_consumer(consumer, now);
-            notes.changed(Event::XGROUP_CREATECONSUMER, 1);
+            notes.changed_inside(Event::XGROUP_CREATECONSUMER, 1);
         })?;
     }
     ctx.reply.int(i64::from(is_new));
@@ -196,7 +196,7 @@ fn delconsumer(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     }
     let pending = ctx.db.edit::<Stream, _>(key, |stream, notes| {
         let group = stream.groups_mut().get_mut(name).expect("it was just found");
-        notes.changed(Event::XGROUP_DELCONSUMER, 1);
+        notes.changed_inside(Event::XGROUP_DELCONSUMER, 1);
         group.remove_consumer(consumer).unwrap_or(0)
     })?;
     ctx.reply.int(pending.unwrap_or(0) as i64);
@@ -359,6 +359,62 @@ mod tests {
             "xgroup-setid s",
             "xgroup-destroy s",
         ]);
+    }
+
+    #[test]
+    fn what_happens_to_groups_is_no_change_to_who_watches_the_stream() {
+        transcript(
+            "
+            > XADD s 1-0 f v
+            $1-0
+            > WATCH s
+            +OK
+            > XGROUP CREATE s g 0
+            +OK
+            > XGROUP SETID s g 0
+            +OK
+            > XREADGROUP GROUP g c STREAMS s >
+            *1
+            *2
+            $s
+            *1
+            *2
+            $1-0
+            *2
+            $f
+            $v
+            > XCLAIM s g d 0 1-0 JUSTID
+            *1
+            $1-0
+            > XACK s g 1-0
+            :1
+            > XSETID s 2-0
+            +OK
+            > MULTI
+            +OK
+            > XLEN s
+            +QUEUED
+            > EXEC
+            *1
+            :1
+            > WATCH s
+            +OK
+            > XTRIM s MAXLEN 0
+            :1
+            > MULTI
+            +OK
+            > EXEC
+            nil
+            > WATCH t
+            +OK
+            > XGROUP CREATE t g 0 MKSTREAM
+            +OK
+            > MULTI
+            +OK
+            > EXEC
+            nil
+            ",
+        );
     }
 
     #[test]

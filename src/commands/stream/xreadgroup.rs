@@ -94,7 +94,7 @@ fn xreadgroup(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
             let consumer = match group.find_consumer(consumer_name) {
                 Some(consumer) => consumer,
                 None => {
-                    notes.changed(Event::XGROUP_CREATECONSUMER, 1);
+                    notes.changed_inside(Event::XGROUP_CREATECONSUMER, 1);
                     let consumer = group.add_consumer(consumer_name, now);
                     if request.is_noack {
                         tell.consumer(consumer_name);
@@ -107,12 +107,12 @@ fn xreadgroup(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
                 From::History(after) => {
                     streams.begin(reply, key);
                     reading.history(log, group, consumer, *after, reply);
-                    notes.changed(Event::SILENT, 1);
+                    notes.changed_inside(Event::SILENT, 1);
                 }
                 From::New if log.last_entry_id().is_some_and(|last| last > group.last_id) => {
                     streams.begin(reply, key);
                     reading.new_entries(log, group, consumer, reply, &mut tell);
-                    notes.changed(Event::SILENT, 1);
+                    notes.changed_inside(Event::SILENT, 1);
                 }
                 From::New => {}
             }

@@ -75,7 +75,7 @@ fn xsetid(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     };
     ctx.db.edit::<Stream, _>(key, |stream, notes| {
         stream.log_mut().set_history(history);
-        notes.changed(Event::XSETID, 1);
+        notes.changed_inside(Event::XSETID, 1);
     })?;
     ctx.reply.ok();
     Ok(Outcome::Done)

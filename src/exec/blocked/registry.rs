@@ -164,8 +164,8 @@ impl BlockedClients {
     pub fn note(&mut self, change: &Change<'_>) {
         let is_loss = match change.effect {
             Effect::Note | Effect::FieldExpired => return,
-            Effect::Written if gives_nothing(change.event) => return,
-            Effect::Created | Effect::Written => false,
+            Effect::Written | Effect::Inside if gives_nothing(change.event) => return,
+            Effect::Created | Effect::Written | Effect::Inside => false,
             Effect::Removed | Effect::Expired | Effect::Evicted => true,
         };
         let Some(queue) = self.queues.get_mut(&change.db).and_then(|queues| queues.get_mut(change.key)) else { return };
