@@ -37,14 +37,22 @@ pub fn consequences<H: Host>(
         return;
     }
     match outcome {
-        Some(Outcome::Forced) => engine.journal.append(db, args),
+        Some(Outcome::Forced) => record(engine, db, args),
         Some(Outcome::ForReplicas) => engine.journal.append_for_replicas(db, args),
-        Some(Outcome::Done) if is_dirty => engine.journal.append(db, args),
-        Some(Outcome::PropagateAs(rewritten)) if is_dirty => engine.journal.append(db, &rewritten.as_args()),
+        Some(Outcome::Done) if is_dirty => record(engine, db, args),
+        Some(Outcome::PropagateAs(rewritten)) if is_dirty => record(engine, db, &rewritten.as_args()),
         Some(Outcome::PropagateEach(all)) if is_dirty => {
-            all.iter().for_each(|rewritten| engine.journal.append(db, &rewritten.as_args()));
+            all.iter().for_each(|rewritten| record(engine, db, &rewritten.as_args()));
         }
         _ => {}
+    }
+}
+
+#[inline]
+fn record(engine: &mut Engine, db: usize, args: &Args<'_>) {
+    match engine.scripts.is_for_replicas_only {
+        false => engine.journal.append(db, args),
+        true => engine.journal.append_for_replicas(db, args),
     }
 }
 

@@ -62,8 +62,10 @@ pub struct Scripts {
     pub session: Option<Box<Session>>,
     /// The one that runs.
     pub running: Option<Running>,
-    /// `redis.set_repl` asked that nobody hears of changes.
+    /// `redis.set_repl` asked that no replica hears of changes.
     pub is_unpropagated: bool,
+    /// `redis.set_repl` asked that the AOF does not.
+    pub is_for_replicas_only: bool,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS.
     pub is_everything_allowed: bool,
 }

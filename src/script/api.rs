@@ -60,6 +60,11 @@ fn call(lua: &Lua, shared: &Shared, scratch: &RefCell<Out>, args: &[Value]) -> R
     let Some(words) = words(args) else {
         return failure(lua, "ERR Lua redis lib command arguments must be strings or integers");
     };
+    // Commands take far longer than instructions, so they are occasions to ask as well.
+    if let Some(Err(text)) = shared.door.with(|calls| calls.tick()) {
+        shared.killed.set(Some(text));
+        return Err(mlua::Error::RuntimeError(text.into()));
+    }
     let mut out = scratch.take();
     out.clear();
     let proto = shared.proto.get();

@@ -156,9 +156,8 @@ fn write_table(table: &Table, script: Proto, reply: &mut Reply<'_>, depth: usize
         return None;
     }
     if let Value::Table(set) = field("set") {
-        let members: Vec<Value> = set.pairs::<Value, Value>().filter_map(|pair| Some(pair.ok()?.0)).collect();
-        reply.set(members.len());
-        members.iter().for_each(|member| drop(write(member, script, reply, depth + 1)));
+        reply.set(set.pairs::<Value, Value>().count());
+        set.pairs::<Value, Value>().flatten().for_each(|(member, _)| drop(write(&member, script, reply, depth + 1)));
         return None;
     }
     if let Some(digits) = text("big_number") {
@@ -187,11 +186,11 @@ fn write_table(table: &Table, script: Proto, reply: &mut Reply<'_>, depth: usize
 }
 
 fn write_map(map: &Table, script: Proto, reply: &mut Reply<'_>, depth: usize) {
-    let pairs: Vec<(Value, Value)> = map.pairs().filter_map(Result::ok).collect();
-    reply.map(pairs.len());
-    for (key, value) in &pairs {
-        drop(write(key, script, reply, depth + 1));
-        drop(write(value, script, reply, depth + 1));
+    // Counted first, not collected: the interpreter can lend out some thousand values at a time.
+    reply.map(map.pairs::<Value, Value>().count());
+    for (key, value) in map.pairs::<Value, Value>().flatten() {
+        drop(write(&key, script, reply, depth + 1));
+        drop(write(&value, script, reply, depth + 1));
     }
 }
 

@@ -29,6 +29,9 @@ use crate::spec::{Command, Flags, LookupError, Table};
 /// Milliseconds between two times that other clients are served while a script is stuck.
 const SERVE_EVERY_MS: u64 = 10;
 
+/// Of so many questions whether to go on, one reads the clock.
+const TICKS_PER_READING: u32 = 16;
+
 /// Words of the calling command that FUNCTION STATS shows.
 const SHOWN_WORDS: usize = 32;
 
@@ -176,6 +179,7 @@ pub(super) fn run_script<H: Host>(
     engine.depth -= 1;
     engine.scripts.session = Some(own);
     engine.scripts.is_unpropagated = false;
+    engine.scripts.is_for_replicas_only = false;
     let was_busy = engine.scripts.running.take().is_some_and(|running| running.is_busy);
     let result = answer(host, &vm, result, &job.name, session, out);
     let engine = host.engine();
@@ -231,6 +235,8 @@ struct Runner<'a, H: Host> {
     is_read_only: bool,
     started: Instant,
     served: Instant,
+    ticks: u32,
+    is_killed: bool,
 }
 
 impl<'a, H: Host> Runner<'a, H> {
@@ -251,7 +257,7 @@ impl<'a, H: Host> Runner<'a, H> {
         session.db = caller.db;
         session.proto = Proto::Resp2;
         let is_read_only = job.is_read_only || job.flags.is_some_and(|flags| flags.no_writes);
-        Runner { host, table, session, is_read_only, started, served: started }
+        Runner { host, table, session, is_read_only, started, served: started, ticks: 0, is_killed: false }
     }
 
     /// The rules for a command that a script calls, in Redis's order and words.
@@ -267,6 +273,10 @@ impl<'a, H: Host> Runner<'a, H> {
         let flags = command.flags;
         if flags.has(Flags::NOSCRIPT) && !engine.scripts.is_everything_allowed {
             return self.rejected(command, "ERR This Redis command is not allowed from script".into());
+        }
+        if matches!(command.meta.name, "xread" | "xreadgroup") && asks_to_block(args) {
+            let text = format!("ERR {} command is not allowed with BLOCK option from scripts", command.meta.name);
+            return self.rejected(command, text);
         }
         let facts = engine.facts.clone();
         let is_master = self.session.kind == Kind::Master;
@@ -321,6 +331,12 @@ impl<'a, H: Host> Runner<'a, H> {
     }
 }
 
+/// Whether the options of XREAD or XREADGROUP have BLOCK among them.
+fn asks_to_block(args: &Args<'_>) -> bool {
+    let mut options = args.from(1).take_while(|word| !word.eq_ignore_ascii_case(b"streams"));
+    options.any(|word| word.eq_ignore_ascii_case(b"block"))
+}
+
 impl<H: Host> Calls for Runner<'_, H> {
     fn call(&mut self, words: &OwnedArgs, proto: Proto, out: &mut Out) {
         let args = words.as_args();
@@ -360,13 +376,23 @@ impl<H: Host> Calls for Runner<'_, H> {
     }
 
     fn set_propagation(&mut self, to: Propagation) {
-        self.host.engine().scripts.is_unpropagated = !to.to_aof && !to.to_replicas;
+        // The stream has parts that only replicas want, and none that only the AOF wants.
+        let scripts = &mut self.host.engine().scripts;
+        scripts.is_unpropagated = !to.to_replicas;
+        scripts.is_for_replicas_only = to.to_replicas && !to.to_aof;
     }
 
     fn tick(&mut self) -> Result<(), &'static str> {
+        // Most scripts are over before a reading of the clock is worth it.
+        self.ticks += 1;
+        if self.ticks % TICKS_PER_READING != 0 && !self.is_killed {
+            return Ok(());
+        }
         let now = self.host.clock();
         let threshold = self.host.engine().config.scripting.busy_reply_threshold;
-        if threshold == 0 || now.since(self.started) < threshold || now.since(self.served) < SERVE_EVERY_MS {
+        if !self.is_killed
+            && (threshold == 0 || now.since(self.started) < threshold || now.since(self.served) < SERVE_EVERY_MS)
+        {
             return Ok(());
         }
         self.served = now;
@@ -384,6 +410,8 @@ impl<H: Host> Calls for Runner<'_, H> {
         }
         self.host.serve_others();
         let is_leaving = self.host.is_leaving();
+        self.is_killed =
+            is_leaving || self.host.engine().scripts.running.as_ref().is_some_and(|running| running.is_killed);
         match &self.host.engine().scripts.running {
             Some(running) if running.is_killed && running.is_function => {
                 Err("Script killed by user with FUNCTION KILL.")

@@ -2,13 +2,13 @@
 
 use crate::exec::flow::Flow;
 use crate::exec::flow::script_table::{ARGS, KEYS, NUMKEYS, RUNS, keys};
-use crate::spec::{Access, Arg, ArgKind, Arity, Flags, Group, Meta, Spec};
+use crate::spec::{Access, Arg, ArgKind, Arity, Category, Flags, Group, Meta, Spec};
 
 /// The family.
 pub const TABLE: &[&Spec<Flow>] =
     &[&FCALL, &FCALL_RO, &DELETE, &DUMP, &FLUSH, &HELP, &KILL, &LIST, &LOAD, &RESTORE, &STATS];
 
-const BASE: Meta = Meta { group: Group::Scripting, since: "7.0.0", ..Meta::NEW };
+const BASE: Meta = Meta { group: Group::Scripting, categories: Category::SCRIPTING, since: "7.0.0", ..Meta::NEW };
 
 const FCALL: Spec<Flow> = Spec {
     meta: Meta {
@@ -42,6 +42,7 @@ const FCALL_RO: Spec<Flow> = Spec {
 pub const FUNCTION: Meta = Meta {
     name: "function",
     arity: Arity::AtLeast(2),
+    categories: Category::NONE,
     summary: "Holds the commands about libraries of functions.",
     complexity: "Depends on the subcommand.",
     ..BASE

@@ -2,7 +2,7 @@
 
 use crate::exec::flow::Flow;
 use crate::exec::flow::eval::Form;
-use crate::spec::{Access, Arg, ArgKind, Arity, BeginSearch, FindKeys, Flags, Group, KeySpec, Meta, Spec};
+use crate::spec::{Access, Arg, ArgKind, Arity, BeginSearch, Category, FindKeys, Flags, Group, KeySpec, Meta, Spec};
 
 /// The family.
 pub const TABLE: &[&Spec<Flow>] = &[
@@ -18,7 +18,7 @@ pub const TABLE: &[&Spec<Flow>] = &[
     &SCRIPT_LOAD,
 ];
 
-const BASE: Meta = Meta { group: Group::Scripting, ..Meta::NEW };
+const BASE: Meta = Meta { group: Group::Scripting, categories: Category::SCRIPTING, ..Meta::NEW };
 
 /// The keys follow their number.
 pub(super) const fn keys(access: Access) -> KeySpec {
@@ -106,6 +106,7 @@ pub const SCRIPT: Meta = Meta {
     name: "script",
     since: "2.6.0",
     arity: Arity::AtLeast(2),
+    categories: Category::NONE,
     summary: "Holds the commands about the cache of scripts.",
     complexity: "Depends on the subcommand.",
     ..BASE

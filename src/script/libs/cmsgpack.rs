@@ -82,11 +82,13 @@ fn pack_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> Result<()> {
         }
         return Ok(());
     }
-    let pairs = table.pairs::<Value, Value>().collect::<Result<Vec<_>>>()?;
-    write(rmp::encode::write_map_len(out, pairs.len() as u32))?;
-    for (key, value) in &pairs {
-        pack_value(out, key, depth + 1)?;
-        pack_value(out, value, depth + 1)?;
+    // Counted first, not collected: the interpreter can lend out some thousand values at a time.
+    let len = table.pairs::<Value, Value>().count();
+    write(rmp::encode::write_map_len(out, len as u32))?;
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair?;
+        pack_value(out, &key, depth + 1)?;
+        pack_value(out, &value, depth + 1)?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::config::memory_units;
 use crate::config::values::Allowed;
 use crate::data::ValueRef;
 use crate::data::string::{NewStr, StrView};
-use crate::keyspace::{Access, AnyValue, DbHandle, Event, Expiry};
+use crate::keyspace::{Access, AnyValue, DbHandle, Event, ExpiredKeys, Expiry};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use crate::server::admin::AdminHandler;
@@ -185,7 +185,10 @@ fn db<'t>(turn: &'t mut Turn<'_>, session: &Session) -> DbHandle<'t> {
 }
 
 fn object(turn: &mut Turn<'_>, session: &Session, key: &[u8], reply: &mut Reply<'_>) -> Result<(), CommandError> {
-    let mut db = db(turn, session);
+    // What is over but still there is looked at like anything else.
+    let engine = &mut turn.server.engine;
+    let access = Access { expired: ExpiredKeys::Ignore, touch: false, ..engine.access(session) };
+    let mut db = engine.keyspace.db(session.db as u32, access);
     let Some(facts) = db.facts(key) else { return Err(CommandError::NoSuchKey) };
     reply.simple(&format!(
         "Value at:0x0 refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{}",
