@@ -37,6 +37,7 @@ mod poll_loop;
 mod resolve;
 pub mod signals;
 pub mod sockopt;
+pub mod sync_conn;
 pub mod timers;
 pub mod wake;
 

@@ -80,6 +80,7 @@ impl Server {
             workspace: Default::default(),
             killed: Vec::new(),
             unblocked: Vec::new(),
+            links: Default::default(),
             repl,
             snapshots,
             aof,

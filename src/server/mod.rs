@@ -36,6 +36,7 @@ use dispatch::CommandTable;
 use drivers::aof::Aof;
 use drivers::aof::load::AofLoading;
 use drivers::loading::Loading;
+use drivers::migrate::Links;
 use drivers::repl::Replication;
 use drivers::saves::Snapshots;
 use pause::Pauses;
@@ -70,6 +71,8 @@ pub struct Server {
     unblocked: Vec<(ClientId, Unblock)>,
     /// Masters and replicas.
     pub repl: Replication,
+    /// Connections to the servers that MIGRATE moves keys to.
+    pub links: Links,
     /// The RDB file being loaded at the start.
     loading: Option<Loading>,
     /// What the process will tell who started it.

@@ -171,7 +171,8 @@ pub struct InvalidKeys;
 
 /// The keys of this call, in the order of the declaration. Arity was checked before.
 pub fn keys_of(meta: &Meta, args: &Args<'_>) -> Result<KeyList, InvalidKeys> {
-    if let (Some(keys_by), true) = (meta.keys_by, meta.keys.iter().any(|spec| spec.variable_flags)) {
+    let is_vague = meta.keys.iter().any(|spec| spec.variable_flags || spec.incomplete);
+    if let (Some(keys_by), true) = (meta.keys_by, is_vague) {
         return keys_by(args).ok_or(InvalidKeys);
     }
     let mut keys = KeyList::new();

@@ -1,11 +1,13 @@
 //! End-to-end scenarios: real processes set up as people really set them up, broken as things really break.
 
 mod aof;
+mod blocking;
 mod chain;
 mod client;
 mod cluster;
 mod failover;
 mod handover;
+mod migrate;
 mod min_replicas;
 mod node;
 mod persistence;

@@ -9,6 +9,7 @@ mod failover;
 mod flush;
 mod info;
 mod lastsave;
+mod migrate;
 mod monitor;
 mod psync;
 mod replconf;
@@ -48,6 +49,7 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
     &flush::FLUSHDB,
     &info::SPEC,
     &lastsave::SPEC,
+    &migrate::SPEC,
     &monitor::SPEC,
     &psync::PSYNC,
     &psync::SYNC,

@@ -3,6 +3,7 @@
 
 pub mod aof;
 pub mod loading;
+pub mod migrate;
 pub mod repl;
 pub mod saves;
 pub mod snapshot;
