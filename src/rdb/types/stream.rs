@@ -414,7 +414,7 @@ mod tests {
         let mut count = bytes(&sample());
         let at = count.len() - bytes_after_nodes(&sample());
         count[at] += 1;
-        assert!(why(read(19, &count)).contains("contradict"));
+        assert!(why(read(19, &count)).contains("length inconsistent"));
     }
 
     fn bytes_after_nodes(stream: &Stream) -> usize {
