@@ -36,9 +36,13 @@ fn main() {
         let mut rng = Rng::seeded(1);
         let before = used_memory();
         let mut zset = Zset::new();
-        let fill = each(count, |n| drop(zset.put(&name(n), (n * 7919 % 1_000_003) as f64, &limits)));
+        let fill = each(count, |n| {
+            zset.put(&name(n), (n * 7919 % 1_000_003) as f64, &limits);
+        });
         let (bytes, memory) = ((used_memory() - before) as u64 / count, zset.memory() as u64 / count);
-        let moved = each(CALLS, |_| drop(zset.put(&name(rng.below(count)), rng.below(1_000_003) as f64, &limits)));
+        let moved = each(CALLS, |_| {
+            zset.put(&name(rng.below(count)), rng.below(1_000_003) as f64, &limits);
+        });
         let score = each(CALLS, |_| assert!(zset.score(&name(rng.below(count))).is_some()));
         let rank = each(CALLS, |_| assert!(zset.rank(&name(rng.below(count))).is_some()));
         let range = each(CALLS / 100, |_| {

@@ -74,11 +74,7 @@ pub const HISTORY_STRING_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Largest listpack: Redis's safety limit of 1 GiB. What would grow beyond takes another encoding.
 pub const LISTPACK_MAX: usize = 1 << 30;
 
-/// Most elements drawn with repetition by one call (ZRANDMEMBER with a negative count): the answer alone takes gigabytes.
-/// Redis tries any number.
-pub const RANDOM_PICKS_MAX: i64 = 1 << 27;
-
-/// Longest reply that a negative count of SRANDMEMBER may ask for: such a reply has nothing to do with how much data there are.
+/// Longest reply that a negative count of SRANDMEMBER and its relatives may ask for: such a reply has nothing to do with how much data there are.
 pub const REPEATED_REPLY_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// How deep what a script returns may be nested. Each level takes a frame of the stack.
 pub const SCRIPT_REPLY_DEPTH: usize = 1000;

@@ -3,13 +3,17 @@
 //! Reply:   without a count a member, or null when there is no such key. With one an array of that many different members, or of all;
 //!          with a negative one members that may repeat. With WITHSCORES each followed by its score, in RESP3 as pairs.
 //! Errors:  not an integer; value is out of range; syntax error; WRONGTYPE when `key` holds another type.
+//!
+//! Redis tries to answer a negative count however large it is. Here a reply of more than `REPEATED_REPLY_MAX` bytes, by the average length of members, is
+//! refused.
 
 use std::collections::HashSet;
 
 use super::args::{Shape, integer, write_each, write_elements};
-use crate::base::limits::RANDOM_PICKS_MAX;
+use crate::base::limits::REPEATED_REPLY_MAX;
 use crate::base::rng::Rng;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
+use crate::data::Collection;
 use crate::data::string::IntText;
 use crate::data::zset::Zset;
 use crate::resp::args::Args;
@@ -66,8 +70,7 @@ fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if args.len() > 3 && !with_scores {
         return Err(CommandError::Syntax);
     }
-    let is_too_many = with_scores && count.unsigned_abs() > i64::MAX as u64 / 2;
-    if is_too_many || count < -RANDOM_PICKS_MAX {
+    if with_scores && count.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(CommandError::err("value is out of range"));
     }
     let Some(zset) = ctx.db.read::<Zset>(args.get(1))? else {
@@ -76,6 +79,10 @@ fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     };
     let shape = Shape::of(with_scores, &ctx.reply);
     let wanted = count.unsigned_abs() as usize;
+    let each = zset.memory() / zset.len() + "$1\r\n\r\n".len();
+    if count < 0 && wanted.saturating_mul(each) as u64 > REPEATED_REPLY_MAX {
+        return Err(CommandError::err("value is out of range"));
+    }
     match count {
         ..0 => repeating(&mut ctx.reply, zset, ctx.rng, wanted, shape),
         _ if wanted >= zset.len() => write_elements(&mut ctx.reply, zset.iter(), shape),
@@ -178,7 +185,9 @@ mod tests {
             -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
             > ZRANDMEMBER s -9223372036854775807 WITHSCORES
             -ERR value is out of range
-            > ZRANDMEMBER s -9223372036854775807
+            > ZADD z 1 a
+            :1
+            > ZRANDMEMBER z -9223372036854775807
             -ERR value is out of range
             ",
         );

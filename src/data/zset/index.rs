@@ -92,6 +92,14 @@ impl Index {
         }
     }
 
+    /// Puts another block in the place of one that is there.
+    pub fn replace(&mut self, hash: u32, old: MemberId, new: MemberId) {
+        let number = self.segment_of(hash);
+        let segment = &mut self.segments[number];
+        let at = segment.find(slot_of(hash, old));
+        segment.slots[at] = slot_of(hash, new);
+    }
+
     /// Shows blocks in the order of their hashes from `cursor` on, at least `count` of them or all that are left.
     /// Returns where to go on, 0 at the end.
     pub fn scan(&self, cursor: u32, count: usize, mut show: impl FnMut(MemberId)) -> u32 {
@@ -200,14 +208,20 @@ impl Segment {
         self.slots[at] = slot;
     }
 
+    /// Where a slot is that was entered.
+    fn find(&self, slot: u64) -> usize {
+        let mut at = self.place(hash_of(slot));
+        while self.slots[at] != slot {
+            assert!(self.slots[at] != EMPTY, "only what was entered is looked for");
+            at = self.after(at);
+        }
+        at
+    }
+
     /// Empties a slot and closes the gap: what stands behind it moves up as long as that brings it nearer to its place.
     fn take(&mut self, slot: u64) {
         let length = self.slots.len();
-        let mut gap = self.place(hash_of(slot));
-        while self.slots[gap] != slot {
-            assert!(self.slots[gap] != EMPTY, "only what was entered is taken out");
-            gap = self.after(gap);
-        }
+        let mut gap = self.find(slot);
         let mut at = gap;
         loop {
             at = self.after(at);

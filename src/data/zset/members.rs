@@ -8,16 +8,21 @@
 //! MemberId  | 23 bits: page | 9 bits: unit of 8 bytes within the page |
 //!
 //! block     | score, 8 bytes | length, 1 byte | the member | padding to 8 |
-//!           length 0..=253: that many bytes follow
+//!           length 0..=252: that many bytes follow
 //!           254: the length is in the next 2 bytes
 //!           255: the next 4 bytes are an index into `large`, for members longer than `INSIDE_MAX`
+//!
+//! free      | next, 4 | previous, 4 | 253 | units, 2 |         in the list of its size
 //! ```
 //!
 //! A member of 16 bytes takes 32 bytes in all. The first page is small and grows, so that a set of a few members is not
 //! charged for a whole one. Freed blocks wait in a list per size, linked through themselves, for the next member of that
-//! size; a larger one is cut before a new page is begun. Pages are given back when the set is dropped.
+//! size; a larger one is cut before a new page is begun. When half of the memory is free, whoever owns the blocks moves
+//! those of the last page elsewhere, page by page ([`Members::give_back_page`]).
 //!
 //! 2^32 units are 32 GiB of members in one set, long members not counted.
+
+use smallvec::SmallVec;
 
 use crate::base::alloc::rounded;
 
@@ -41,6 +46,7 @@ const BLOCK_UNITS_MIN: usize = 2;
 
 /// Where the length byte stands in a block.
 const LENGTH_AT: usize = 8;
+const FREE: u8 = 253;
 const LENGTH_IN_TWO: u8 = 254;
 const OUTSIDE: u8 = 255;
 
@@ -57,6 +63,10 @@ pub(super) struct Members {
     free: Vec<u32>,
     /// Bit n: the list of blocks of n units is not empty.
     free_sizes: u128,
+    /// Units in these lists.
+    free_units: usize,
+    /// With less free than this, no page can be emptied.
+    retry_above: usize,
     large: Vec<Box<[u8]>>,
     large_free: Vec<u32>,
     large_bytes: usize,
@@ -68,11 +78,11 @@ impl Members {
         let mut head = [0u8; 16];
         head[..LENGTH_AT].copy_from_slice(&score.to_le_bytes());
         let (head_len, inside): (usize, &[u8]) = match member.len() {
-            length @ 0..254 => {
+            length @ 0..253 => {
                 head[LENGTH_AT] = length as u8;
                 (9, member)
             }
-            length @ 254..=INSIDE_MAX => {
+            length @ 253..=INSIDE_MAX => {
                 head[LENGTH_AT] = LENGTH_IN_TWO;
                 head[9..11].copy_from_slice(&(length as u16).to_le_bytes());
                 (11, member)
@@ -92,20 +102,59 @@ impl Members {
 
     /// Gives a member's block back.
     pub fn remove(&mut self, id: MemberId) {
-        let (units, large) = {
-            let block = self.block(id);
-            match block[LENGTH_AT] {
-                LENGTH_IN_TWO => ((11 + two_bytes(block)).div_ceil(UNIT), None),
-                OUTSIDE => (13usize.div_ceil(UNIT), Some(four_bytes(block))),
-                length => ((9 + length as usize).div_ceil(UNIT), None),
-            }
-        };
-        if let Some(index) = large {
+        let block = self.block(id);
+        let units = units_of(block);
+        if block[LENGTH_AT] == OUTSIDE {
+            let index = four_bytes(block);
             let gone = std::mem::take(&mut self.large[index as usize]);
             self.large_bytes -= rounded(gone.len());
             self.large_free.push(index);
         }
-        self.give(id, units);
+        self.push(id, units);
+    }
+
+    /// Gives the last page back if half of the memory is free: copies its blocks elsewhere and tells `relocate` of each, with
+    /// its old number and its new one. Both are good until this returns. False if there was nothing to do. About a
+    /// hundred blocks at most, so that nobody waits.
+    pub fn give_back_page(&mut self, mut relocate: impl FnMut(&Members, MemberId, MemberId)) -> bool {
+        let is_sparse = self.pages.len() > 2 && self.free_units * 2 >= self.pages.len() * PAGE_UNITS;
+        if !is_sparse || self.free_units < self.retry_above {
+            return false;
+        }
+        // Nothing may be put into this page while it is emptied.
+        let (mut at, mut blocks, mut gaps) = (0, Vec::new(), Vec::new());
+        while at + BLOCK_UNITS_MIN <= self.used {
+            let id = MemberId(((self.pages.len() - 1) << PAGE_BITS | at) as u32);
+            let (units, is_free) = (units_of(self.block(id)), self.block(id)[LENGTH_AT] == FREE);
+            if is_free {
+                self.unlink(id, units);
+                gaps.push((id, units));
+            } else {
+                blocks.push((id, units));
+            }
+            at += units;
+        }
+        for (id, units) in blocks {
+            let Some(new) = self.take_freed(units) else {
+                // Only smaller pieces are free. Not to be tried again before there is more. The last comes first, as
+                // each looks at what is behind it.
+                gaps.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(id.0));
+                gaps.into_iter().for_each(|(id, units)| self.push(id, units));
+                self.retry_above = self.free_units + PAGE_UNITS;
+                return false;
+            };
+            let copy: SmallVec<[u8; 64]> = self.block(id)[..units * UNIT].into();
+            self.block_mut(new)[..copy.len()].copy_from_slice(&copy);
+            relocate(self, id, new);
+            gaps.push((id, units));
+        }
+        self.pages.pop();
+        self.used = PAGE_UNITS;
+        self.retry_above = 0;
+        if self.pages.capacity() > 4 * self.pages.len() {
+            self.pages.shrink_to(2 * self.pages.len());
+        }
+        true
     }
 
     /// The member.
@@ -168,23 +217,30 @@ impl Members {
     /// Takes a block: one of exactly this size that was freed, else from the end of the last page, else a piece of a
     /// larger one that was freed, else from a new page.
     fn take(&mut self, units: usize) -> MemberId {
-        let units = units.max(BLOCK_UNITS_MIN);
         if self.free_sizes & (1 << units) != 0 {
             return self.pop(units);
         }
-        if let Some(id) = self.take_unused(units) {
-            return id;
-        }
-        // What is left must be a block itself.
-        let large_enough = self.free_sizes.checked_shr((units + BLOCK_UNITS_MIN) as u32).unwrap_or(0);
-        if large_enough != 0 {
-            let size = units + BLOCK_UNITS_MIN + large_enough.trailing_zeros() as usize;
-            let id = self.pop(size);
-            self.push(MemberId(id.0 + units as u32), size - units);
+        if let Some(id) = self.take_unused(units).or_else(|| self.take_freed(units)) {
             return id;
         }
         self.begin_page(units);
         self.take_unused(units).expect("a new page has room for any block")
+    }
+
+    /// Takes a block that was freed, or a piece of one.
+    fn take_freed(&mut self, units: usize) -> Option<MemberId> {
+        if self.free_sizes & (1 << units) != 0 {
+            return Some(self.pop(units));
+        }
+        // What is left must be a block itself.
+        let large_enough = self.free_sizes.checked_shr((units + BLOCK_UNITS_MIN) as u32).unwrap_or(0);
+        if large_enough == 0 {
+            return None;
+        }
+        let size = units + BLOCK_UNITS_MIN + large_enough.trailing_zeros() as usize;
+        let id = self.pop(size);
+        self.push(MemberId(id.0 + units as u32), size - units);
+        Some(id)
     }
 
     fn take_unused(&mut self, units: usize) -> Option<MemberId> {
@@ -220,27 +276,68 @@ impl Members {
         self.used = 0;
     }
 
-    fn give(&mut self, id: MemberId, units: usize) {
-        self.push(id, units.max(BLOCK_UNITS_MIN));
-    }
-
-    fn push(&mut self, id: MemberId, units: usize) {
+    /// Enters a block into the list of its size, together with free ones right behind it.
+    fn push(&mut self, id: MemberId, mut units: usize) {
         if self.free.is_empty() {
             self.free = vec![NONE; BLOCK_UNITS_MAX + 1];
         }
+        let is_last = (id.0 >> PAGE_BITS) as usize + 1 == self.pages.len();
+        let end = if is_last { self.used } else { PAGE_UNITS };
+        while id.0 as usize % PAGE_UNITS + units + BLOCK_UNITS_MIN <= end {
+            let behind = MemberId(id.0 + units as u32);
+            let block = self.block(behind);
+            let more = units_of(block);
+            if block[LENGTH_AT] != FREE || units + more > BLOCK_UNITS_MAX {
+                break;
+            }
+            self.unlink(behind, more);
+            units += more;
+        }
         let next = std::mem::replace(&mut self.free[units], id.0);
-        self.block_mut(id)[..4].copy_from_slice(&next.to_le_bytes());
+        if next != NONE {
+            self.block_mut(MemberId(next))[4..8].copy_from_slice(&id.0.to_le_bytes());
+        }
+        let block = self.block_mut(id);
+        block[..4].copy_from_slice(&next.to_le_bytes());
+        block[4..8].copy_from_slice(&NONE.to_le_bytes());
+        block[LENGTH_AT] = FREE;
+        block[9..11].copy_from_slice(&(units as u16).to_le_bytes());
         self.free_sizes |= 1 << units;
+        self.free_units += units;
     }
 
     fn pop(&mut self, units: usize) -> MemberId {
         let id = MemberId(self.free[units]);
-        let next = u32::from_le_bytes(self.block(id)[..4].try_into().expect("four bytes"));
-        self.free[units] = next;
-        if next == NONE {
+        self.unlink(id, units);
+        id
+    }
+
+    /// Takes a free block out of its list.
+    fn unlink(&mut self, id: MemberId, units: usize) {
+        let block = self.block(id);
+        let link = |at: usize| u32::from_le_bytes(block[at..at + 4].try_into().expect("four bytes"));
+        let (next, previous) = (link(0), link(4));
+        if next != NONE {
+            self.block_mut(MemberId(next))[4..8].copy_from_slice(&previous.to_le_bytes());
+        }
+        match previous {
+            NONE => self.free[units] = next,
+            previous => self.block_mut(MemberId(previous))[..4].copy_from_slice(&next.to_le_bytes()),
+        }
+        if self.free[units] == NONE {
             self.free_sizes &= !(1 << units);
         }
-        id
+        self.free_units -= units;
+    }
+}
+
+/// Units of a block, free or not.
+fn units_of(block: &[u8]) -> usize {
+    match block[LENGTH_AT] {
+        FREE => two_bytes(block),
+        LENGTH_IN_TWO => (11 + two_bytes(block)).div_ceil(UNIT),
+        OUTSIDE => 13usize.div_ceil(UNIT),
+        length => (9 + length as usize).div_ceil(UNIT),
     }
 }
 
@@ -293,6 +390,36 @@ mod tests {
             assert_eq!((members.score(*id), members.bytes(*id)), (*score, &member[..]));
             assert_eq!(copy.bytes(*id), &member[..]);
         }
+    }
+
+    #[test]
+    fn pages_are_given_back_when_half_is_free() {
+        let mut rng = Rng::seeded(2);
+        let mut members = Members::default();
+        let mut model: Vec<(MemberId, Vec<u8>)> = (0..20_000u32)
+            .map(|n| {
+                let member = vec![n as u8; rng.below(if n % 5_000 == 0 { 2_000 } else { 60 }) as usize];
+                (members.add(f64::from(n), &member), member)
+            })
+            .collect();
+        let full = members.memory();
+        while model.len() > 500 {
+            let (id, _) = model.swap_remove(rng.below(model.len() as u64) as usize);
+            members.remove(id);
+            while members.give_back_page(|members, old, new| {
+                let entry = model.iter_mut().find(|(id, _)| *id == old).expect("only blocks in use are moved");
+                entry.0 = new;
+                assert_eq!((members.bytes(old), members.score(old)), (members.bytes(new), members.score(new)));
+            }) {}
+        }
+        for (id, member) in &model {
+            assert_eq!(members.bytes(*id), &member[..]);
+        }
+        assert!(members.memory() < full / 10, "{} of {full}", members.memory());
+        for n in 0..20_000u32 {
+            members.add(f64::from(n), &[7; 20]);
+        }
+        assert!(model.iter().all(|(id, member)| members.bytes(*id) == &member[..]));
     }
 
     #[test]

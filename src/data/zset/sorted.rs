@@ -92,6 +92,7 @@ impl Sorted {
         self.tree.remove_before(&behind(&self.members, score, member));
         self.index.remove(hash, id);
         self.members.remove(id);
+        self.give_back();
         Some(score)
     }
 
@@ -107,6 +108,17 @@ impl Sorted {
                 members.remove(id);
             });
         }
+        self.give_back();
+    }
+
+    /// Gives memory back that was freed, where that is worth it.
+    fn give_back(&mut self) {
+        let (index, tree) = (&mut self.index, &mut self.tree);
+        while self.members.give_back_page(|members, old, new| {
+            let (member, score) = (members.bytes(new), members.score(new));
+            index.replace(hash(member), old, new);
+            tree.renumber_before(new, &behind(members, score, member));
+        }) {}
     }
 
     /// How many elements have a lower score; with `and_equal`, those with this score are counted too.

@@ -202,6 +202,23 @@ fn listpacks_that_are_no_sorted_sets_are_refused() {
     }
 }
 
+#[test]
+fn a_set_that_shrinks_gives_memory_back() {
+    let (mut zset, limits) = (Zset::new(), Limits { zset_max_listpack_entries: 0, ..Limits::default() });
+    let name = |n: u64| format!("member:{n}").into_bytes();
+    for n in 0..40_000 {
+        zset.put(&name(n), (n * 7919 % 1_003) as f64, &limits);
+    }
+    let full = zset.memory();
+    zset.remove_range(1_000..21_000, |_, _| {});
+    for n in (0..40_000).filter(|n| n % 20 != 0) {
+        zset.remove(&name(n));
+    }
+    assert!(zset.memory() < full / 8, "{} of {full} for {}", zset.memory(), zset.len());
+    let Repr::Sorted(sorted) = &zset.0 else { panic!("it was large from the beginning") };
+    sorted.check();
+}
+
 /// The figure that the docs give. 40,000 members rather than a million, as bytes per member hardly depend on it.
 #[test]
 fn a_member_of_sixteen_bytes_takes_less_than_seventy() {

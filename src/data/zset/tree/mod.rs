@@ -126,6 +126,11 @@ impl Tree {
         stays
     }
 
+    /// Gives the last element before a point another number.
+    pub fn renumber_before(&mut self, id: MemberId, point: &impl Point) {
+        self.root.renumber_before(id, point);
+    }
+
     /// Takes out elements from `rank` on: at least one if there is one there, at most `most`. Returns how many.
     pub fn remove_run(&mut self, rank: usize, most: usize, taken: &mut impl FnMut(f64, MemberId)) -> usize {
         if rank >= self.length || most == 0 {

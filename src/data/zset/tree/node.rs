@@ -111,6 +111,21 @@ impl Node {
         }
     }
 
+    /// See [`super::Tree::renumber_before`].
+    pub fn renumber_before(&mut self, id: MemberId, point: &impl Point) {
+        match self {
+            Node::Leaf(leaf) => {
+                let at = leaf.count_before(point).checked_sub(1).expect("the element is there");
+                leaf.ids[at] = id;
+            }
+            Node::Inner(inner) => {
+                let child = inner.count_before_point(point).saturating_sub(1);
+                inner.children[child].renumber_before(id, point);
+                inner.note_first(child);
+            }
+        }
+    }
+
     /// See [`super::Tree::remove_run`].
     pub fn remove_run(&mut self, rank: usize, most: usize, taken: &mut impl FnMut(f64, MemberId)) -> usize {
         match self {
