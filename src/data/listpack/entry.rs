@@ -273,17 +273,46 @@ pub(super) fn measure(rest: &[u8]) -> Option<usize> {
     })
 }
 
-/// The content of the entry that is `entry`, exactly as long as [`measure`] says. Panics otherwise.
+/// Bytes from the entry that `rest` begins with to the next one. Panics when there is none.
 #[inline]
-pub(super) fn read(entry: &[u8]) -> Item<'_> {
+pub(super) fn step(rest: &[u8]) -> usize {
+    match rest[0] {
+        // Nearly all entries are of these two kinds, whose back length takes one byte.
+        0x00..=0x7f => 2,
+        head @ 0x80..=0xbf => usize::from(head & 0x3f) + 2,
+        _ => step_long(rest),
+    }
+}
+
+#[inline(never)]
+fn step_long(rest: &[u8]) -> usize {
+    let len = measure(rest).expect("an entry");
+    len + back_len(len)
+}
+
+/// The content of the entry that `rest` begins with, and how far it is to the next one. Panics when there is none.
+#[inline]
+pub(super) fn read(rest: &[u8]) -> (Item<'_>, usize) {
+    match rest[0] {
+        head @ 0x00..=0x7f => (Item::Int(i64::from(head)), 2),
+        head @ 0x80..=0xbf => {
+            let len = usize::from(head & 0x3f);
+            (Item::Bytes(&rest[1..=len]), len + 2)
+        }
+        _ => read_long(rest),
+    }
+}
+
+#[inline(never)]
+fn read_long(rest: &[u8]) -> (Item<'_>, usize) {
     fn int<const WIDTH: usize>(entry: &[u8]) -> Item<'_> {
         let mut bytes = [0; 8];
         bytes[8 - WIDTH..].copy_from_slice(&entry[1..=WIDTH]);
         Item::Int(i64::from_le_bytes(bytes) >> (64 - 8 * WIDTH))
     }
-    match entry[0] {
-        head @ 0x00..=0x7f => Item::Int(i64::from(head)),
-        0x80..=0xbf => Item::Bytes(&entry[1..]),
+    let len = measure(rest).expect("an entry");
+    let entry = &rest[..len];
+    let item = match entry[0] {
         head @ 0xc0..=0xdf => {
             let value = u16::from_be_bytes([head << 3, 0]) | u16::from(entry[1]) << 3;
             Item::Int(i64::from(value as i16 >> 3))
@@ -293,9 +322,9 @@ pub(super) fn read(entry: &[u8]) -> Item<'_> {
         0xf1 => int::<2>(entry),
         0xf2 => int::<3>(entry),
         0xf3 => int::<4>(entry),
-        0xf4 => int::<8>(entry),
-        other => panic!("{other:#x} begins no entry"),
-    }
+        _ => int::<8>(entry),
+    };
+    (item, len + back_len(len))
 }
 
 #[cfg(test)]
@@ -345,7 +374,8 @@ mod tests {
         for value in values {
             let entry = bytes(Item::Int(value));
             let len = measure(&entry).unwrap();
-            assert_eq!(read(&entry[..len]), Item::Int(value));
+            assert_eq!(read(&entry), (Item::Int(value), entry.len()));
+            assert_eq!(step(&entry), entry.len());
             assert_eq!(read_back(&entry, entry.len()), Some(len));
         }
     }

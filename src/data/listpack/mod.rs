@@ -36,7 +36,7 @@ pub use entry::{ENTRY_OVERHEAD_MAX, Item};
 
 use crate::base::limits::LISTPACK_MAX;
 use block::Block;
-use entry::{END, back_len, measure, read, read_back};
+use entry::{END, back_len, measure, read, read_back, step};
 
 /// Length of the header.
 const HEADER: usize = 6;
@@ -225,9 +225,7 @@ impl Listpack {
     /// The content of an entry.
     #[inline]
     pub fn get(&self, pos: Pos) -> Item<'_> {
-        let rest = self.rest(pos);
-        let len = measure(rest).expect("a position of this listpack");
-        read(&rest[..len])
+        read(self.rest(pos)).0
     }
 
     /// The first entry with the text `needle` from `from` on, looking only at every `skip + 1`th: with 1, at the fields of a
@@ -236,22 +234,22 @@ impl Listpack {
         let number = Item::of(needle);
         let bytes = self.as_bytes();
         let mut at = from.0 as usize;
-        let mut until_next = 0;
         while bytes[at] != END {
-            let len = measure(&bytes[at..]).expect("a position of this listpack");
-            if until_next == 0 {
-                let is_it = match read(&bytes[at..at + len]) {
-                    Item::Bytes(bytes) => bytes == needle,
-                    value => value == number,
-                };
-                if is_it {
-                    return Some(Pos(at as u32));
-                }
-                until_next = skip;
-            } else {
-                until_next -= 1;
+            let (item, size) = read(&bytes[at..]);
+            let is_it = match item {
+                Item::Bytes(text) => text == needle,
+                value => value == number,
+            };
+            if is_it {
+                return Some(Pos(at as u32));
             }
-            at += len + back_len(len);
+            at += size;
+            for _ in 0..skip {
+                if bytes[at] == END {
+                    return None;
+                }
+                at += step(&bytes[at..]);
+            }
         }
         None
     }
@@ -296,8 +294,7 @@ impl Listpack {
     /// Where the entry after `pos` begins.
     #[inline]
     fn end_of(&self, pos: Pos) -> usize {
-        let len = measure(self.rest(pos)).expect("a position of this listpack");
-        pos.0 as usize + len + back_len(len)
+        pos.0 as usize + step(self.rest(pos))
     }
 }
 
@@ -348,10 +345,9 @@ impl<'a> Iterator for Iter<'a> {
         if self.front >= self.back {
             return None;
         }
-        let rest = &self.listpack.as_bytes()[self.front..];
-        let len = measure(rest).expect("an entry of this listpack");
-        self.front += len + back_len(len);
-        Some(read(&rest[..len]))
+        let (item, size) = read(&self.listpack.as_bytes()[self.front..]);
+        self.front += size;
+        Some(item)
     }
 }
 
