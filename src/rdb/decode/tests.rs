@@ -145,7 +145,6 @@ fn what_is_not_supported_is_named_with_its_key() {
         error_of(b"\x06\x03a\x00b\x01"),
         "key 'a\\x00b' at offset 9 holds a module value (type 6), which is not supported yet"
     );
-    assert_eq!(error_of(b"\xf5\x03abc"), "there is a function library at offset 9, which is not supported yet");
     assert_eq!(error_of(b"\xf7\x01\x02\x01"), "there is data of a module at offset 9, which is not supported yet");
     assert_eq!(error_of(b"\x1a\x01k\x01v"), "unknown type or opcode 26 at offset 9");
 }
