@@ -167,6 +167,11 @@ impl Node {
         }
     }
 
+    /// Writes of clients are held back, or not any more.
+    pub fn keep_quiet(&mut self, is_quiet: bool) {
+        self.master.keep_quiet(is_quiet);
+    }
+
     /// DEBUG CHANGE-REPL-ID.
     pub fn rename(&mut self) {
         self.history.rename(&mut self.rng);

@@ -3,10 +3,11 @@
 #
 #   tests/clients/run.sh path/to/rredis-server
 #
-# go-redis, redis-py, ioredis, redis-rs, Jedis. Starts a master, two replicas and three Sentinels as daemons on free ports in a temporary folder. Each client program
-# writes to databases 0 and 3; in the middle its master is killed with SIGKILL, and it must find the new one through the
-# Sentinels, go on, and find every write acknowledged since the switch, at the replicas too. Then the killed server is started again and must
-# come back as a replica before the next program has its turn.
+# The libraries: go-redis, redis-py, ioredis, redis-rs, Jedis. Starts a master, two replicas and three Sentinels as daemons
+# on free ports in a temporary folder. Each client program writes to databases 0 and 3; in the middle its master is killed
+# with SIGKILL, and it must find the new one through the Sentinels, go on, and find every write acknowledged since the
+# switch, at the replicas too. Then the killed server is started again and must come back as a replica before the next
+# program has its turn.
 #
 # What is not installed is skipped and named; with CI set that is a failure. The last line is `N passed, N failed`.
 set -u

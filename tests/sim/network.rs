@@ -29,14 +29,8 @@ pub enum Message {
     Reply(Value),
     /// A message on a subscribed connection.
     Push(Vec<u8>),
-    /// A replica asks for the data.
-    Sync,
-    /// All writes so far.
-    Full(std::rc::Rc<Vec<u32>>),
-    /// One more write.
-    Write(u32),
-    /// The master lives.
-    Alive,
+    /// A part of what two replication machines say to each other.
+    Bytes(Vec<u8>),
     /// The peer closed.
     End,
 }
@@ -167,6 +161,14 @@ impl Network {
         let at = (now + delay).max(pipe.last_arrival);
         pipe.last_arrival = at;
         Some((at, Arrival::Next(id, way)))
+    }
+
+    /// Bytes of replication on their way.
+    pub fn queued(&self, id: u64, way: Way) -> usize {
+        let Some(connection) = self.connections.get(&id) else { return 0 };
+        let pipe = if way == Way::ToServer { &connection.to_server } else { &connection.to_client };
+        let len = |message: &Message| if let Message::Bytes(bytes) = message { bytes.len() } else { 0 };
+        pipe.queue.iter().map(len).sum()
     }
 
     /// The next message of a pipe, now that its time has come; `None` when the path is blocked or nothing is there.

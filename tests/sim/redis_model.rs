@@ -1,30 +1,29 @@
 //! A model of a data server: as much of one as a Sentinel can see.
 //!
-//! Its data are the numbers of the writes it has taken, in order; the replication offset is how many. A replica copies its
-//! master's history whole when it connects, and each write after that.
+//! Its replication is the real thing: the machines of `rredis::repl` (`replication.rs` is their shell). What clients can
+//! ask of it is modelled here.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::rc::Rc;
 
 use rredis::base::id::HexId;
 use rredis::base::rng::Rng;
+use rredis::base::time::Instant;
+use rredis::repl::io::HostPort;
+use rredis::repl::node::Position;
+use rredis::repl::{Link, Node, Settings};
 use rredis::resp::value::Value;
 
-/// What a server does about replication.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Following {
-    /// It is a master.
-    Nobody,
-    /// It is a replica of the server at this address.
-    Master { ip: String, port: u16 },
-}
+use crate::data::Data;
+use crate::replication::Snapshot;
 
 /// What a connection to a server is used for.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     pub is_subscribed: bool,
     pub is_replica: bool,
+    /// What came on a replica's connection and is not understood yet.
+    pub received: Vec<u8>,
     /// Commands between MULTI and EXEC.
     pub queued: Option<Vec<Vec<Vec<u8>>>>,
     /// Commands that wait for the end of CLIENT PAUSE.
@@ -36,28 +35,36 @@ pub struct Client {
 pub enum Effect {
     Reply(Value),
     Publish(Vec<u8>),
-    Follow(Following),
+    Follow(Option<HostPort>),
     /// Close these kinds of clients, but not the one that asked.
     KillNormal,
     KillPubSub,
     Unpause,
 }
 
-#[derive(Debug)]
 pub struct Server {
     pub ip: String,
     pub priority: u32,
     pub run_id: HexId,
-    pub following: Following,
+    pub repl: Node,
+    settings: Settings,
     /// The configuration file: what it follows after a restart.
-    pub written: Following,
-    pub history: Rc<Vec<u32>>,
+    pub written: Option<HostPort>,
+    pub data: Data,
+    /// What is on the disk, and where in which history that is.
+    pub durable: (Data, Option<Position>),
     pub clients: BTreeMap<u64, Client>,
-    /// The connection to its master.
+    /// The connection to its master, and what came on it.
     pub upstream: Option<u64>,
-    pub is_link_up: bool,
-    pub link_down_since: u64,
-    pub last_from_master: u64,
+    pub received: Vec<u8>,
+    /// A snapshot on its way in.
+    pub incoming: Option<Vec<u8>>,
+    pub transfer_number: u64,
+    /// A snapshot being taken, and the last that went to the disk.
+    pub snapshot: Option<Snapshot>,
+    pub snapshot_number: u64,
+    pub file: Vec<u8>,
+    pub timer_at: Option<u64>,
     pub paused_until: u64,
     pub loading_until: u64,
     /// Answers every transaction with an error, as a server does that denies SLAVEOF to the Sentinel's user.
@@ -66,18 +73,35 @@ pub struct Server {
 
 impl Server {
     pub fn new(ip: String, priority: u32, rng: &mut Rng) -> Server {
+        let settings = Settings {
+            backlog_size: [1024, 16 * 1024][rng.below(2) as usize],
+            diskless: rng.percent(50),
+            diskless_delay_ms: rng.below(3) * 100,
+            backlog_ttl_ms: rng.below(2) * 30_000,
+            timeout_ms: REPLICATION_TIMEOUT,
+            ping_period_ms: 500,
+            output_hard: rng.below(2) * 20_000,
+            announce_port: crate::world::DATA_PORT,
+            ..Settings::default()
+        };
         Server {
             ip,
             priority,
             run_id: HexId::random(rng),
-            following: Following::Nobody,
-            written: Following::Nobody,
-            history: Rc::default(),
+            repl: Node::new(settings.clone(), Rng::seeded(rng.next_u64())),
+            settings,
+            written: None,
+            data: Data::default(),
+            durable: (Data::default(), None),
             clients: BTreeMap::new(),
             upstream: None,
-            is_link_up: false,
-            link_down_since: 0,
-            last_from_master: 0,
+            received: Vec::new(),
+            incoming: None,
+            transfer_number: 0,
+            snapshot: None,
+            snapshot_number: 0,
+            file: Vec::new(),
+            timer_at: None,
             paused_until: 0,
             loading_until: 0,
             refuses_promotion: false,
@@ -85,37 +109,49 @@ impl Server {
     }
 
     pub fn is_master(&self) -> bool {
-        self.following == Following::Nobody
+        !self.repl.is_replica()
+    }
+
+    pub fn following(&self) -> Option<&HostPort> {
+        self.repl.link().map(Link::master)
+    }
+
+    pub fn is_link_up(&self) -> bool {
+        self.repl.link_up() == Some(true)
     }
 
     pub fn offset(&self) -> u64 {
-        self.history.len() as u64
+        self.repl.history().end()
     }
 
-    /// Starts again, with what the files say. Data are kept.
-    pub fn restart(&mut self, now: u64, rng: &mut Rng) {
+    /// Starts, or starts again with what the files say: all data but not where they stand (a log of commands), or what was
+    /// last saved, with its place in a history.
+    pub fn start(&mut self, is_first: bool, now: u64, rng: &mut Rng) {
         self.run_id = HexId::random(rng);
-        self.following = self.written.clone();
+        self.repl = Node::new(self.settings.clone(), Rng::seeded(rng.next_u64()));
+        let mut position = None;
+        if !is_first && rng.percent(50) {
+            (self.data, position) = self.durable.clone();
+        }
+        let at = Instant::from_millis(now);
+        if let Some(master) = &self.written {
+            self.repl.start_as_replica(at, master.clone());
+        }
+        if let Some(position) = position {
+            self.repl.restore(at, position);
+        }
         self.clients.clear();
         self.upstream = None;
-        self.is_link_up = false;
-        self.link_down_since = now;
+        self.received.clear();
+        (self.incoming, self.snapshot, self.timer_at) = (None, None, None);
+        self.transfer_number += 1;
+        self.snapshot_number += 1;
         self.paused_until = 0;
-        self.loading_until = now + rng.below(300);
-    }
-
-    pub fn append(&mut self, write: u32) {
-        Rc::make_mut(&mut self.history).push(write);
+        self.loading_until = if is_first { 0 } else { now + rng.below(300) };
     }
 
     /// Executes a command of a client.
-    pub fn execute(
-        &mut self,
-        client: u64,
-        words: &[Vec<u8>],
-        now: u64,
-        addresses: &[(u64, String, u16)],
-    ) -> Vec<Effect> {
+    pub fn execute(&mut self, client: u64, words: &[Vec<u8>], now: u64) -> Vec<Effect> {
         let name = String::from_utf8_lossy(&words[0]).to_ascii_uppercase();
         let state = self.clients.entry(client).or_default();
         if let Some(queued) = &mut state.queued
@@ -129,7 +165,7 @@ impl Server {
         }
         match name.as_str() {
             "PING" => vec![Effect::Reply(Value::Simple("PONG".into()))],
-            "INFO" => vec![Effect::Reply(Value::bulk(&self.info(now, addresses)))],
+            "INFO" => vec![Effect::Reply(Value::bulk(&self.info(now)))],
             "AUTH" => vec![Effect::Reply(Value::ok())],
             "SUBSCRIBE" => {
                 state.is_subscribed = true;
@@ -153,7 +189,7 @@ impl Server {
                 let mut effects = Vec::new();
                 let mut replies = Vec::new();
                 for words in queued {
-                    for effect in self.execute(client, &words, now, addresses) {
+                    for effect in self.execute(client, &words, now) {
                         match effect {
                             Effect::Reply(value) => replies.push(value),
                             other => effects.push(other),
@@ -164,12 +200,9 @@ impl Server {
                 effects
             }
             "SLAVEOF" => {
-                let following = if words[1].eq_ignore_ascii_case(b"NO") {
-                    Following::Nobody
-                } else {
-                    let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
-                    Following::Master { ip: text(&words[1]), port: text(&words[2]).parse().unwrap_or(0) }
-                };
+                let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
+                let following = (!words[1].eq_ignore_ascii_case(b"NO"))
+                    .then(|| HostPort { host: text(&words[1]), port: text(&words[2]).parse().unwrap_or(0) });
                 vec![Effect::Follow(following), Effect::Reply(Value::ok())]
             }
             "CONFIG" => vec![Effect::Reply(Value::ok())],
@@ -195,33 +228,39 @@ impl Server {
         }
     }
 
-    fn info(&self, now: u64, replicas: &[(u64, String, u16)]) -> String {
+    fn info(&self, now: u64) -> String {
         let mut text = format!("# Server\r\nrun_id:{}\r\n# Replication\r\n", self.run_id);
-        match &self.following {
-            Following::Nobody => {
+        match self.repl.link() {
+            None => {
+                let replicas = self.repl.master().replicas();
                 write!(text, "role:master\r\nconnected_slaves:{}\r\n", replicas.len()).expect("a string");
-                for (index, (_, ip, port)) in replicas.iter().enumerate() {
-                    write!(text, "slave{index}:ip={ip},port={port},state=online,offset=0,lag=0\r\n").expect("a string");
+                for (index, replica) in replicas.iter().enumerate() {
+                    let (ip, port, state) = (replica.ip(), replica.port(), replica.state_name());
+                    write!(text, "slave{index}:ip={ip},port={port},state={state},offset={},lag=0\r\n", replica.acked())
+                        .expect("a string");
                 }
             }
-            Following::Master { ip, port } => {
-                let status = if self.is_link_up { "up" } else { "down" };
-                write!(text, "role:slave\r\nmaster_host:{ip}\r\nmaster_port:{port}\r\nmaster_link_status:{status}\r\n")
-                    .expect("a string");
-                if !self.is_link_up {
-                    let seconds = (now - self.link_down_since) / 1000;
-                    write!(text, "master_link_down_since_seconds:{seconds}\r\n").expect("a string");
-                }
+            Some(link) => {
+                let HostPort { host, port } = link.master();
+                let status = if link.is_up() { "up" } else { "down" };
                 write!(
                     text,
-                    "slave_repl_offset:{}\r\nslave_priority:{}\r\nreplica_announced:1\r\n",
-                    self.offset(),
-                    self.priority
+                    "role:slave\r\nmaster_host:{host}\r\nmaster_port:{port}\r\nmaster_link_status:{status}\r\n"
                 )
                 .expect("a string");
+                if !link.is_up() {
+                    let seconds = link.down_secs(Instant::from_millis(now)).map_or(-1, |seconds| seconds as i64);
+                    write!(text, "master_link_down_since_seconds:{seconds}\r\n").expect("a string");
+                }
+                let (offset, priority) = (self.offset(), self.priority);
+                write!(text, "slave_repl_offset:{offset}\r\nslave_priority:{priority}\r\nreplica_announced:1\r\n")
+                    .expect("a string");
             }
         }
         write!(text, "master_repl_offset:{}\r\n", self.offset()).expect("a string");
         text
     }
 }
+
+/// Silence after which a replica gives its master up, and the other way round.
+const REPLICATION_TIMEOUT: u64 = 3000;

@@ -57,6 +57,8 @@ pub struct Master {
     /// Since when there has been a backlog that nobody reads.
     alone_since: Option<Instant>,
     acks_wanted: bool,
+    /// Clients' writes are held back, and so is what we would add to the stream ourselves.
+    is_quiet: bool,
     /// Figures for INFO.
     pub counters: Counters,
 }
@@ -355,10 +357,26 @@ impl Master {
         self.acks_wanted = true;
     }
 
+    /// Clients' writes are held back, or not any more. Somebody may be waiting for a replica to have everything, to promote it;
+    /// a byte that only some replicas get then would cost the others a full resync.
+    pub fn keep_quiet(&mut self, is_quiet: bool) {
+        self.is_quiet = is_quiet;
+    }
+
+    /// The pause between two PINGs. A replica must not take us for dead, however long we are quiet.
+    fn ping_period(&self, settings: &Settings) -> u64 {
+        let longest = settings.timeout_ms / 2;
+        if self.is_quiet { settings.ping_period_ms.max(longest) } else { settings.ping_period_ms }
+    }
+
     /// Called when a turn of the loop ends, before the stream is sent: asks for acknowledgements if somebody waits.
     /// `top`: the stream is ours to add to, because we have no master ourselves and do not hand over.
     pub fn end_turn(&mut self, turn: &mut Turn<'_>, top: bool) {
-        if std::mem::take(&mut self.acks_wanted) && top && self.replicas.iter().any(Replica::is_online) {
+        if !self.is_quiet
+            && std::mem::take(&mut self.acks_wanted)
+            && top
+            && self.replicas.iter().any(Replica::is_online)
+        {
             turn.out.push(Output::Append(command(&[b"REPLCONF", b"GETACK", b"*"])));
         }
     }
@@ -366,7 +384,7 @@ impl Master {
     /// Does what time demands. `top`: see [`Master::end_turn`].
     pub fn tick(&mut self, turn: &mut Turn<'_>, top: bool) {
         let now = turn.now;
-        if top && !self.is_empty() && now >= self.last_ping + turn.settings.ping_period_ms {
+        if top && !self.is_empty() && now >= self.last_ping + self.ping_period(turn.settings) {
             self.last_ping = now;
             turn.out.push(Output::Append(command(&[b"PING"])));
         }
@@ -437,7 +455,7 @@ impl Master {
             state if transfers(state, self.snapshot_kind()) => Some(replica.bulk_progress + timeout),
             _ => Some(self.next_keep_alive),
         });
-        let ping = (top && !self.replicas.is_empty()).then_some(self.last_ping + settings.ping_period_ms);
+        let ping = (top && !self.replicas.is_empty()).then_some(self.last_ping + self.ping_period(settings));
         let ttl = self.alone_since.filter(|_| top && settings.backlog_ttl_ms > 0).map(|s| s + settings.backlog_ttl_ms);
         each.chain(ping).chain(ttl).min()
     }

@@ -505,6 +505,21 @@ fn nothing_is_added_to_the_stream_while_a_failover_waits() {
     assert_eq!(text(&out), "");
 }
 
+/// Found by seed 4 of the simulated failover by hand: a PING reached the replica that was not promoted only.
+#[test]
+fn while_writes_are_held_back_the_stream_stands_still_but_not_for_ever() {
+    let mut node = master_with_online_replica(Settings { backlog_ttl_ms: 0, ..at_once() });
+    node.keep_quiet(true);
+    told(&mut node, T0, Input::AckWanted);
+    let mut out = told(&mut node, T0 + 29_999, Input::Tick);
+    node.end_turn(T0 + 29_999, |_| 0, &mut out);
+    assert_eq!(text(&out), "");
+    assert_eq!(text(&told(&mut node, T0 + 30_000, Input::Tick)), "*1\r\n$4\r\nPING\r\n");
+    node.keep_quiet(false);
+    node.end_turn(T0 + 30_000, |_| 0, &mut out);
+    assert!(text(&out).contains("GETACK"));
+}
+
 #[test]
 fn why_a_failover_is_refused() {
     let to = |port| Some(HostPort { host: REPLICA.into(), port });

@@ -95,6 +95,10 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
             }
         }
         (b"populate", 3..=5) => populate(turn, session, args, &mut reply)?,
+        (b"replicate", 3..) => {
+            turn.server.engine.journal.append_for_replicas(session.db, &args.skip(2));
+            reply.ok();
+        }
         (b"reload", 2..) => reload(turn, args, &mut reply)?,
         (b"loadaof", 2) => {
             turn.debug_load_aof().map_err(CommandError::text)?;
@@ -151,7 +155,7 @@ fn help(reply: &mut Reply<'_>) {
         "PAUSE-CRON <0|1>",
         "    Stop or resume periodic work.",
         "POPULATE <count> [<prefix>] [<size>]",
-        "    Create <count> string keys that do not exist yet.",
+        "    Create <count> string keys that do not exist yet. Replicas are not told.",
         "PROTOCOL <type>",
         "    Answer with an example of a RESP type.",
         "QUICKLIST <key> [<0|1>]",
@@ -160,6 +164,8 @@ fn help(reply: &mut Reply<'_>) {
         "    From which size on list elements are kept by themselves; 0 for the default.",
         "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
         "    Save the data set, empty it and load it again; without some of that if asked.",
+        "REPLICATE <command> [<arg> ...]",
+        "    Send this to the replicas, whatever it is, without executing it here.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Stop or resume the active removal of expired keys.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
@@ -281,6 +287,7 @@ fn populate(
     };
     let engine = &mut turn.server.engine;
     let now = engine.now.wall();
+    let dirty = engine.keyspace.changes().dirty();
     engine.keyspace.reserve(session.db as u32, count as u64);
     for number in 0..count {
         let mut digits = itoa::Buffer::new();
@@ -297,6 +304,8 @@ fn populate(
             db.put(&key, NewStr::Text(&value), Expiry::Clear, Event::SET);
         }
     }
+    // As in Redis nobody hears of it: neither replicas nor the next save.
+    engine.keyspace.changes_mut().take_back(dirty);
     reply.ok();
     Ok(())
 }

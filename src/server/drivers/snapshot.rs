@@ -42,9 +42,12 @@ impl Server {
 }
 
 impl Turn<'_> {
-    /// What FLUSHALL means for the files: an image being taken holds what is gone, and the file must not bring it back.
+    /// What FLUSHALL means for the files: an image being taken holds what is gone, and the file must not bring it back. One
+    /// on its way to replicas would be loaded for nothing.
     pub fn after_flushall(&mut self) {
-        self.server.cancel_background_save();
+        if matches!(self.server.snapshots.target(), Some(Target::File | Target::Stream { .. })) {
+            self.server.snapshots.cancel(&mut self.server.engine);
+        }
         let is_saving = !self.server.engine.config.persistence.save.is_empty();
         if is_saving && self.server.snapshots.target().is_none() {
             // The flush still counts as changes for who comes after: replicas, the next save point.

@@ -212,6 +212,12 @@ impl Transfer {
 
     /// Gives up: the link is gone. What was loaded so far is of no use and is dropped.
     pub fn abort(mut self, engine: &mut Engine) {
+        if let State::Parsing(parsing) = &self.state {
+            let offset = parsing.loader.offset();
+            warn!(
+                "Internal error in RDB reading offset {offset}: the master's connection ended before the snapshot did"
+            );
+        }
         self.drop_loaded(engine);
     }
 
