@@ -95,7 +95,7 @@ pub fn form_of(value: &[u8]) -> Result<Form, NotHll> {
 /// A HyperLogLog that has seen nothing.
 pub fn empty() -> Vec<u8> {
     let mut value = header(Form::Sparse, &[0; 8]);
-    sparse::push_zeros(&mut value, REGISTERS);
+    value.extend_from_slice(&sparse::EMPTY);
     value
 }
 
