@@ -4,6 +4,7 @@
 //! The other server is the `redis-server` found in the path, or the one that `REDIS_SERVER` names. Where there is none the
 //! tests say so and pass; with `CI=true` that is a failure. A failure prints `SEED=…`, and that variable replays it.
 
+mod bits;
 mod client;
 mod command_info;
 mod commands;
@@ -11,4 +12,5 @@ mod lists;
 mod pair;
 mod replies;
 mod server;
+mod sets;
 mod zsets;
