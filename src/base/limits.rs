@@ -77,4 +77,4 @@ pub const LISTPACK_MAX: usize = 1 << 30;
 /// Longest reply that a negative count of SRANDMEMBER and its relatives may ask for: such a reply has nothing to do with how much data there are.
 pub const REPEATED_REPLY_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// How deep what a script returns may be nested. Each level takes a frame of the stack.
-pub const SCRIPT_REPLY_DEPTH: usize = 1000;
+pub const SCRIPT_REPLY_DEPTH: usize = 400;

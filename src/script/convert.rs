@@ -156,8 +156,7 @@ fn write_table(table: &Table, script: Proto, reply: &mut Reply<'_>, depth: usize
         return None;
     }
     if let Value::Table(set) = field("set") {
-        reply.set(set.pairs::<Value, Value>().count());
-        set.pairs::<Value, Value>().flatten().for_each(|(member, _)| drop(write(&member, script, reply, depth + 1)));
+        write_set(&set, script, reply, depth);
         return None;
     }
     if let Some(digits) = text("big_number") {
@@ -183,6 +182,13 @@ fn write_table(table: &Table, script: Proto, reply: &mut Reply<'_>, depth: usize
     }
     reply.finish(deferred, count);
     None
+}
+
+fn write_set(set: &Table, script: Proto, reply: &mut Reply<'_>, depth: usize) {
+    reply.set(set.pairs::<Value, Value>().count());
+    for (member, _) in set.pairs::<Value, Value>().flatten() {
+        drop(write(&member, script, reply, depth + 1));
+    }
 }
 
 fn write_map(map: &Table, script: Proto, reply: &mut Reply<'_>, depth: usize) {
