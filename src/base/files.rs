@@ -28,6 +28,12 @@ pub trait Files: Send + Sync {
     /// Opens a file so that every write goes to its end; creates it when it does not exist.
     fn append(&self, path: &Path) -> io::Result<Box<dyn File>>;
 
+    /// The same, for this process alone: an error of kind `WouldBlock` while another process (or another opening of this one)
+    /// has it so. Ends when the file is closed, also by a crash.
+    fn append_alone(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.append(path)
+    }
+
     /// Gives a file another name, replacing what had that name. Durable only after [`Files::sync_folder`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
@@ -169,6 +175,15 @@ impl Files for RealFiles {
         Ok(Box::new(RealFile(file)))
     }
 
+    fn append_alone(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        let file = fs::OpenOptions::new().append(true).create(true).open(path)?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            // Some file systems have no locks. Nobody is safer when the server refuses to work on them.
+            Ok(()) | Err(rustix::io::Errno::NOTSUP | rustix::io::Errno::NOLCK) => Ok(Box::new(RealFile(file))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
@@ -289,6 +304,17 @@ mod tests {
     fn the_real_disk_behaves() {
         let folder = tempfile::tempdir().unwrap();
         behaves(&RealFiles, folder.path());
+    }
+
+    #[test]
+    fn a_file_can_be_had_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let first = RealFiles.append_alone(&path).unwrap();
+        assert_eq!(RealFiles.append_alone(&path).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
+        assert!(RealFiles.append(&path).is_ok(), "who does not ask is not refused");
+        drop(first);
+        assert!(RealFiles.append_alone(&path).is_ok());
     }
 
     #[test]

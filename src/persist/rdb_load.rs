@@ -135,7 +135,7 @@ impl fmt::Display for LoadError {
                  databases (it holds database {db})"
             ),
             LoadError::Checksum { stored, computed } => {
-                write!(f, "Wrong RDB checksum expected: ({stored:x}) but got ({computed:x}). Aborting now.")
+                write!(f, "RDB CRC error: expected {stored:x} but got {computed:x}")
             }
             LoadError::Read(error) => write!(f, "error reading the file: {error}"),
         }
@@ -659,7 +659,7 @@ mod tests {
         let end = bytes.len() - 8;
         bytes[end] ^= 1;
         let error = load(&bytes, 1000, RULES).2.unwrap_err();
-        assert!(error.to_string().starts_with("Wrong RDB checksum expected: ("), "{error}");
+        assert!(error.to_string().starts_with("RDB CRC error: expected "), "{error}");
         assert_eq!(load(&bytes, 1000, Rules { verify_checksum: false, ..RULES }).2, Ok(Fed::Done));
         bytes[end..].fill(0);
         assert_eq!(load(&bytes, 1000, RULES).2, Ok(Fed::Done));

@@ -335,3 +335,22 @@ fn partial_resyncs_go_on_after_a_restart() {
     master.call(&["SET", "c", "3"]);
     wait_for("the replica has it", LATER, || replica.ask(&["MGET", "a", "b", "c"]) == "1 2 3");
 }
+
+#[test]
+fn a_second_server_on_the_same_files_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), AOF);
+    node.call(&["SET", "a", "1"]);
+    let before = fs::read(last_incr(&node)).unwrap();
+    let port = free_port().to_string();
+    let mut second = Command::new(OURS);
+    second.args(["--port", &port, "--save", "", "--appendonly", "yes"]).current_dir(&node.folder);
+    let output = second.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("is in use by another server"));
+    assert_eq!(fs::read(last_incr(&node)).unwrap(), before);
+    assert!(node.ask(&["BGREWRITEAOF"]).contains("started"));
+    wait_rewritten(&node);
+    assert_eq!(second.output().unwrap().status.code(), Some(1), "after a rewrite, too");
+    assert_eq!(node.ask(&["GET", "a"]), "1");
+}

@@ -150,9 +150,9 @@ impl Worker {
     }
 }
 
-/// Opens a file of changes twice: the one who writes must not wait for the one who syncs.
+/// Opens a file of changes twice: the one who writes must not wait for the one who syncs. The first keeps other servers away.
 pub fn open(files: &dyn Files, path: &std::path::Path) -> io::Result<Prepared> {
-    Ok(Prepared { write: files.append(path)?, sync: files.append(path)? })
+    Ok(Prepared { write: files.append_alone(path)?, sync: files.append(path)? })
 }
 
 /// Writes a manifest. Whatever happens, which one is on disk afterwards is known: when only making it durable failed, it is

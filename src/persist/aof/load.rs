@@ -15,6 +15,10 @@
 //! told that this is safe, and with `aof-load-truncated` it is cut off and the server starts. Anything else that is wrong, in
 //! particular a cut end of a file with others behind it that are not empty, means that data are missing which were confirmed: then the
 //! program must not go on, and no file is changed.
+//!
+//! *A gap.* With `everysec` and `no` a power cut may cost the end of one file although the next one, written to since a rewrite
+//! began, is on disk. Executing what follows a gap would make a state that never existed. So each file that continues another
+//! says how long that was; if it is shorter now, what lies behind the gap is cut off as well.
 
 use std::fmt;
 use std::io;
@@ -49,6 +53,9 @@ const BUFFER_KEPT: usize = 1024 * 1024;
 
 /// Begins the annotation that says where the replication stream stood when everything before it had been executed.
 pub const POSITION: &[u8] = b"RREDIS-REPL:";
+
+/// Begins the annotation at the head of a file of changes that says which file it continues, and how many bytes that had.
+pub const AFTER: &[u8] = b"RREDIS-AFTER:";
 
 /// Who executes commands.
 pub trait Replay {
@@ -365,8 +372,8 @@ impl Load {
                 Err(defect) => {
                     let failure = bad_format(part, place, &defect);
                     let wrong = current.at + defect.at;
-                    let is_last = self.parts[self.number + 1..].iter().all(|part| part.size == 0);
-                    if !is_last || !self.settings.accepts_cut_end || current.buffer.get(wrong) != Some(&0) {
+                    let may_be_cut = may_be_cut(&*self.files, &self.parts[self.number..]);
+                    if !may_be_cut || !self.settings.accepts_cut_end || current.buffer.get(wrong) != Some(&0) {
                         return Err(failure);
                     }
                     current.at = wrong;
@@ -399,6 +406,14 @@ impl Load {
                         return Ok(Step::Again);
                     }
                     self.position = position(line).or(self.position);
+                    if place == 0
+                        && let Some((name, size)) = after(line)
+                        && let Some(before) =
+                            self.parts[..self.number].iter().position(|part| part.name.as_bytes() == name)
+                        && self.parts[before].size < size
+                    {
+                        return self.gap(before, size);
+                    }
                 }
             }
             current.at += taken;
@@ -415,6 +430,35 @@ impl Load {
                 return Ok(Step::Again);
             }
         }
+    }
+
+    /// The file before this one has lost its end: what follows cannot be used.
+    fn gap(&mut self, before: usize, expected: u64) -> Result<Step, Failure> {
+        let (name, previous) = (&self.parts[self.number].name, &self.parts[before]);
+        let text = format!(
+            "The AOF file {} has {} bytes where {expected} had been written: what {name} continues is missing",
+            previous.name, previous.size
+        );
+        if !self.settings.accepts_cut_end {
+            return Err(Failure { lines: vec![text, "Fatal error: a file of the AOF has lost its end".to_owned()] });
+        }
+        warn!("!!! Warning: {text}!!!");
+        for part in &mut self.parts[self.number..] {
+            warn!("!!! Truncating the AOF {} at offset 0 !!!", part.name);
+            let cut = self.files.append(&part.path).and_then(|mut file| {
+                file.set_size(0)?;
+                file.sync_all()
+            });
+            if let Err(error) = cut {
+                return Err(Failure::of(format!("Error truncating the AOF file {}: {}", part.name, strerror(&error))));
+            }
+            self.total_bytes -= part.size;
+            part.size = 0;
+        }
+        self.was_cut = true;
+        self.current = None;
+        self.number = self.parts.len();
+        Ok(Step::Again)
     }
 
     /// The file is over: was it whole?
@@ -441,7 +485,7 @@ impl Load {
         if replay.is_in_multi() {
             lines.push(format!("Revert incomplete MULTI/EXEC transaction in AOF file {name}"));
         }
-        if self.parts[self.number + 1..].iter().any(|part| part.size > 0) {
+        if !may_be_cut(&*self.files, &self.parts[self.number..]) {
             lines.push(format!("The AOF file {name} is cut off at offset {whole}, and is not the last one"));
             lines.push("Fatal error: the truncated file is not the last file".to_owned());
             return Err(Failure { lines });
@@ -563,6 +607,18 @@ impl Current {
     }
 }
 
+/// Whether the first of these files may have lost its end in a crash: all behind it are empty, or the next one says that it
+/// continues this one, and then it will be seen to continue something that is missing.
+fn may_be_cut(files: &dyn Files, parts: &[Part]) -> bool {
+    let Some(next) = parts[1..].iter().find(|part| part.size > 0) else { return true };
+    let mut head = [0; 1024];
+    let read = files.open(&next.path).and_then(|mut file| file.read_full(&mut head));
+    let Ok(count) = read else { return false };
+    let line = head[..count].split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let name = line.strip_prefix(b"#").and_then(after).map(|(name, _)| name);
+    name == Some(parts[0].name.as_bytes())
+}
+
 fn cannot_open(name: &str, error: &io::Error) -> Failure {
     Failure::of(format!("Fatal error: can't open the append log file {name} for reading: {}", strerror(error)))
 }
@@ -592,6 +648,19 @@ fn bad_format(part: &Part, command: u64, defect: &super::read::Defect) -> Failur
 pub fn position_line(position: &ReplFacts) -> Vec<u8> {
     let ReplFacts { stream_db, id, offset } = position;
     [b"#", POSITION, format!("{id}:{offset}:{stream_db}\r\n").as_bytes()].concat()
+}
+
+/// What a file of changes begins with that continues `name`, which has `size` bytes.
+pub fn after_line(name: &[u8], size: u64) -> Vec<u8> {
+    [b"#", AFTER, format!("{size}:").as_bytes(), name.escape_ascii().to_string().as_bytes(), b"\r\n"].concat()
+}
+
+/// The size and the name in such a line; a name that needs escaping is none, and is not looked after.
+fn after(annotation: &[u8]) -> Option<(&[u8], u64)> {
+    let rest = annotation.strip_prefix(AFTER)?;
+    let colon = rest.iter().position(|&byte| byte == b':')?;
+    let size = std::str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
+    Some((&rest[colon + 1..], size))
 }
 
 fn position(annotation: &[u8]) -> Option<ReplFacts> {

@@ -104,6 +104,10 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
             turn.debug_load_aof().map_err(CommandError::text)?;
             reply.ok();
         }
+        (b"log", 3) => {
+            tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(args.get(2)));
+            reply.ok();
+        }
         (b"aof-flush-sleep", 3) => {
             let us = number::parse_u64(args.get(2)).ok_or(CommandError::NotInteger)?;
             turn.server.aof.flush_sleep_us = us;
@@ -146,10 +150,12 @@ fn help(reply: &mut Reply<'_>) {
         "    A digest of the whole data set: equal data, equal digest.",
         "DIGEST-VALUE <key> [<key> ...]",
         "    A digest of each key's value and expiry.",
-        "LOADAOF",
-        "    Write what waits for the append only file, empty the data set and load it from the files.",
         "LISTPACK <key>",
         "    Print the elements of a packed collection on stdout.",
+        "LOADAOF",
+        "    Write what waits for the append only file, empty the data set and load it from the files.",
+        "LOG <message>",
+        "    Write a message into the log.",
         "OBJECT <key>",
         "    What is known about a key's value.",
         "PAUSE-CRON <0|1>",

@@ -254,3 +254,28 @@ fn zeros_at_the_end_of_the_last_file_are_a_cut_end() {
         assert!(Scene::new(None, &[&content]).failure().contains("Bad file format"), "{cut}");
     }
 }
+
+/// A power cut took the end of the first file, and left the beginning of the second.
+#[test]
+fn what_lies_behind_a_gap_is_cut_off() {
+    let (first, second) = (commands(&["SET a 1", "SET b 2"]), commands(&["SET c 3"]));
+    let second = [after_line(b"a.1.incr.aof", first.len() as u64), second].concat();
+    let whole = Scene::new(None, &[&first, &second, &command("SET d 4")]);
+    assert_eq!(whole.seen(), ["SET a 1", "SET b 2", "SET c 3", "SET d 4"]);
+    let cut = Scene::new(None, &[&first[..27], &second, &command("SET d 4")]);
+    assert_eq!(cut.seen(), ["SET a 1"]);
+    assert_eq!((cut.size("a.2.incr.aof"), cut.size("a.3.incr.aof")), (0, 0));
+    assert_eq!(cut.seen(), ["SET a 1"]);
+    // The same in the middle of a command, with zeros behind it, and with an empty file in between.
+    let torn = [&first[..40], &[0; 14]].concat();
+    for cut in [&first[..40], &torn] {
+        let scene = Scene::new(None, &[cut, b"", &second]);
+        assert_eq!(scene.seen(), ["SET a 1"]);
+        assert_eq!((scene.size("a.1.incr.aof"), scene.size("a.3.incr.aof")), (27, 0));
+    }
+    let mut strict = Scene::new(None, &[&first[..27], &second]);
+    strict.settings.accepts_cut_end = false;
+    assert_eq!(strict.failure(), "Fatal error: a file of the AOF has lost its end");
+    // The first one is gone since a rewrite: nobody misses it.
+    assert_eq!(Scene::new(Some(&first[..27]), &[&second]).seen(), ["SET a 1", "SET c 3"]);
+}

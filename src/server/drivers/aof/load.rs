@@ -118,6 +118,7 @@ impl Server {
         if !self.engine.config.persistence.appendonly {
             return Ok(false);
         }
+        self.aof.keep_others_away()?;
         let load = self.aof_load().map_err(|failure| {
             log(&failure);
             Unusable

@@ -22,7 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::{error, info, warn};
 
-use crate::base::files::Files;
+use crate::base::files::{File, Files};
 use crate::base::time::{Instant, Now};
 use crate::config::directive::Reason;
 use crate::config::model::Config;
@@ -34,7 +34,7 @@ use crate::persist::aof::disk::{self, Disk, Done, Job};
 use crate::persist::aof::folder::{Folder, FolderError, tried};
 use crate::persist::aof::limit::Limit;
 use crate::persist::aof::load::position_line;
-use crate::persist::aof::manifest::Manifest;
+use crate::persist::aof::manifest::{Entry, Manifest};
 use crate::persist::writer::Wake;
 use crate::server::clients::BlockReason;
 use crate::server::drivers::saves::{Snapshots, Target};
@@ -71,6 +71,8 @@ pub struct Aof {
     manifest: Manifest,
     mode: Mode,
     appender: Appender,
+    /// The file it writes to, when the manifest names it.
+    writing_to: Option<Entry>,
     rewrite: Option<Rewrite>,
     /// A rewrite shall begin as soon as nothing is in its way.
     is_scheduled: bool,
@@ -91,6 +93,8 @@ pub struct Aof {
     writers: Vec<ConnId>,
     /// Who waits for which sync.
     group: Group,
+    /// Keeps other servers away while the files are loaded.
+    lock: Option<Box<dyn File>>,
     /// DEBUG AOF-FLUSH-SLEEP: microseconds.
     pub flush_sleep_us: u64,
     /// For INFO.
@@ -172,6 +176,7 @@ impl Aof {
             manifest: Manifest::default(),
             mode: Mode::Off,
             appender: Appender::new(policy(config)),
+            writing_to: None,
             rewrite: None,
             is_scheduled: false,
             limit: Limit::default(),
@@ -183,6 +188,7 @@ impl Aof {
             synced_offset: 0,
             writers: Vec::new(),
             group: Group::default(),
+            lock: None,
             flush_sleep_us: 0,
             record: Record { rewrites: 0, is_last_ok: true, last_seconds: None, last_memory: 0 },
         }
@@ -376,6 +382,7 @@ impl Aof {
             true => info!("Creating AOF incr file {} on server start", incr.shown()),
             false => info!("Opening AOF incr file {} on server start", incr.shown()),
         }
+        self.lock = None;
         let opened = (|| {
             if is_new {
                 files.create(&path)?;
@@ -396,8 +403,32 @@ impl Aof {
         self.appender.set_policy(policy(&engine.config));
         self.appender.switch_to(opened.write, size);
         self.ask(Job::Use(opened.sync));
+        self.writing_to = Some(incr);
         self.other_bytes = self.other_bytes.saturating_sub(size);
         engine.journal.reselect();
+        Ok(())
+    }
+
+    /// Makes sure that no other server writes to these files. An error was logged.
+    fn keep_others_away(&mut self) -> Result<(), Unusable> {
+        let Some(incr) = self.manifest.last_incr() else { return Ok(()) };
+        let path = self.folder.path_of(incr);
+        if !self.files.size(&path).is_ok_and(|size| size.is_some()) {
+            return Ok(());
+        }
+        match self.files.append_alone(&path) {
+            Ok(file) => self.lock = Some(file),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                error!(
+                    "The append only file {} is in use by another server. Two servers must not share dir, appenddirname and \
+                     appendfilename.",
+                    path.display()
+                );
+                return Err(Unusable);
+            }
+            // Loading will say what is wrong.
+            Err(_) => {}
+        }
         Ok(())
     }
 

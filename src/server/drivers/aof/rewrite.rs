@@ -12,6 +12,7 @@
 //! Wherever this stops, the manifest on disk names files that hold everything. A failure leaves one more incr file, and after
 //! three of them in a row the server waits longer and longer before it tries again by itself.
 
+use bytes::Bytes;
 use tracing::{error, info, warn};
 
 use super::{Aof, FAR, Mode};
@@ -19,6 +20,7 @@ use crate::base::time::{Instant, Now};
 use crate::persist::aof::disk::{self, Commit, Job, Prepare, Prepared};
 use crate::persist::aof::folder::{FolderError, tried};
 use crate::persist::aof::limit::{Check, growth_due};
+use crate::persist::aof::load::after_line;
 use crate::persist::aof::manifest::{Entry, Manifest};
 use crate::server::Turn;
 use crate::server::drivers::saves::{Target, aof_image_path};
@@ -156,6 +158,7 @@ impl Turn<'_> {
                 aof.appender.forget_waiting();
                 aof.written_offset = end;
             }
+            let old_size = aof.appender.is_open().then(|| aof.appender.size());
             aof.other_bytes += aof.appender.size();
             if let Some(position) = aof.appender.switch_to(write, 0) {
                 aof.note_sync(position);
@@ -163,6 +166,10 @@ impl Turn<'_> {
             }
             aof.note_sync(aof.appender.taken());
             aof.ask(Job::Use(sync));
+            if let (Some(size), Some(old)) = (old_size, &aof.writing_to) {
+                aof.appender.add(Bytes::from(after_line(&old.name, size)));
+            }
+            aof.writing_to = aof.rewrite.as_ref().and_then(|rewrite| rewrite.incr.clone());
         }
         let cut = aof.appender.taken();
         self.begin_snapshot(Target::AofBase);
@@ -228,6 +235,7 @@ impl Turn<'_> {
         aof.base_bytes = base_size + aof.appender.size();
         if aof.mode == Mode::Starting {
             aof.mode = Mode::On;
+            aof.writing_to = aof.manifest.last_incr().cloned();
         }
         info!("Background AOF rewrite finished successfully");
         self.server.refresh_aof_facts();
