@@ -13,7 +13,7 @@ const SCORED: &[&str] = &["z0", "z1", "z2", "z3", "z0", "z1", "z2", "plain", "te
 /// Keys whose members all have score 0: ranges by name mean nothing elsewhere.
 const NAMED: &[&str] = &["n0", "n1", "n0", "n1", "n0", "n1", "text", "nowhere"];
 /// Keys of positions.
-const PLACES: &[&str] = &["g0", "g1", "g0", "g1", "g0", "g1", "text", "missing"];
+const PLACES: &[&str] = &["g0", "g1", "g0", "g1", "g0", "g1", "text", "desert"];
 
 const UNITS: &[&str] = &["m", "km", "ft", "mi", "KM"];
 

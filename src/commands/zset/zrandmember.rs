@@ -46,6 +46,9 @@ pub const SPEC: Spec<DataHandler> = Spec {
     handler: zrandmember,
 };
 
+/// From how many members on it is worth to find out how long they are: that takes a while if the set is large.
+const MEASURED_FROM: i64 = 1000;
+
 fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if args.len() == 2 {
         match ctx.db.read::<Zset>(args.get(1))? {
@@ -79,9 +82,11 @@ fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     };
     let shape = Shape::of(with_scores, &ctx.reply);
     let wanted = count.unsigned_abs() as usize;
-    let each = zset.memory() / zset.len() + "$1\r\n\r\n".len();
-    if count < 0 && wanted.saturating_mul(each) as u64 > REPEATED_REPLY_MAX {
-        return Err(CommandError::err("value is out of range"));
+    if count < -MEASURED_FROM {
+        let each = zset.memory() / zset.len() + "$1\r\n\r\n".len();
+        if wanted.saturating_mul(each) as u64 > REPEATED_REPLY_MAX {
+            return Err(CommandError::err("value is out of range"));
+        }
     }
     match count {
         ..0 => repeating(&mut ctx.reply, zset, ctx.rng, wanted, shape),
