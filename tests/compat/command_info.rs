@@ -39,6 +39,12 @@ const CALLS: &[&str] = &[
     "MSET a",
     "KEYS x",
     "RANDOMKEY x",
+    "XREAD COUNT 2 STREAMS a b 0 0",
+    "XREAD STREAMS a",
+    "XREADGROUP GROUP g c STREAMS a >",
+    "XGROUP CREATE k g 0",
+    "XINFO STREAM k",
+    "XADD k * f v",
     "NOSUCH k",
 ];
 

@@ -13,4 +13,5 @@ mod pair;
 mod replies;
 mod server;
 mod sets;
+mod streams;
 mod zsets;
