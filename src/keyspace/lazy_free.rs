@@ -29,6 +29,8 @@ pub(super) struct LazyFree {
     thread: Option<Sender<(u64, Garbage)>>,
     pending: Arc<AtomicU64>,
     sent: u64,
+    /// How many were freed when the figure was last reset.
+    forgotten: u64,
 }
 
 impl LazyFree {
@@ -57,9 +59,14 @@ impl LazyFree {
         self.pending.load(Ordering::Relaxed)
     }
 
-    /// Objects freed so far.
+    /// Objects freed since the start or the last reset.
     pub fn freed(&self) -> u64 {
-        self.sent - self.pending()
+        self.sent - self.pending() - self.forgotten
+    }
+
+    /// Counts what is freed from zero again.
+    pub fn reset(&mut self) {
+        self.forgotten = self.sent - self.pending();
     }
 
     fn send(&mut self, objects: u64, garbage: Garbage) {

@@ -256,6 +256,7 @@ impl Keyspace {
 
     /// CONFIG RESETSTAT.
     pub fn reset_stats(&mut self) {
+        self.lazy.reset();
         self.stats = KeyspaceStats::default();
     }
 

@@ -194,7 +194,7 @@ impl Batch {
 
     /// Forgets all requests, keeps the memory unless a monstrous request made it grow.
     pub fn clear(&mut self) {
-        const ITEMS_KEPT: usize = 64 * 1024;
+        const ITEMS_KEPT: usize = 4 * 1024;
         self.requests.clear();
         self.items.clear();
         self.items.shrink_to(ITEMS_KEPT);
