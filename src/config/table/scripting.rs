@@ -13,7 +13,6 @@ pub static GROUP: Group = Group {
             name: "busy-reply-threshold",
             alias: Some("lua-time-limit"),
             kind: integer!(Int, scripting.busy_reply_threshold, 5000, 0..=LONG_MAX),
-            effect: NotYet,
             doc: "Milliseconds a script may run before other clients are answered BUSY. 0: never.",
             ..RUNTIME
         },
