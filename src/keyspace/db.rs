@@ -351,9 +351,10 @@ impl<'a> DbHandle<'a> {
         Some(facts_of(entry, self.ks.recency, self.access.now))
     }
 
-    /// Bytes of memory that `key` and its value occupy, for MEMORY USAGE.
+    /// Bytes of memory that `key` and its value occupy, for MEMORY USAGE. Counts neither as a look-up nor as a use.
     pub fn memory_of(&mut self, key: &[u8]) -> Option<usize> {
-        self.facts(key).map(|facts| facts.memory)
+        let (_, loc) = self.locate(key);
+        Some(self.ks.dbs.get(self.index).table.entry(loc?).memory())
     }
 
     /// Keys in this database, those whose time is over but which nobody noticed yet included.

@@ -13,6 +13,7 @@ mod expireat;
 mod expiretime;
 mod expiry;
 mod keys;
+mod memory;
 mod r#move;
 mod object;
 mod persist;
@@ -41,6 +42,9 @@ pub const TABLE: &[&Spec<DataHandler>] = &[
     &expireat::SPEC,
     &expiretime::SPEC,
     &keys::SPEC,
+    &memory::HELP,
+    &memory::PURGE,
+    &memory::USAGE,
     &r#move::SPEC,
     &object::ENCODING,
     &object::FREQ,
@@ -66,4 +70,4 @@ pub const TABLE: &[&Spec<DataHandler>] = &[
 ];
 
 /// Commands that are nothing but the sum of their subcommands.
-pub const CONTAINERS: &[&Meta] = &[&object::META];
+pub const CONTAINERS: &[&Meta] = &[&memory::META, &object::META];
