@@ -95,6 +95,8 @@ pub struct Record {
     pub last_seconds: Option<i64>,
     /// Saves to a file begun since the start.
     pub saves: u64,
+    /// Images begun in the background since the start, for whatever: where Redis forks.
+    pub begun: u64,
     /// Most memory that the last snapshot's waiting records needed.
     pub last_memory: u64,
     /// Longest slice of the last snapshot in microseconds.
@@ -143,6 +145,7 @@ impl Snapshots {
                 is_last_ok: true,
                 last_seconds: None,
                 saves: 0,
+                begun: 0,
                 last_memory: 0,
                 last_slice_max_us: 0,
                 load_keys_expired: 0,
@@ -182,6 +185,7 @@ impl Snapshots {
     /// Begins a snapshot of the data as they are now. Panics when one is running.
     pub fn begin(&mut self, engine: &mut Engine, target: Target, repl: Option<ReplFacts>) {
         assert!(self.running.is_none(), "one snapshot at a time");
+        self.record.begun += 1;
         let (now, persistence) = (engine.now, &engine.config.persistence);
         let wake = self.wake.clone();
         let writer = match target {

@@ -64,6 +64,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("mem_fragmentation_bytes", rss as i64 - used as i64)
         .field("mem_replication_backlog", backlog)
         .field("mem_total_replication_buffers", server.replication_memory())
+        .field("mem_aof_buffer", server.aof.sizes().map_or(0, |sizes| sizes.buffer))
         .field("mem_clients_slaves", replicas)
         .field("mem_clients_normal", clients)
         .field("mem_allocator", "mimalloc")

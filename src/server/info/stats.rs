@@ -40,6 +40,8 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("pubsub_channels", engine.pubsub.active_len(Space::Channel))
         .field("pubsub_patterns", engine.pubsub.active_len(Space::Pattern))
         .field("pubsubshard_channels", engine.pubsub.active_len(Space::Shard))
+        .field("latest_fork_usec", 0)
+        .field("total_forks", server.snapshots.record.begun)
         .field("migrate_cached_sockets", server.links.len())
         .field("slave_expires_tracked_keys", engine.keyspace.own_expires())
         .field("unexpected_error_replies", counters.unexpected_error_replies)
