@@ -1,10 +1,13 @@
 //! Sentinels in simulated clusters: how fast, how right, and what random faults cannot break.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rredis::base::rng::Rng;
 use rredis::sentinel::core::io::{Command, CommandReply};
 
 use crate::faults::Fault;
 use crate::network::Process;
+use crate::nodes::file_text;
 use crate::world::{MASTER, Shape, World};
 
 /// Long enough for everybody to know everybody, and for a Sentinel to trust its configuration.
@@ -376,13 +379,12 @@ fn single_fault(seed: u64) {
     if promotions != expected {
         world.fail(&format!("{promotions} failovers, expected {expected}"));
     }
+    check_at_rest(&mut world);
 }
 
 #[test]
 fn one_fault_costs_at_most_one_failover() {
-    for seed in seeds(150) {
-        single_fault(seed);
-    }
+    for_seeds(150, single_fault);
 }
 
 /// Random faults, then peace: agreement in the end, and the checks of `checks.rs` all the way.
@@ -400,6 +402,7 @@ fn chaos(seed: u64) {
         disk: [(0, 1), (2, 10), (10, 150)][rng.below(3) as usize],
         is_shared_host: rng.percent(60),
         crash_at_persist: [0, 0, 5, 20][rng.below(4) as usize],
+        drift: [2, 2, 20][rng.below(3) as usize],
     };
     let mut world = World::new(seed, shape);
     world.run_until_holds(20_000, "everybody is known", has_found_everybody);
@@ -425,19 +428,48 @@ fn chaos(seed: u64) {
     if world.checks.promotions.len() != promotions {
         world.fail("a failover although nothing is wrong");
     }
+    check_at_rest(&mut world);
 }
 
-fn seeds(default: u64) -> std::ops::Range<u64> {
+/// Runs a test for `SEED`, or for the first `SEEDS` seeds, on all cores.
+fn for_seeds(default: u64, test: fn(u64)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    match (number("SEED"), number("SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, count) => 0..count.unwrap_or(default),
+    let (first, end) = match (number("SEED"), number("SEEDS")) {
+        (Some(seed), _) => (seed, seed + 1),
+        (None, count) => (0, count.unwrap_or(default)),
+    };
+    let next = AtomicU64::new(first);
+    let work = || {
+        while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < end) {
+            test(seed);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+}
+
+/// With nothing left to happen every server has the master's data, and every disk what its Sentinel has in memory.
+fn check_at_rest(world: &mut World) {
+    world.is_quiet = true;
+    world.run(3000);
+    if let Some(why) = world.disagreement() {
+        world.fail(&format!("at rest: {why}"));
     }
+    let master = world.master_of(0).expect("they agree");
+    let data = &world.servers[master].2.data;
+    if let Some(index) = (0..world.servers.len()).find(|&index| world.servers[index].2.data.writes != data.writes) {
+        world.fail(&format!("server {index} has other data than the master {master}"));
+    }
+    for (index, node) in world.nodes.iter().enumerate() {
+        let memory = file_text(node.core.as_ref().expect("it runs"));
+        if node.file != memory {
+            world.fail(&format!("Sentinel {index} has on disk\n{}\nand in memory\n{memory}", node.file));
+        }
+    }
+    world.is_quiet = false;
 }
 
 #[test]
 fn whatever_happens_no_vote_is_taken_back_no_epoch_has_two_leaders_and_peace_brings_agreement() {
-    for seed in seeds(200) {
-        chaos(seed);
-    }
+    for_seeds(200, chaos);
 }

@@ -39,6 +39,8 @@ pub struct Shape {
     pub is_shared_host: bool,
     /// Chance in percent that a Sentinel crashes just when it has asked the disk to keep something.
     pub crash_at_persist: u64,
+    /// How far the speed of a Sentinel's clock may be off, in thousandths.
+    pub drift: u64,
 }
 
 impl Default for Shape {
@@ -54,6 +56,7 @@ impl Default for Shape {
             disk: (2, 10),
             is_shared_host: true,
             crash_at_persist: 0,
+            drift: 2,
         }
     }
 }
@@ -128,7 +131,7 @@ impl World {
         }
         for index in 0..shape.sentinels {
             let host = if shape.is_shared_host { index } else { shape.servers + index };
-            world.nodes.push(Node::new(host, rng.between(998, 1002)));
+            world.nodes.push(Node::new(host, rng.between(1000 - shape.drift, 1000 + shape.drift)));
             world.start_sentinel(index);
         }
         world.at(world.now + WRITE_EVERY, Happening::Writes);
