@@ -112,6 +112,14 @@ pub fn after_acl(meta: &Meta, caller: &Caller, facts: &Facts) -> Result<(), Gate
     let is_write = flags.has(Flags::WRITE) || caller.has_queued_writes;
     let is_denyoom = flags.has(Flags::DENYOOM) || caller.has_queued_denyoom;
     let may_replicate = is_write || flags.has(Flags::MAY_REPLICATE);
+    if let Some(text) = facts.busy.filter(|_| caller.is_master && !flags.has(Flags::ALLOW_BUSY)) {
+        return Err(Gate::Refused(text));
+    }
+    // What has happened already, at our master or before we were started again, is not refused: neither for want of good
+    // replicas nor for a disk in trouble.
+    if caller.is_master {
+        return Ok(());
+    }
     if let Some(text) = disk_refusal(facts)
         && (is_write || is_denyoom || meta.name == "ping")
     {
@@ -192,6 +200,15 @@ mod tests {
         let exec = Meta { name: "exec", flags: Flags::LOADING.and(Flags::STALE), ..Meta::NEW };
         let queued = Caller { has_queued_writes: true, ..caller() };
         assert_eq!(after_acl(&exec, &queued, &facts), Err(Gate::Refused(READONLY)));
+    }
+
+    /// Found by restarting a master with `min-replicas-to-write` from its append only file: all of it was refused.
+    #[test]
+    fn history_is_not_refused() {
+        let facts = Facts { lacks_good_replicas: true, is_save_failing: true, is_loading: true, ..Facts::default() };
+        let history = Caller { is_master: true, ..caller() };
+        assert_eq!(after_acl(&WRITE, &history, &facts), Ok(()));
+        assert!(after_acl(&WRITE, &caller(), &facts).is_err());
     }
 
     #[test]
