@@ -354,3 +354,66 @@ fn a_second_server_on_the_same_files_is_refused() {
     assert_eq!(second.output().unwrap().status.code(), Some(1), "after a rewrite, too");
     assert_eq!(node.ask(&["GET", "a"]), "1");
 }
+
+/// Rewrites that fail cost nothing but one more file each; after three the server waits before it tries again by itself.
+#[test]
+fn failed_rewrites_leave_more_files_and_then_wait() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &with(&["auto-aof-rewrite-percentage 0"]));
+    // A folder in the place of the image: also root cannot rename over that.
+    let place = node.folder.join(format!("temp-rewriteaof-bg-{}.aof", node.pid()));
+    fs::create_dir(&place).unwrap();
+    fs::write(place.join("inside"), "").unwrap();
+    for round in 1..=3 {
+        node.call(&["INCR", "counter"]);
+        assert!(node.ask(&["BGREWRITEAOF"]).contains("started"));
+        wait_rewritten(&node);
+        assert_eq!(node.info("persistence", "aof_last_bgrewrite_status"), "err");
+        assert_eq!(node.info("persistence", "aof_rewrites_consecutive_failures"), round.to_string());
+    }
+    node.call(&["INCR", "counter"]);
+    let names: Vec<String> = manifest(&node).lines().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+    let expected = ["1.base.rdb", "1.incr.aof", "2.incr.aof", "3.incr.aof", "4.incr.aof"];
+    assert_eq!(names, expected.map(|name| format!("appendonly.aof.{name}")));
+
+    node.call(&["CONFIG", "SET", "auto-aof-rewrite-min-size", "1kb", "auto-aof-rewrite-percentage", "1"]);
+    node.call(&["SET", "large", &"x".repeat(3000)]);
+    wait_for("the limit is told", LATER, || node.log().contains("triggered the limit, will retry in 1 minutes"));
+    assert_eq!(node.info("persistence", "aof_rewrite_in_progress"), "0");
+    assert_eq!(manifest(&node).lines().count(), 5);
+    node.call(&["CONFIG", "SET", "auto-aof-rewrite-percentage", "0"]);
+
+    fs::remove_dir_all(&place).unwrap();
+    assert!(node.ask(&["BGREWRITEAOF"]).contains("started"));
+    wait_rewritten(&node);
+    assert_eq!(node.info("persistence", "aof_rewrites_consecutive_failures"), "0");
+    assert_eq!(
+        manifest(&node),
+        "file appendonly.aof.2.base.rdb seq 2 type b\nfile appendonly.aof.5.incr.aof seq 5 type i\n"
+    );
+    node.call(&["INCR", "counter"]);
+    node.kill();
+    node.start_again();
+    wait_loaded(&node);
+    assert_eq!(node.ask(&["GET", "counter"]), "5");
+}
+
+/// Until the first image is complete nothing counts, and it is tried again.
+#[test]
+fn a_first_image_that_fails_is_tried_again() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), &["save \"\"", "appendfsync always", "enable-debug-command yes"]);
+    node.call(&["SET", "a", "1"]);
+    let place = node.folder.join(format!("temp-rewriteaof-bg-{}.aof", node.pid()));
+    fs::create_dir(&place).unwrap();
+    fs::write(place.join("inside"), "").unwrap();
+    assert_eq!(node.ask(&["CONFIG", "SET", "appendonly", "yes"]), "OK");
+    wait_for("it fails", LATER, || node.log().contains("Removing the temp incr aof file"));
+    assert_eq!(manifest(&node), "");
+    assert_eq!(node.ask(&["SET", "b", "2"]), "OK");
+    fs::remove_dir_all(&place).unwrap();
+    wait_for("it is tried again", Duration::from_secs(100), || manifest(&node).lines().count() == 2);
+    node.call(&["SET", "c", "3"]);
+    assert_eq!(node.ask(&["DEBUG", "LOADAOF"]), "OK");
+    assert_eq!(node.ask(&["MGET", "a", "b", "c"]), "1 2 3");
+}

@@ -441,6 +441,18 @@ impl Aof {
 }
 
 impl Turn<'_> {
+    /// The last thing to be written before a clean end: where the stream stands. That belongs to exactly these data, and whoever
+    /// was there may go on from here after the restart. If it does not get to the disk nothing is lost but that.
+    fn write_position(&mut self) {
+        let Some(position) = self.replication_position() else { return };
+        let now = self.server.engine.now.mono;
+        let appender = &mut self.server.aof.appender;
+        appender.add(Bytes::from(position_line(&position)));
+        if appender.flush(now) == Ok(true) {
+            let _ = appender.sync_now();
+        }
+    }
+
     /// The AOF's part of the end of a turn; when it needs the next. Comes last: what was executed is in it before anything is
     /// sent.
     pub fn end_turn_of_aof(&mut self) -> Instant {
@@ -462,6 +474,12 @@ impl Turn<'_> {
         if self.server.aof.mode == Mode::Off {
             self.server.aof.writers.clear();
             self.net.release_output(u64::MAX);
+            return next;
+        }
+        if self.server.is_leaving && self.server.exit_code == 0 && self.server.aof.mode == Mode::On {
+            // The replicas have been given the end of the stream in this turn; nothing will be added to it.
+            self.write_position();
+            self.net.release_output(self.server.aof.appender.safe());
             return next;
         }
         let now = self.server.engine.now.mono;
@@ -621,10 +639,6 @@ impl Turn<'_> {
     pub fn flush_aof_for_good(&mut self) -> bool {
         if !self.server.aof.appender.is_open() {
             return true;
-        }
-        // Where the stream stands belongs to exactly these data: whoever was there may go on from here after the restart.
-        if let Some(position) = self.replication_position() {
-            self.server.aof.appender.add(Bytes::from(position_line(&position)));
         }
         info!("Calling fsync() on the AOF file.");
         let now = self.server.engine.now.mono;
