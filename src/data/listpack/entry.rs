@@ -243,6 +243,15 @@ fn back_bytes(len: usize) -> ([u8; 5], usize) {
     (back, count)
 }
 
+/// Whether `bytes`, [`back_len`] of them, are the back length for `len`.
+#[inline]
+pub(super) fn is_back(bytes: &[u8], len: usize) -> bool {
+    match *bytes {
+        [byte] => usize::from(byte) == len,
+        _ => bytes == &back_bytes(len).0[..bytes.len()],
+    }
+}
+
 /// The number that a back length ending right before `end` gives; `None` when it has more than five bytes.
 pub(super) fn read_back(bytes: &[u8], end: usize) -> Option<usize> {
     let mut len = 0;

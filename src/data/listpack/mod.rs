@@ -36,7 +36,7 @@ pub use entry::{ENTRY_OVERHEAD_MAX, Item};
 
 use crate::base::limits::LISTPACK_MAX;
 use block::Block;
-use entry::{END, back_len, measure, read, read_back, step};
+use entry::{END, back_len, is_back, measure, read, read_back, step};
 
 /// Length of the header.
 const HEADER: usize = 6;
@@ -120,7 +120,8 @@ impl Listpack {
             // Short of the last byte, which is the end and no part of an entry.
             let len = measure(&bytes[at..total - 1]).ok_or(Corrupt)?;
             let end = at + len + back_len(len);
-            if end > total - 1 || read_back(bytes, end) != Some(len) {
+            // Reading it backwards would not do: it must not reach over bytes that only happen to be right.
+            if end > total - 1 || !is_back(&bytes[at + len..end], len) {
                 return Err(Corrupt);
             }
             at = end;

@@ -239,6 +239,8 @@ fn lies_are_refused() {
     ] {
         assert_eq!(change(at, byte), Err(Corrupt), "{what}");
     }
+    // The back length would go on into the header, whose bytes there happen to be zero.
+    assert_eq!(Listpack::parse(b"\x09\0\0\0\x01\0\x80\x81\xff"), Err(Corrupt));
     for cut in 0..good.len() {
         assert_eq!(Listpack::parse(&good[..cut]), Err(Corrupt), "cut at {cut}");
     }
