@@ -72,7 +72,7 @@ fn xadd(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let add = |stream: &mut Stream, notes: &mut Notes| -> Result<(Id, Left), AddError> {
         let log = stream.log_mut();
         let id = log.next_id(wanted)?;
-        Log::check_size(pairs.len(), pairs.clone().map(|(field, value)| field.len() + value.len()).sum())?;
+        Log::check_size(pairs.clone())?;
         log.add(id, pairs.clone(), limits);
         notes.changed(Event::XADD, 1);
         let Some(trim) = options.trim else { return Ok((id, Left { len: 0, first_kept: Id::MIN })) };

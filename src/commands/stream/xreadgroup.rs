@@ -14,7 +14,7 @@ use super::read::{Request, Streams, after};
 use super::reply;
 use super::xread::{STREAMS, streams_from};
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
-use crate::data::stream::{ConsumerId, Group, Id, Log, Parts, Stream};
+use crate::data::stream::{ConsumerId, Group, Id, Log, Parts, Pending, Stream};
 use crate::keyspace::Event;
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
@@ -158,9 +158,9 @@ impl Reading {
             group.last_id = id;
             reply::entry(reply, entry);
             if !self.is_noack {
-                group.assign(id, consumer, self.now, 1);
+                let pending = Pending { delivered_at: self.now, deliveries: 1, consumer };
+                group.assign(id, consumer, pending.delivered_at, pending.deliveries);
                 group.consumer_mut(consumer).active_at = Some(self.now);
-                let pending = *group.pending(id).expect("it was assigned");
                 tell.claim(&id.text(), &pending, group);
             }
             len += 1;

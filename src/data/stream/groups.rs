@@ -60,14 +60,23 @@ pub struct Group {
     pub entries_read: Option<i64>,
     pending: BTreeMap<Id, Pending>,
     names: BTreeMap<Box<[u8]>, ConsumerId>,
-    /// By number. Numbers of removed consumers are used again.
+    /// By number.
     consumers: Vec<Option<Consumer>>,
+    /// Numbers of removed consumers, to be used again.
+    free: Vec<ConsumerId>,
 }
 
 impl Group {
     /// A group without consumers.
     pub fn new(last_id: Id, entries_read: Option<i64>) -> Group {
-        Group { last_id, entries_read, pending: BTreeMap::new(), names: BTreeMap::new(), consumers: Vec::new() }
+        Group {
+            last_id,
+            entries_read,
+            pending: BTreeMap::new(),
+            names: BTreeMap::new(),
+            consumers: Vec::new(),
+            free: Vec::new(),
+        }
     }
 
     /// The consumer of this name.
@@ -77,13 +86,12 @@ impl Group {
 
     /// A consumer of this name, which must be new.
     pub fn add_consumer(&mut self, name: &[u8], now: i64) -> ConsumerId {
-        let slot = self.consumers.iter().position(Option::is_none).unwrap_or(self.consumers.len());
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.consumers.push(None);
+            ConsumerId(u32::try_from(self.consumers.len() - 1).expect("memory for fewer consumers than that"))
+        });
         let consumer = Consumer { name: name.into(), seen_at: now, active_at: None, pending: BTreeSet::new() };
-        match self.consumers.get_mut(slot) {
-            Some(free) => *free = Some(consumer),
-            None => self.consumers.push(Some(consumer)),
-        }
-        let number = ConsumerId(u32::try_from(slot).expect("fewer consumers than bytes of memory"));
+        self.consumers[number.0 as usize] = Some(consumer);
         let earlier = self.names.insert(name.into(), number);
         assert!(earlier.is_none(), "the name of a new consumer was free");
         number
@@ -96,8 +104,10 @@ impl Group {
         for id in &consumer.pending {
             self.pending.remove(id);
         }
-        while matches!(self.consumers.last(), Some(None)) {
-            self.consumers.pop();
+        self.free.push(number);
+        if self.names.is_empty() {
+            self.free.clear();
+            self.consumers.clear();
         }
         Some(consumer.pending.len())
     }

@@ -167,9 +167,14 @@ impl Log {
         if id > last { Ok(id) } else { Err(AddError::NotLarger) }
     }
 
-    /// Whether an entry of so many fields, whose texts have `bytes` bytes in all, is possible.
-    pub fn check_size(fields: usize, bytes: usize) -> Result<(), AddError> {
-        if bytes > ENTRY_BYTES_MAX || !Node::fits(fields, bytes) { Err(AddError::TooLarge) } else { Ok(()) }
+    /// Whether an entry with these fields and values is possible.
+    pub fn check_size<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<(), AddError> {
+        let (fields, bytes) =
+            pairs.fold((0, 0), |(fields, bytes), (field, value)| (fields + 1, bytes + field.len() + value.len()));
+        match bytes <= ENTRY_BYTES_MAX && Node::fits(fields, bytes) {
+            true => Ok(()),
+            false => Err(AddError::TooLarge),
+        }
     }
 
     /// Adds an entry. `id` comes from [`Log::next_id`], and [`Log::check_size`] had no objection.

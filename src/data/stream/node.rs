@@ -169,9 +169,10 @@ impl Node {
         node
     }
 
-    /// Whether a node of one entry with so many fields, whose texts have `bytes` bytes in all, is possible.
+    /// Whether a node of one entry with so many fields, all texts of which have `bytes` bytes, is possible. The first entry has
+    /// the fields of the head, so each text is there once.
     pub fn fits(fields: usize, bytes: usize) -> bool {
-        Listpack::new().has_room(3 * fields + 2 * OTHER_ITEMS, bytes.saturating_mul(2))
+        Listpack::new().has_room(2 * fields + 2 * OTHER_ITEMS, bytes)
     }
 
     /// Whether one more such entry is possible.
