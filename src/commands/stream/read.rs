@@ -32,6 +32,11 @@ impl<'a> Request<'a> {
         while at < args.len() {
             let left = args.len() - 1 - at;
             if args.is(at, "BLOCK") && left > 0 {
+                if ctx.is_scripted {
+                    let name = String::from_utf8_lossy(args.get(0));
+                    let text = format!("{name} command is not allowed with BLOCK option from scripts");
+                    return Err(CommandError::err(text));
+                }
                 at += 1;
                 request.block = Some(timeout::milliseconds(args.get(at), ctx.now)?);
             } else if args.is(at, "COUNT") && left > 0 {
