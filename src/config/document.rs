@@ -85,9 +85,10 @@ pub fn sentinel_conf() -> String {
     text
 }
 
-/// Whether `redis.conf` explains it.
+/// Whether `redis.conf` explains it. What is accepted and ignored is not worth a word.
 pub fn is_documented(directive: &Directive) -> bool {
-    directive.effect == Effect::InEffect && !directive.flags.has(Flags::HIDDEN)
+    let is_visible = !directive.flags.has(Flags::HIDDEN) && !matches!(directive.kind, Kind::Ignored);
+    directive.effect == Effect::InEffect && is_visible
 }
 
 fn heading(text: &mut String, title: &str) {
