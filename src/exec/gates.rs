@@ -54,6 +54,8 @@ pub struct Caller {
     pub is_in_multi: bool,
     /// The command is EXEC and its queue contains a write.
     pub has_queued_writes: bool,
+    /// The command is EXEC and its queue contains a command that replicas may have to hear of.
+    pub has_queued_effects: bool,
     /// The command is EXEC and its queue contains a command that may not run on stale data.
     pub has_queued_no_stale: bool,
     /// The command is EXEC and its queue contains a command that may not run while loading.

@@ -220,8 +220,8 @@ pub trait Host: Sized {
     /// The client waits no more, and may go on.
     fn unblocked(&mut self, client: ClientId);
 
-    /// Whether the present CLIENT PAUSE (or a failover) holds this command back.
-    fn is_held_back(&mut self, session: &Session, command: &Command, caller: &Caller) -> bool;
+    /// Whether the present CLIENT PAUSE (or a failover) holds this command back, which has these flags.
+    fn is_held_back(&mut self, session: &Session, command: &Command, flags: Flags, caller: &Caller) -> bool;
 }
 
 /// What became of a request.
@@ -277,11 +277,15 @@ fn admit_and_run<H: Host>(
         reject(host, session, Some(command), &text, out);
         return Verdict::Done;
     }
-    if host.is_held_back(session, command, &caller) {
+    let flags = match table.handler(command) {
+        Handler::Flow(flow) => flow::eval::flags_of_call(host.engine(), *flow, command, args),
+        _ => command.flags,
+    };
+    if host.is_held_back(session, command, flags, &caller) {
         return Verdict::HeldBack;
     }
     if session.multi.is_some() && !is_run_inside_multi(command.meta.name) {
-        flow::multi::queue(session, command, args);
+        flow::multi::queue(session, command, flags, args);
         reply(session, out).simple("QUEUED");
         return Verdict::Done;
     }
@@ -354,6 +358,7 @@ fn describe(engine: &Engine, session: &Session, is_exec: bool) -> Caller {
         is_authenticated: !session.must_authenticate(&engine.acl),
         is_in_multi: session.multi.is_some() && !is_exec,
         has_queued_writes: queued.has(Flags::WRITE),
+        has_queued_effects: queued.has(Flags::WRITE.and(Flags::MAY_REPLICATE)),
         has_queued_no_stale: lacking.has(Flags::STALE),
         has_queued_no_loading: lacking.has(Flags::LOADING),
         has_queued_denyoom: queued.has(Flags::DENYOOM),

@@ -156,12 +156,12 @@ impl Host for Turn<'_> {
         }
     }
 
-    fn is_held_back(&mut self, session: &Session, command: &Command, caller: &Caller) -> bool {
+    fn is_held_back(&mut self, session: &Session, command: &Command, flags: Flags, caller: &Caller) -> bool {
         let Some(what) = self.server.pauses.current() else { return false };
         if session.kind != Kind::Client && session.kind != Kind::Monitor {
             return false;
         }
-        let may_change = command.flags.has(Flags::WRITE.and(Flags::MAY_REPLICATE)) || caller.has_queued_writes;
+        let may_change = flags.has(Flags::WRITE.and(Flags::MAY_REPLICATE)) || caller.has_queued_effects;
         what == Pause::All && !is_exempt_from_pause(command) || may_change
     }
 }

@@ -168,7 +168,7 @@ impl Turn<'_> {
             if !self.server.unblocked.is_empty() {
                 self.wake_named();
             }
-            if self.server.engine.blocked.has_ready() {
+            if self.server.engine.blocked.has_ready() && self.server.engine.depth == 0 {
                 match self.serve_blocked(table, conn, session, out) {
                     Some(back) => (session, out) = back,
                     None => {

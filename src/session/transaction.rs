@@ -39,15 +39,15 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Queues a command. After a refusal nothing is kept: EXEC will not run it.
-    pub fn push(&mut self, command: &Command, args: &Args<'_>) {
+    /// Queues a command, which has these flags. After a refusal nothing is kept: EXEC will not run it.
+    pub fn push(&mut self, command: &Command, flags: Flags, args: &Args<'_>) {
         if self.is_aborted {
             return;
         }
         let args = OwnedArgs::copy_of(args);
         self.memory += args.memory() + size_of::<Queued>();
-        self.any_flags = self.any_flags.and(command.flags);
-        self.lacking_flags = self.lacking_flags.and(command.flags.complement());
+        self.any_flags = self.any_flags.and(flags);
+        self.lacking_flags = self.lacking_flags.and(flags.complement());
         self.queue.push(Queued { command: command.id, args });
     }
 }
@@ -69,7 +69,8 @@ mod tests {
         for words in [&[&b"get"[..], b"k"][..], &[b"ping"]] {
             let args = OwnedArgs::of(words);
             let args = args.as_args();
-            multi.push(table.lookup(&args).unwrap_or_else(|e| panic!("{}", e.text())), &args);
+            let command = table.lookup(&args).unwrap_or_else(|e| panic!("{}", e.text()));
+            multi.push(command, command.flags, &args);
         }
         assert_eq!(multi.queue.len(), 2);
         assert!(multi.any_flags.has(Flags::READONLY) && multi.lacking_flags.has(Flags::READONLY));
@@ -82,7 +83,7 @@ mod tests {
         let table = Table::builder().add(&[&GET], |()| ()).build();
         let mut multi = Transaction { is_aborted: true, ..Transaction::default() };
         let args = OwnedArgs::of(&[b"get", b"k"]);
-        multi.push(table.catalog().command(b"get").unwrap(), &args.as_args());
+        multi.push(table.catalog().command(b"get").unwrap(), Flags::READONLY, &args.as_args());
         assert!(multi.queue.is_empty());
     }
 }

@@ -22,6 +22,11 @@ macro_rules! bit_set {
                 $name(self.0 | other.0)
             }
 
+            /// What is in this set and not in the other.
+            pub const fn without(self, other: $name) -> $name {
+                $name(self.0 & !other.0)
+            }
+
             /// Everything that is not in this set.
             pub const fn complement(self) -> $name {
                 $name(!self.0)

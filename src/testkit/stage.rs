@@ -30,7 +30,7 @@ use crate::resp::out::Out;
 use crate::resp::reply::Reply;
 use crate::session::context::{Pause, Unblock};
 use crate::session::{Figures, Peers, Program, Role, Session, handlers};
-use crate::spec::{Command, Table};
+use crate::spec::{Command, Flags, Table};
 use crate::stats::command::CommandStats;
 use crate::stats::counters::Counters;
 use crate::stats::slowlog::SlowLog;
@@ -323,7 +323,7 @@ impl Host for Backstage<'_> {
 
     fn feed_monitors(&mut self, _session: &Session, _args: &Args<'_>) {}
 
-    fn is_held_back(&mut self, _session: &Session, _command: &Command, _caller: &Caller) -> bool {
+    fn is_held_back(&mut self, _session: &Session, _command: &Command, _flags: Flags, _caller: &Caller) -> bool {
         false
     }
 }

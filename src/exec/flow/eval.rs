@@ -15,13 +15,14 @@ use crate::base::hash;
 use crate::base::number::parse_i64;
 use crate::base::time::Instant;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
+use crate::exec::flow::Flow;
 use crate::exec::gates::{self, Facts};
 use crate::exec::scripts::{Running, parse_sha, sha_text};
-use crate::exec::{Handler, Host, acl_refusal, call, reply};
+use crate::exec::{Engine, Handler, Host, acl_refusal, call, reply};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
-use crate::script::shebang::ScriptFlags;
+use crate::script::shebang::{self, ScriptFlags};
 use crate::script::{self, Calls, Chunk, LogLevel, Propagation, Vm, write_reply};
 use crate::session::{Kind, Session};
 use crate::spec::{Command, Flags, LookupError, Table};
@@ -80,6 +81,26 @@ pub fn eval<H: Host>(
         argv: &argv,
     };
     run_script(host, table, job, session, args, out)
+}
+
+/// The flags of a call. A script that says in its first line what it may do is taken at its word, instead of that of the command
+/// that runs it.
+pub fn flags_of_call(engine: &Engine, flow: Flow, command: &Command, args: &Args<'_>) -> Flags {
+    let declared = match flow {
+        Flow::Eval(Form { by_sha: true, .. }) => parse_sha(args.get(1)).and_then(|sha| engine.scripts.get(&sha)?.flags),
+        Flow::Eval(_) => shebang::read(args.get(1)).ok().and_then(|script| script.flags),
+        Flow::Fcall { .. } => engine.functions.get(args.get(1)).map(|function| function.flags),
+        _ => None,
+    };
+    let Some(declared) = declared else { return command.flags };
+    let said_here = Flags::STALE.and(Flags::DENYOOM).and(Flags::WRITE).and(Flags::MAY_REPLICATE);
+    let said = |flag: Flags, is_set: bool| if is_set { flag } else { Flags::NONE };
+    command
+        .flags
+        .without(said_here)
+        .and(said(Flags::WRITE, !declared.no_writes))
+        .and(said(Flags::DENYOOM, !declared.allow_oom && !declared.no_writes))
+        .and(said(Flags::STALE, declared.allow_stale))
 }
 
 type Words<'a> = Vec<&'a [u8]>;
@@ -300,10 +321,12 @@ impl<'a, H: Host> Runner<'a, H> {
             let reason = text.strip_prefix("NOPERM ").unwrap_or(&text);
             return self.rejected(command, format!("ERR ACL failure in script: {reason}"));
         }
+        // What replicas may have to hear of counts as a write here, so that such scripts can run while writes are paused.
+        if self.is_read_only && flags.has(Flags::WRITE.and(Flags::MAY_REPLICATE)) {
+            return self.rejected(command, "ERR Write commands are not allowed from read-only scripts.".into());
+        }
         if is_write {
-            let text = if self.is_read_only {
-                Some("ERR Write commands are not allowed from read-only scripts.")
-            } else if is_master {
+            let text = if is_master {
                 None
             } else if facts.is_replica && facts.is_replica_read_only {
                 Some(gates::READONLY)

@@ -24,9 +24,9 @@ pub fn multi(session: &mut Session, out: &mut Out) -> CommandResult {
 }
 
 /// Adds a command to the open transaction.
-pub fn queue(session: &mut Session, command: &Command, args: &Args<'_>) {
+pub fn queue(session: &mut Session, command: &Command, flags: Flags, args: &Args<'_>) {
     let multi = session.multi.as_mut().expect("only called inside MULTI");
-    multi.push(command, args);
+    multi.push(command, flags, args);
 }
 
 /// EXEC.
