@@ -23,6 +23,8 @@ struct Echo {
     refuse: bool,
     stop_on: Option<TimerKey>,
     wants_turn: bool,
+    /// Replies of the next turns wait for this ticket.
+    hold: Option<u64>,
 }
 
 impl App for Echo {
@@ -89,7 +91,10 @@ impl App for Echo {
         self.log.push(format!("resolved {tag} {:?}", result.map_err(|error| error_text(&error))));
     }
 
-    fn before_sleep(&mut self, _net: &mut Net, now: Now) -> Option<Instant> {
+    fn before_sleep(&mut self, net: &mut Net, now: Now) -> Option<Instant> {
+        if let Some(ticket) = self.hold {
+            self.conns.iter().for_each(|conn| net.hold_output(*conn, ticket));
+        }
         Some(if self.wants_turn { now.mono } else { now.mono + PATIENCE_MS })
     }
 }
@@ -223,6 +228,41 @@ fn a_reply_larger_than_the_socket_waits_for_its_reader() {
     });
     world.until_told("flushed");
     assert!(!world.app.log.contains(&"write failed".to_owned()));
+}
+
+/// What a reply acknowledges may not be safe yet: each part of the output waits for its own ticket, in order.
+#[test]
+fn held_output_leaves_with_its_ticket_and_nothing_overtakes_it() {
+    let mut world = World::new();
+    let mut client = world.client();
+    client.set_read_timeout(Some(std::time::Duration::from_millis(20))).unwrap();
+    let read = |client: &mut TcpStream| {
+        let mut buf = [0; 100];
+        let count = client.read(&mut buf).unwrap_or(0);
+        String::from_utf8(buf[..count].to_vec()).unwrap()
+    };
+    for (text, hold) in [("one", Some(3)), ("two", Some(3)), ("three", Some(9)), ("four", None)] {
+        let before = world.app.received;
+        world.app.hold = hold;
+        client.write_all(text.as_bytes()).unwrap();
+        world.until(text, |world| world.app.received > before);
+    }
+    world.app.wants_turn = true;
+    world.turn();
+    assert_eq!(read(&mut client), "");
+    world.net().release_output(2);
+    world.turn();
+    assert_eq!(read(&mut client), "");
+    world.net().release_output(3);
+    world.turn();
+    assert_eq!(read(&mut client), "onetwo");
+    let conn = world.app.conns[0];
+    world.net().close_after_flush(conn);
+    world.turn();
+    assert_eq!(read(&mut client), "");
+    world.net().release_output(u64::MAX);
+    world.until_told("flushed");
+    assert_eq!(read(&mut client), "threefour");
 }
 
 #[test]
