@@ -1,5 +1,6 @@
 //! When small encodings become large ones.
 
+use crate::config::directive::Effect::NotYet;
 use crate::config::directive::{Apply, Directive, Flags, INT_MAX, Kind, LONG_MAX, RUNTIME, START, integer};
 use crate::config::table::Group;
 
@@ -99,7 +100,19 @@ pub static GROUP: Group = Group {
             doc: "Most entries of one piece of a stream. 0: no limit.",
             ..RUNTIME
         },
-        Directive { name: "list-max-ziplist-entries", kind: Kind::Ignored, doc: "Given up by Redis.", ..START },
-        Directive { name: "list-max-ziplist-value", kind: Kind::Ignored, doc: "Given up by Redis.", ..START },
+        Directive {
+            name: "list-max-ziplist-entries",
+            kind: Kind::Ignored,
+            effect: NotYet,
+            doc: "Given up by Redis.",
+            ..START
+        },
+        Directive {
+            name: "list-max-ziplist-value",
+            kind: Kind::Ignored,
+            effect: NotYet,
+            doc: "Given up by Redis.",
+            ..START
+        },
     ],
 };
