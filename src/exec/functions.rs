@@ -64,8 +64,7 @@ pub enum Policy {
 pub struct Functions {
     vm: Option<Vm>,
     libraries: BTreeMap<Vec<u8>, Library>,
-    /// From a function's name in lower case to its library and its place there.
-    index: HashMap<Vec<u8>, (Vec<u8>, usize)>,
+    index: Index,
     version: String,
     seed: u64,
 }
@@ -190,7 +189,10 @@ impl Functions {
     }
 }
 
-fn index_of(libraries: &BTreeMap<Vec<u8>, Library>) -> Result<HashMap<Vec<u8>, (Vec<u8>, usize)>, String> {
+/// From a function's name in lower case to its library and its place there.
+type Index = HashMap<Vec<u8>, (Vec<u8>, usize)>;
+
+fn index_of(libraries: &BTreeMap<Vec<u8>, Library>) -> Result<Index, String> {
     let mut index = HashMap::new();
     for (name, library) in libraries {
         for (place, function) in library.functions.iter().enumerate() {

@@ -178,7 +178,7 @@ impl CarriedValue {
         }
     }
 
-    fn as_new<R>(self, f: impl FnOnce(NewValue<'_>) -> R) -> R {
+    fn into_new<R>(self, f: impl FnOnce(NewValue<'_>) -> R) -> R {
         match self {
             CarriedValue::Text(bytes) => f(NewStr::Text(&bytes).into()),
             CarriedValue::Raw(bytes) => f(NewStr::Raw(&bytes).into()),
@@ -673,7 +673,7 @@ impl<'a> DbHandle<'a> {
             target.ks.own_expires.note(index, to);
         }
         let table = &mut target.ks.dbs.get(index).table;
-        let old = value.as_new(|value| match live {
+        let old = value.into_new(|value| match live {
             Some(loc) => table.replace(loc, value, expiry, recency),
             None => {
                 table.insert(hash, to, value, expiry, recency);

@@ -121,7 +121,7 @@ fn write(value: &Value, script: Proto, reply: &mut Reply<'_>, depth: usize) -> O
     }
     match value {
         Value::String(text) => reply.bulk(&text.as_bytes()),
-        Value::Integer(number) => reply.int(*number as i64),
+        Value::Integer(number) => reply.int(*number),
         Value::Number(number) => reply.int(*number as i64),
         Value::Boolean(value) if script == Proto::Resp3 => reply.boolean(*value),
         Value::Boolean(true) => reply.int(1),

@@ -154,11 +154,11 @@ fn a_stock_deployment_becomes_ours_and_stock_again_without_losing_a_write() {
 
     deployment.replace_sentinels(&ours);
     deployment.replace_servers(&ours);
-    assert!(deployment.servers.iter().all(|server| server.info("server", "rredis_version") != ""));
+    assert!(deployment.servers.iter().all(|server| !server.info("server", "rredis_version").is_empty()));
     // And back. The servers first, so that it is Sentinels of ours that hand over.
     deployment.replace_servers(&server);
     deployment.replace_sentinels(&sentinel);
-    assert!(deployment.servers.iter().all(|server| server.info("server", "rredis_version") == ""));
+    assert!(deployment.servers.iter().all(|server| server.info("server", "rredis_version").is_empty()));
 
     stop.store(true, Ordering::Relaxed);
     for (n, writer) in writers {

@@ -195,7 +195,9 @@ pub(super) fn run_script<H: Host>(
         true => vm.run_function(job.chunk, job.keys, job.argv, &mut runner),
         false => vm.run(job.chunk, job.keys, job.argv, &mut runner),
     };
-    let Runner { session: own, .. } = runner;
+    let Runner { session: mut own, .. } = runner;
+    // What was published to the caller itself follows the script's reply.
+    session.pending_pushes.append(&mut own.pending_pushes);
     let engine = host.engine();
     engine.depth -= 1;
     engine.scripts.session = Some(own);
@@ -377,7 +379,6 @@ impl<H: Host> Calls for Runner<'_, H> {
             running.has_written = true;
         }
         call::call(self.host, self.table, &mut self.session, command, &args, out);
-        self.session.pending_pushes.clear();
     }
 
     fn is_permitted(&mut self, words: &OwnedArgs) -> Option<bool> {
@@ -408,7 +409,7 @@ impl<H: Host> Calls for Runner<'_, H> {
     fn tick(&mut self) -> Result<(), &'static str> {
         // Most scripts are over before a reading of the clock is worth it.
         self.ticks += 1;
-        if self.ticks % TICKS_PER_READING != 0 && !self.is_killed {
+        if !self.ticks.is_multiple_of(TICKS_PER_READING) && !self.is_killed {
             return Ok(());
         }
         let now = self.host.clock();

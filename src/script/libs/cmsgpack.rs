@@ -31,7 +31,7 @@ fn pack_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<()> {
         Value::String(text) => write(rmp::encode::write_str_len(out, text.as_bytes().len() as u32))
             .map(|()| out.extend_from_slice(&text.as_bytes())),
         Value::Boolean(value) => write(rmp::encode::write_bool(out, *value)),
-        Value::Integer(value) => pack_int(out, *value as i64),
+        Value::Integer(value) => pack_int(out, *value),
         Value::Number(value) => pack_number(out, *value),
         Value::Table(table) if depth < NESTING_MAX => pack_table(out, table, depth),
         _ => write(rmp::encode::write_nil(out)),
