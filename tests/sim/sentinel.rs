@@ -307,6 +307,25 @@ fn without_a_majority_nobody_is_promoted_and_with_one_again_somebody_is_at_once(
     }
 }
 
+/// Found by a chaos run of real processes: the Sentinels that came back were elected first, with no replica that they thought
+/// fit, and the one that had waited had given them its vote.
+#[test]
+fn sentinels_that_come_back_to_a_dead_master_do_not_lead_without_a_replica() {
+    for seed in 0..20 {
+        let mut world = settled(seed, Shape { quorum: 1, down_after: 300, ..Shape::default() });
+        for process in [Process::Sentinel(1), Process::Sentinel(2)] {
+            world.kill(process);
+        }
+        world.run(500);
+        world.kill(Process::Server(0));
+        world.run(6000);
+        for process in [Process::Sentinel(1), Process::Sentinel(2)] {
+            world.start(process);
+        }
+        world.run_until_holds(3000, "a new master", |world| all_switched(world, 0));
+    }
+}
+
 #[test]
 fn a_replica_that_was_away_follows_the_new_master_soon_after_it_is_back() {
     for seed in 0..20 {

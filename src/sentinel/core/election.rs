@@ -29,8 +29,10 @@ use crate::base::time::{Instant, Now};
 /// Milliseconds between the candidacies of two Sentinels that see the master down together: a round trip and a write to
 /// the disk fit in, mostly.
 const STAGGER: u64 = 30;
-/// How much later a Sentinel goes that has no replica to promote.
-const STAGGER_WITHOUT_REPLICA: u64 = 300;
+/// How long a Sentinel waits that has no replica to promote, unless it has one before: whoever votes for it can do nothing
+/// for many seconds, and would perhaps have had one. So it is with Sentinels that were just started again; to them a
+/// replica seems to have lost its master long before the master was lost.
+const WITHOUT_REPLICA: u64 = 2000;
 /// The first retry after an election nobody won: this much, this much per rank, and this much by chance.
 const RETRY_BASE: u64 = 100;
 const RETRY_PER_RANK: u64 = 60;
@@ -137,14 +139,11 @@ impl Sentinel {
         if master.holdup.is_some() || master.failover.is_some() {
             return;
         }
-        let mut wait = STAGGER * self.rank(m, true);
+        let at = now + STAGGER * self.rank(m, true);
         if self.choose_replica(m, now).is_none() && !master.sentinels.is_empty() {
-            wait += STAGGER_WITHOUT_REPLICA;
-        }
-        if wait > 0 {
-            let at = now + wait;
-            let holdup = Holdup::new(Reason::Stagger, at, at);
-            self.masters[m].holdup = Some(holdup);
+            self.masters[m].holdup = Some(Holdup::new(Reason::NoReplicaYet, at, at + WITHOUT_REPLICA));
+        } else if at > now {
+            self.masters[m].holdup = Some(Holdup::new(Reason::Stagger, at, at));
         }
     }
 
@@ -200,7 +199,7 @@ impl Sentinel {
         match reason {
             Reason::Stagger | Reason::SplitVote | Reason::SlaveTimeout | Reason::Disk => true,
             Reason::NoMajority => self.reachable_voters(m) >= master.votes_needed(),
-            Reason::NoGoodSlave => self.choose_replica(m, now).is_some(),
+            Reason::NoGoodSlave | Reason::NoReplicaYet => self.choose_replica(m, now).is_some(),
             Reason::Voted => {
                 let leader =
                     master.leader.and_then(|id| master.sentinels.iter().find(|peer| peer.instance.name == id.as_str()));
@@ -330,7 +329,9 @@ impl Sentinel {
         let outer = self.masters[m].settings.failover_timeout.saturating_mul(2);
         let trust = self.periods.election_timeout * TRUST_NUMERATOR / TRUST_DENOMINATOR;
         let (earliest, latest) = match reason {
-            Reason::Stagger | Reason::SplitVote | Reason::SlaveTimeout | Reason::Disk => (delay, delay),
+            Reason::Stagger | Reason::NoReplicaYet | Reason::SplitVote | Reason::SlaveTimeout | Reason::Disk => {
+                (delay, delay)
+            }
             Reason::NoMajority | Reason::NoGoodSlave => (delay, outer),
             Reason::Voted => (delay.max(LEADER_SILENCE), trust),
         };

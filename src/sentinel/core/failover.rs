@@ -165,6 +165,8 @@ impl Holdup {
 pub enum Reason {
     /// Another Sentinel that sees the master down goes first.
     Stagger,
+    /// We have seen no replica that is fit; another Sentinel may have.
+    NoReplicaYet,
     /// Another Sentinel has our vote, and is to lead.
     Voted,
     /// Nobody got enough votes.
@@ -183,6 +185,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reason::Stagger => "another Sentinel goes first",
+            Reason::NoReplicaYet => "no replica is fit to be promoted yet",
             Reason::Voted => "the Sentinel we voted for is to lead",
             Reason::SplitVote => "the votes were split",
             Reason::NoMajority => "too few Sentinels can be reached",
