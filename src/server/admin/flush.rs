@@ -53,10 +53,11 @@ fn flushall(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
     let mode = mode(turn, args)?;
     turn.touch_watched_before_flush(session, None);
     let engine = &mut turn.server.engine;
+    let dirty_before = engine.keyspace.changes().dirty();
     engine.keyspace.flush_all(mode);
     engine.blocked.note_all_databases();
     reply.ok();
-    turn.after_flushall();
+    turn.after_flushall(dirty_before);
     Ok(Outcome::Forced)
 }
 

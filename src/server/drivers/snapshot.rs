@@ -44,16 +44,17 @@ impl Server {
 impl Turn<'_> {
     /// What FLUSHALL means for the files: an image being taken holds what is gone, and the file must not bring it back. One
     /// on its way to replicas would be loaded for nothing.
-    pub fn after_flushall(&mut self) {
+    /// `dirty_before` is what the change log had counted before the flush.
+    pub fn after_flushall(&mut self, dirty_before: u64) {
         if matches!(self.server.snapshots.target(), Some(Target::File | Target::Stream { .. })) {
             self.server.snapshots.cancel(&mut self.server.engine);
         }
         let is_saving = !self.server.engine.config.persistence.save.is_empty();
         if is_saving && self.server.snapshots.target().is_none() {
-            // The flush still counts as changes for who comes after: replicas, the next save point.
-            let dirty = self.server.engine.dirty_since_save;
-            let _ = self.save_now();
-            self.server.engine.dirty_since_save = dirty;
+            // What was flushed is saved with that: nothing is left to save. A failure was logged, and the changes stay.
+            if self.save_now().is_ok() {
+                self.server.engine.keyspace.changes_mut().take_back(dirty_before);
+            }
         }
     }
 
