@@ -5,7 +5,6 @@ PREFIX ?= /usr/local
 PORT ?= 6379
 SENTINEL_PORT ?= 26379
 SEEDS ?= 100000
-TEST_SEEDS ?= 5000
 FUZZ_SECONDS ?= 600
 CRASH_RUNS ?= 10000
 
@@ -25,7 +24,6 @@ run: build
 test: lint
 	cargo build --release
 	cargo test --no-fail-fast
-	SEEDS=$(TEST_SEEDS) cargo test --release --test sim
 	$(MAKE) test-clients
 
 lint:
