@@ -15,6 +15,10 @@ fn start(root: &Path, program: &Path) -> Node {
 fn follow(replica: &Node, master: &Node) {
     replica.ask(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
     wait_for("the link is up", LATER, || replica.info("replication", "master_link_status") == "up");
+    // A stock master counts a replica only after its first acknowledgement.
+    let listed = format!("port={},state=online", replica.port);
+    let is_listed = |number: u32| master.info("replication", &format!("slave{number}")).contains(&listed);
+    wait_for("the master counts its replica", LATER, || (0..8).any(is_listed));
 }
 
 fn state(node: &Node) -> String {
