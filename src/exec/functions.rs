@@ -23,6 +23,8 @@ pub const ENGINE: &str = "LUA";
 const OPCODE: u8 = 245;
 /// The same as release candidates of 7.0 wrote it.
 const OPCODE_PRE_GA: u8 = 246;
+/// What stands before a compressed text: its packed length, its length and the data follow.
+const COMPRESSED: u8 = 0xc3;
 /// The RDB version in a dump.
 const VERSION: u16 = 10;
 /// The newest that is read.
@@ -239,31 +241,26 @@ pub fn read_dump(payload: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
 }
 
 fn take_text(content: &mut &[u8]) -> Option<Vec<u8>> {
-    let (&first, rest) = content.split_first()?;
-    let (len, rest) = match first >> 6 {
-        0 => (usize::from(first & 63), rest),
-        1 => (usize::from(first & 63) << 8 | usize::from(*rest.first()?), &rest[1..]),
-        _ if first == 0x80 => {
-            let (len, rest) = rest.split_first_chunk::<4>()?;
-            (u32::from_be_bytes(*len) as usize, rest)
-        }
-        // Compressed: packed length, length, data.
-        _ if first == 0xc3 => {
-            let mut rest = rest;
-            let (packed, len) = (take_length(&mut rest)?, take_length(&mut rest)?);
-            let (data, rest) = rest.split_at_checked(packed)?;
-            let mut text = Vec::new();
-            crate::base::lzf::decompress(data, len, &mut text).ok()?;
-            *content = rest;
-            return Some(text);
-        }
-        _ => return None,
+    let mut rest = *content;
+    let text = if let Some(after) = rest.strip_prefix(&[COMPRESSED]) {
+        rest = after;
+        let (packed, len) = (take_length(&mut rest)?, take_length(&mut rest)?);
+        let (data, after) = rest.split_at_checked(packed)?;
+        rest = after;
+        let mut text = Vec::new();
+        crate::base::lzf::decompress(data, len, &mut text).ok()?;
+        text
+    } else {
+        let len = take_length(&mut rest)?;
+        let (text, after) = rest.split_at_checked(len)?;
+        rest = after;
+        text.to_vec()
     };
-    let (text, rest) = rest.split_at_checked(len)?;
     *content = rest;
-    Some(text.to_vec())
+    Some(text)
 }
 
+/// A length as RDB writes it.
 fn take_length(content: &mut &[u8]) -> Option<usize> {
     let (&first, rest) = content.split_first()?;
     let (len, rest) = match first >> 6 {
