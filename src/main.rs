@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use rredis::base::files::RealFiles;
-use rredis::base::process;
+use rredis::base::{process, title};
 use rredis::config::cli::{self, Launch, Tool};
 use rredis::config::file::{Loaded, Loader, Mode};
 use rredis::{sentinel, server};
 
 fn main() -> ExitCode {
+    title::claim();
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let program = words.next().unwrap_or_default();
     let words: Vec<String> = words.collect();

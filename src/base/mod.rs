@@ -13,3 +13,4 @@ pub mod process;
 pub mod quote;
 pub mod rng;
 pub mod time;
+pub mod title;

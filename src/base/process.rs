@@ -18,6 +18,11 @@ pub fn absolute(path: &str) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
 }
 
+/// The word with which this program was started. To be asked before the process has another title.
+pub fn program_word() -> String {
+    std::env::args_os().next().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// Everything on standard input.
 pub fn read_stdin() -> io::Result<Vec<u8>> {
     let mut text = Vec::new();

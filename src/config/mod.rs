@@ -15,4 +15,5 @@ pub mod rewrite;
 pub mod sentinel_words;
 pub mod startup;
 pub mod table;
+pub mod title;
 pub mod values;

@@ -9,6 +9,7 @@ use crate::base::process;
 use crate::config::directive::{Apply, Reason};
 use crate::config::model::Config;
 use crate::config::startup;
+use crate::config::title;
 use crate::net::{ListenOptions, ListenerId};
 use crate::server::Turn;
 
@@ -40,6 +41,11 @@ impl Turn<'_> {
                 self.stop_aof();
                 Ok(())
             }
+            Apply::ProcTitle => {
+                let identity = &self.server.identity;
+                title::show(after, &identity.program, &identity.config_file, "standalone");
+                Ok(())
+            }
             // Read where they are used, or refreshed at the end.
             Apply::Backlog
             | Apply::Replication
@@ -58,7 +64,6 @@ impl Turn<'_> {
             // Not in effect yet; CONFIG SET names them in the log.
             Apply::Tls
             | Apply::MaxMemory
-            | Apply::ProcTitle
             | Apply::OomScore
             | Apply::Locale
             | Apply::CrashReports

@@ -8,12 +8,14 @@ use crate::base::alloc;
 use crate::base::files::{Files, RealFiles};
 use crate::base::id::HexId;
 use crate::base::log;
+use crate::base::process;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::commands::contract::DataSettings;
 use crate::config::file::{LoadError, Loaded, SourceLine};
 use crate::config::model::{Config, Encoding};
 use crate::config::startup;
+use crate::config::title;
 use crate::config::values::{EvictionPolicy, PubsubDefault};
 use crate::data::Limits;
 use crate::exec::Engine;
@@ -201,6 +203,7 @@ impl Identity {
         Identity {
             run_id: HexId::random(rng),
             pid: std::process::id(),
+            program: process::program_word(),
             executable: std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
             config_file,
             os,
@@ -243,6 +246,7 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
         tracing::warn!("Failed listening on port {} (tcp), aborting.", server.engine.config.network.port);
         return Ok(1);
     }
+    title::show(&server.engine.config, &server.identity.program, &server.identity.config_file, "standalone");
     // From here on clients get an answer, and some wait for this line.
     tracing::info!("Server initialized");
     let is_loading = match server.begin_loading_aof() {

@@ -108,6 +108,8 @@ pub struct Identity {
     pub run_id: HexId,
     /// Process number.
     pub pid: u32,
+    /// The word with which it was started.
+    pub program: String,
     /// Path of the executable.
     pub executable: String,
     /// Path of the config file; empty without one.

@@ -82,7 +82,6 @@ pub static GROUP: Group = Group {
         Directive {
             name: "set-proc-title",
             kind: flag!(process.set_proc_title, true),
-            effect: NotYet,
             doc: "Change the title of the process that ps shows.",
             ..START
         },
@@ -91,7 +90,6 @@ pub static GROUP: Group = Group {
             kind: text!(process.proc_title_template, "{title} {listen-addr} {server-mode}"),
             check: Some(special::title_template_is_valid),
             apply: Some(Apply::ProcTitle),
-            effect: NotYet,
             doc: "What the title says. Variables: {title} {listen-addr} {server-mode} {port} {tls-port} {unixsocket} \
                   {config-file}.",
             ..RUNTIME

@@ -9,6 +9,7 @@ use crate::base::quote;
 use crate::config::directive::{INT_MAX, Kind, Number, Reason, Special, Text, Turn, one_of};
 use crate::config::memory_units;
 use crate::config::model::Config;
+use crate::config::title;
 use crate::config::values::{
     BindAddress, BufferLimit, BufferLimits, ClientMemory, EventClasses, HostPort, SavePoint, ShutdownFlags,
 };
@@ -363,16 +364,11 @@ pub fn appenddirname_is_a_name(config: &Config) -> Result<(), &'static str> {
 
 /// Every `{…}` must be a variable we know.
 pub fn title_template_is_valid(config: &Config) -> Result<(), &'static str> {
-    const VARIABLES: [&str; 7] =
-        ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
-    let template = &config.process.proc_title_template;
-    let mut pieces = template.split('{');
-    pieces.next();
-    let known = pieces.all(|piece| piece.split_once('}').is_some_and(|(name, _)| VARIABLES.contains(&name)));
-    if !known || template.is_empty() {
-        return Err("template format is invalid or contains unknown variables");
+    match title::expand(&config.process.proc_title_template, |name| title::VARIABLES.contains(&name).then(String::new))
+    {
+        Some(_) if !config.process.proc_title_template.is_empty() => Ok(()),
+        _ => Err("template format is invalid or contains unknown variables"),
     }
-    Ok(())
 }
 
 /// Letters, digits, hyphens and dots, fewer than 256.

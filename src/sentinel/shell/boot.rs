@@ -7,9 +7,11 @@ use crate::acl::Acl;
 use crate::base::files::{RealFiles, read_whole};
 use crate::base::id::HexId;
 use crate::base::log;
+use crate::base::process;
 use crate::base::rng::Rng;
 use crate::config::file::{LoadError, Loaded, SourceLine};
 use crate::config::startup;
+use crate::config::title;
 use crate::net::{ListenOptions, Loop, mailbox};
 use crate::sentinel::commands;
 use crate::sentinel::core::Sentinel;
@@ -163,6 +165,7 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
         next_sample: now.mono,
         extra_lines,
     };
+    title::show(&program.config, &process::program_word(), &program.figures.config_file, "sentinel");
     program.perform(event_loop.net(), &mut outputs);
     supervisor.tell_ready();
     let result = event_loop.run(&mut program);
