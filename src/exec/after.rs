@@ -9,7 +9,7 @@ use crate::commands::contract::Outcome;
 use crate::config::values::EventClasses;
 use crate::exec::notify::notification;
 use crate::exec::watch::note_change;
-use crate::exec::{Engine, Host};
+use crate::exec::{Engine, Host, tracking};
 use crate::keyspace::{Change, Effect, Event};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::session::Session;
@@ -56,13 +56,14 @@ fn record(engine: &mut Engine, db: usize, args: &Args<'_>) {
     }
 }
 
-/// What follows from changes that no command made: active expiry, eviction. Entries are bare, never wrapped.
-pub fn background_changes<H: Host>(host: &mut H) {
+/// What follows from changes that no command made: active expiry, eviction. Entries are bare, never wrapped. `caller` is the
+/// client whose command is about to run, if any: what it is told waits in its `pending_pushes`.
+pub fn background_changes<H: Host>(host: &mut H, caller: Option<&mut Session>) {
     if host.engine().keyspace.changes().is_empty() {
         return;
     }
     host.engine().journal.bare_unit();
-    observed_changes(host, None);
+    observed_changes(host, caller);
     host.engine().journal.close_unit();
 }
 
@@ -73,6 +74,11 @@ fn observed_changes<H: Host>(host: &mut H, mut caller: Option<&mut Session>) {
     for change in log.iter() {
         if !matches!(change.effect, Effect::Note | Effect::Inside) && !host.engine().watch.is_empty() {
             touch(host, &change, caller.as_deref_mut());
+        }
+        if !matches!(change.effect, Effect::Note | Effect::Inside) && host.engine().tracking.is_active() {
+            // A key that went by itself was taken by nobody.
+            let by_itself = matches!(change.effect, Effect::Expired | Effect::Evicted);
+            tracking::key_changed(host, change.key, caller.as_deref_mut(), by_itself);
         }
         if !host.engine().blocked.is_empty() {
             host.engine().blocked.note(&change);
@@ -135,7 +141,7 @@ fn publish<H: Host>(host: &mut H, channel: &[u8], payload: &[u8], mut caller: Op
     host.with_peers(|engine, peers| {
         engine.pubsub.publish(channel, payload, &mut |client, message| match caller.as_deref_mut() {
             Some(session) if session.id == client => {
-                session.pending_pushes.push(message.encoded(session.proto).clone())
+                session.pending_pushes.push(message.encoded(session.push_proto()).clone())
             }
             _ => peers.deliver(client, message),
         });

@@ -1,11 +1,12 @@
 //! Running one admitted command: timing, MONITOR, the handler, and then what follows.
 
 use crate::commands::contract::{Blocking, CommandError, DataCtx, Outcome};
-use crate::exec::{Engine, Handler, Host, after, blocked, flow, reply};
+use crate::exec::{Engine, Handler, Host, after, blocked, flow, reply, tracking};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
 use crate::session::redact::redacted;
 use crate::session::{Kind, Session, SessionCtx, SessionOutcome};
+use crate::spec::keys::keys_of;
 use crate::spec::{Command, Flags, Table};
 
 /// Runs a command whose admission was decided.
@@ -69,7 +70,15 @@ fn attempt<H: Host>(
                     || session.user.is_none_or(|user| engine.acl.may_read_all_keys(user, command, args)),
                 may_block: engine.depth == 0 && matches!(session.kind, Kind::Client | Kind::Monitor),
             };
-            handler(&mut ctx, args)
+            let result = handler(&mut ctx, args);
+            if command.flags.has(Flags::READONLY)
+                && session.tracking.as_ref().is_some_and(|tracking| tracking.remembers_reads())
+                && let Ok(keys) = keys_of(command.meta, args)
+            {
+                let keys = keys.iter().map(|key| args.get(key.index));
+                tracking::remember_reads(&mut engine.tracking, session, keys);
+            }
+            result
         }
         Handler::Session(handler) => host.with_peers(|engine, peers| {
             let mut ctx = SessionCtx {
@@ -88,6 +97,7 @@ fn attempt<H: Host>(
                 Ok(SessionOutcome::ToReplicas) => Ok(Outcome::ForReplicas),
                 Ok(SessionOutcome::Reset) => {
                     flow::multi::forget_watches(engine, session);
+                    tracking::disable(engine, session);
                     Ok(Outcome::Done)
                 }
                 Err(error) => Err(CommandError::text(error.to_string())),

@@ -40,7 +40,10 @@ pub mod journal;
 pub mod notify;
 pub mod replay;
 pub mod scripts;
+pub mod tracking;
 pub mod watch;
+
+use bytes::Bytes;
 
 use crate::acl::{self, Acl};
 use crate::base::id::ClientId;
@@ -54,6 +57,7 @@ use crate::exec::functions::Functions;
 use crate::exec::gates::{Caller, Facts, Gate};
 use crate::exec::journal::Journal;
 use crate::exec::scripts::Scripts;
+use crate::exec::tracking::TrackingTable;
 use crate::exec::watch::WatchTable;
 use crate::keyspace::{Access, ExpiredKeys, Keyspace};
 use crate::pubsub::PubSub;
@@ -88,6 +92,8 @@ pub struct Engine {
     pub journal: Journal,
     /// Watched keys.
     pub watch: WatchTable,
+    /// What clients keep and must hear about.
+    pub tracking: TrackingTable,
     /// Clients that wait for keys.
     pub blocked: BlockedClients,
     /// Channels.
@@ -147,7 +153,8 @@ impl Engine {
         let events = self.config.keyspace.notify_keyspace_events;
         let is_notifying = events.contains(EventClasses::KEYSPACE) || events.contains(EventClasses::KEYEVENT);
         let misses = is_notifying && events.contains(EventClasses::KEY_MISS);
-        let is_observed = is_notifying || !self.watch.is_empty() || !self.blocked.is_empty();
+        let is_observed =
+            is_notifying || !self.watch.is_empty() || !self.blocked.is_empty() || self.tracking.is_active();
         self.keyspace.changes_mut().observe(is_observed, misses);
     }
 
@@ -203,6 +210,13 @@ pub trait Host: Sized {
     /// Tells another client that a key it watches has changed; see [`watch::note_change`].
     fn watched_changed(&mut self, client: ClientId, db: usize, key: &[u8], is_gone: bool);
 
+    /// Appends to another client's output what `encode` makes for it, if anything. False when there is no such client, or it is
+    /// the one whose command runs.
+    fn push(&mut self, client: ClientId, encode: impl FnOnce(&mut Session) -> Option<Bytes>) -> bool;
+
+    /// The other clients.
+    fn clients(&self) -> Vec<ClientId>;
+
     /// Shows a command, passwords already hidden, to the clients that called MONITOR.
     fn feed_monitors(&mut self, session: &Session, args: &Args<'_>);
 
@@ -252,15 +266,35 @@ pub fn execute<H: Host>(
         }
     };
     session.last_command = Some(command.id);
+    if session.tracking.is_some() || host.engine().tracking.is_active() {
+        keep_tracking(host, session, out);
+    }
     let verdict = admit_and_run(host, table, session, command, args, out);
     if verdict == Verdict::Done {
         // The command of a client that waits now is not over.
         if !session.marks.is_blocked {
             session.command_ended();
         }
+        if let Some(tracking) = &mut session.tracking
+            && session.multi.is_none()
+            && command.meta.container != "client"
+        {
+            tracking.is_caching = false;
+        }
         release_own_pushes(session, out);
     }
     verdict
+}
+
+/// What is remembered for client-side caching is brought down to its limit before a command runs. What the caller is told then
+/// comes before its reply.
+#[cold]
+fn keep_tracking<H: Host>(host: &mut H, session: &mut Session, out: &mut Out) {
+    // While a script is stuck not everybody can be told.
+    if host.engine().depth == 0 {
+        tracking::keep_limit(host, Some(&mut *session));
+        release_own_pushes(session, out);
+    }
 }
 
 fn admit_and_run<H: Host>(

@@ -21,6 +21,7 @@ const LARGE_EFFORT: usize = 64;
 enum Garbage {
     Table(Box<Table>),
     Value(Outside),
+    Other(Box<dyn Send>),
 }
 
 /// The way to the background thread.
@@ -52,6 +53,11 @@ impl LazyFree {
         if is_large {
             self.send(1, Garbage::Value(value));
         }
+    }
+
+    /// Drops what is none of the keyspace's own and takes long to drop, in the background.
+    pub fn other(&mut self, objects: u64, garbage: Box<dyn Send>) {
+        self.send(objects, Garbage::Other(garbage));
     }
 
     /// Objects not yet freed.
@@ -93,6 +99,7 @@ fn start(pending: Arc<AtomicU64>) -> Option<Sender<(u64, Garbage)>> {
             match garbage {
                 Garbage::Table(table) => drop(table),
                 Garbage::Value(value) => drop(value),
+                Garbage::Other(other) => drop(other),
             }
             pending.fetch_sub(objects, Ordering::Relaxed);
         }

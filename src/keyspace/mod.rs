@@ -408,6 +408,11 @@ impl Keyspace {
         true
     }
 
+    /// Frees something large of somebody else's in the background; it counts as so many objects.
+    pub fn free_elsewhere(&mut self, objects: u64, garbage: impl Send + 'static) {
+        self.lazy.other(objects, Box::new(garbage));
+    }
+
     /// Objects waiting to be freed in the background.
     pub fn lazyfree_pending(&self) -> u64 {
         self.lazy.pending()

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  1. clients whose waiting is over are answered     (their replies leave with this turn)
-//!  2. recurring work that is due
+//!  2. recurring work that is due, then clients with caches hear of changed keys under their prefixes
 //!  3. the journal goes to the backlog and the replicas
 //!  4. a slice of a running snapshot, or of loading
 //!  5. the append only file is written, and its sync asked for
@@ -17,6 +17,7 @@ use std::rc::Rc;
 use crate::base::id::ClientId;
 use crate::base::time::Instant;
 use crate::exec::blocked::{self, End, UNBLOCKED_BY_CLIENT};
+use crate::exec::tracking;
 use crate::server::Turn;
 use crate::server::clients::BlockReason;
 use crate::session::context::Unblock;
@@ -37,6 +38,7 @@ impl Turn<'_> {
         }
         self.wake_blocked();
         let mut next = self.cron();
+        tracking::broadcast(self);
         self.poll_shutdown();
         next = next.min(self.end_turn_of_replication());
         next = next.min(self.end_turn_of_snapshots());

@@ -52,6 +52,7 @@ impl Server {
             keyspace: Keyspace::new(databases, Rng::seeded(rng.next_u64())),
             journal: Default::default(),
             watch: Default::default(),
+            tracking: Default::default(),
             blocked: Default::default(),
             pubsub: Default::default(),
             acl: Default::default(),

@@ -5,7 +5,7 @@
 
 use crate::base::limits::SLICE_MAX_US;
 use crate::base::time::Instant;
-use crate::exec::after;
+use crate::exec::{after, tracking};
 use crate::server::Turn;
 use crate::session::Kind;
 use crate::session::limits::is_idle_too_long;
@@ -55,6 +55,7 @@ impl Turn<'_> {
         let period = 1000 / u64::from(self.server.effective_hz());
         self.server.cron.next = now + period.max(1);
         self.expire_slice();
+        tracking::keep_limit(self, None);
         if now >= self.server.cron.next_sample {
             self.server.cron.next_sample = now + 100;
             self.cron_of_snapshots();
@@ -102,7 +103,7 @@ impl Turn<'_> {
         server.expire.longest_slice_us = server.expire.longest_slice_us.max(elapsed);
         server.expire.time_cap_reached += u64::from(is_time_up);
         server.expire.is_behind = !step.finished;
-        after::background_changes(self);
+        after::background_changes(self, None);
     }
 
     /// Adds what the network counted since the last call to the counters, apart for replication links.

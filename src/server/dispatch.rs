@@ -1,5 +1,7 @@
 //! The server's command table, and the server as the executor sees it: [`Host`] for [`Turn`].
 
+use bytes::Bytes;
+
 use crate::base::id::ClientId;
 use crate::base::quote;
 use crate::base::time::Instant;
@@ -102,6 +104,21 @@ impl Host for Turn<'_> {
         if let Some(session) = self.server.clients.session_mut(client) {
             note_change(session, db, key, is_gone);
         }
+    }
+
+    fn push(&mut self, client: ClientId, encode: impl FnOnce(&mut Session) -> Option<Bytes>) -> bool {
+        let Some(client) = self.server.clients.by_id_mut(client) else { return false };
+        let Some(session) = client.session.as_deref_mut() else { return false };
+        if let Some(bytes) = encode(session)
+            && let Some(out) = self.net.out(client.conn)
+        {
+            out.append_shared(bytes);
+        }
+        true
+    }
+
+    fn clients(&self) -> Vec<ClientId> {
+        self.server.clients.sessions().map(|session| session.id).collect()
     }
 
     fn feed_monitors(&mut self, session: &Session, args: &Args<'_>) {

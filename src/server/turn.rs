@@ -18,7 +18,7 @@ use std::rc::Rc;
 use crate::base::id::ClientId;
 use crate::base::limits::{BATCH_COMMANDS, BULK_MAX, READ_CHUNK};
 use crate::base::quote;
-use crate::exec::{self, Host, Verdict, blocked, execute};
+use crate::exec::{self, Host, Verdict, blocked, execute, tracking};
 use crate::keyspace::Lookup;
 use crate::net::ConnId;
 use crate::resp::args::Args;
@@ -353,6 +353,7 @@ impl Turn<'_> {
         let engine = &mut self.server.engine;
         engine.pubsub.remove_client(session.id);
         engine.watch.unwatch_all(session.id, &mut session.watched);
+        tracking::disable(engine, &mut session);
         engine.blocked.take(session.id);
         engine.refresh_observers();
         engine.monitors.retain(|id| *id != session.id);

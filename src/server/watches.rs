@@ -5,6 +5,7 @@
 //! did not exist may be exchanged for one that is so.
 
 use crate::base::id::ClientId;
+use crate::exec::tracking;
 use crate::keyspace::{Access, ExpiredKeys};
 use crate::server::Turn;
 use crate::session::Session;
@@ -40,8 +41,9 @@ impl Turn<'_> {
         }
     }
 
-    /// To be called before a snapshot of our master replaces everything.
+    /// To be called before a snapshot of our master replaces everything. Clients with caches are told as well.
     pub fn touch_all_watched(&mut self) {
+        tracking::all_changed(self, None);
         let databases: Vec<usize> = self.server.engine.watch.databases().collect();
         for db in databases {
             let fates = self.fates(db, None);

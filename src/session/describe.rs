@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::acl::Acl;
 use crate::base::time::Now;
+use crate::session::tracking::{Mode, Tracking};
 use crate::session::{Figures, Kind, Marks, Session};
 use crate::spec::Catalog;
 
@@ -21,7 +22,7 @@ pub fn client_line(session: &Session, figures: &Figures, acl: &Acl, catalog: &Ca
         line,
         "id={} addr={} laddr={} fd={} name={} age={age} idle={idle} flags={} db={} sub={} psub={} ssub={} multi={multi} \
          qbuf={} qbuf-free={} argv-mem={} multi-mem={multi_mem} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} \
-         events={}{} cmd={command} user={user} redir=-1 resp={} lib-name={} lib-ver={}",
+         events={}{} cmd={command} user={user} redir={} resp={} lib-name={} lib-ver={}",
         session.id,
         session.addr,
         session.laddr,
@@ -43,6 +44,7 @@ pub fn client_line(session: &Session, figures: &Figures, acl: &Acl, catalog: &Ca
         figures.tot_mem,
         if figures.is_reading { "r" } else { "" },
         if figures.is_writing { "w" } else { "" },
+        Tracking::redirect_number(session.tracking.as_deref()),
         session.proto.version(),
         text(&session.lib_name),
         text(&session.lib_ver),
@@ -63,6 +65,7 @@ fn flags(session: &Session) -> String {
         is_no_evict,
         is_no_touch,
     } = session.marks;
+    let tracking = session.tracking.as_deref();
     let letters = [
         (session.kind == Kind::Monitor, 'O'),
         (session.kind == Kind::Replica, 'S'),
@@ -70,6 +73,9 @@ fn flags(session: &Session) -> String {
         (session.is_subscriber(), 'P'),
         (session.multi.is_some(), 'x'),
         (is_blocked, 'b'),
+        (tracking.is_some(), 't'),
+        (tracking.is_some_and(|tracking| tracking.is_redirect_broken), 'R'),
+        (tracking.is_some_and(|tracking| tracking.mode == Mode::Broadcast), 'B'),
         (session.is_watch_broken, 'd'),
         (is_closing_after_reply, 'c'),
         (is_unblocked, 'u'),

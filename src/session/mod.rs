@@ -11,6 +11,7 @@ pub mod describe;
 pub mod handlers;
 pub mod limits;
 pub mod redact;
+pub mod tracking;
 pub mod transaction;
 
 pub use context::{
@@ -26,6 +27,7 @@ use crate::base::time::Instant;
 use crate::pubsub::Counts;
 use crate::resp::reply::Proto;
 use crate::session::limits::LimitClass;
+use crate::session::tracking::Tracking;
 use crate::spec::CommandId;
 
 /// A client's state.
@@ -60,6 +62,8 @@ pub struct Session {
     pub multi: Option<Box<Transaction>>,
     /// What it watches; the index by key is in `exec`.
     pub watched: Vec<WatchedKey>,
+    /// Client-side caching, while it is on.
+    pub tracking: Option<Box<Tracking>>,
     /// A watched key has changed: EXEC will answer null.
     pub is_watch_broken: bool,
     /// CLIENT REPLY.
@@ -74,6 +78,8 @@ pub struct Session {
     pub over_soft_limit_since: Option<Instant>,
     /// Pushes to itself that came up while a command of its own ran; they follow that command's reply.
     pub pending_pushes: Vec<Bytes>,
+    /// While this session calls commands for a script: the protocol of the client itself, in which it hears pushes.
+    pub script_client_proto: Option<Proto>,
     /// Where the replication stream stood after its last write, for WAIT.
     pub written_to: u64,
 }
@@ -146,6 +152,7 @@ impl Session {
             subscribed: Counts::default(),
             multi: None,
             watched: Vec::new(),
+            tracking: None,
             is_watch_broken: false,
             reply_mode: ReplyMode::On,
             created: now,
@@ -153,6 +160,7 @@ impl Session {
             last_command: None,
             over_soft_limit_since: None,
             pending_pushes: Vec::new(),
+            script_client_proto: None,
             written_to: 0,
         }
     }
@@ -160,6 +168,11 @@ impl Session {
     /// Whether the client must log in before anything else. True only when the default user would need a password.
     pub fn must_authenticate(&self, acl: &Acl) -> bool {
         !self.is_authenticated && self.user.is_some() && !acl.is_default_open()
+    }
+
+    /// The protocol in which the client hears pushes.
+    pub fn push_proto(&self) -> Proto {
+        self.script_client_proto.unwrap_or(self.proto)
     }
 
     /// Whether it subscribes to anything. With RESP2 such a client may only use a few commands.

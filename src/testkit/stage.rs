@@ -22,7 +22,7 @@ use crate::exec::gates::{Caller, Facts};
 use crate::exec::journal::Journal;
 use crate::exec::scripts::Scripts;
 use crate::exec::watch::{WatchTable, note_change};
-use crate::exec::{Engine, Handler, Host, Verdict, execute, flow};
+use crate::exec::{Engine, Handler, Host, Verdict, execute, flow, tracking};
 use crate::keyspace::Keyspace;
 use crate::pubsub::{Message, PubSub, Space};
 use crate::resp::args::{Args, OwnedArgs};
@@ -93,6 +93,7 @@ impl Default for Stage {
             keyspace: Keyspace::new(settings.databases as u32, Rng::seeded(1)),
             journal: Journal::default(),
             watch: WatchTable::default(),
+            tracking: Default::default(),
             blocked: BlockedClients::default(),
             pubsub,
             program: Program { version: "0", role: Role::Master, databases: settings.databases },
@@ -146,6 +147,18 @@ impl Stage {
         };
         let previous = std::mem::replace(&mut self.session, there.unwrap_or_else(new));
         self.others.clients.insert(previous.id, previous);
+    }
+
+    /// Another client leaves.
+    pub fn leave(&mut self, id: u64) {
+        let mut session = self.others.clients.remove(&ClientId(id)).expect("another client");
+        tracking::disable(&mut self.engine, &mut session);
+        self.engine.pubsub.remove_client(session.id);
+    }
+
+    /// Ends a turn of the loop.
+    pub fn end_turn(&mut self) {
+        self.between_units(|host, _| tracking::broadcast(host));
     }
 
     /// What the client whose turn it is heard without asking, since this was last called.
@@ -302,6 +315,18 @@ impl Host for Backstage<'_> {
         if let Some(session) = self.others.clients.get_mut(&client) {
             note_change(session, db, key, is_gone);
         }
+    }
+
+    fn push(&mut self, client: ClientId, encode: impl FnOnce(&mut Session) -> Option<Bytes>) -> bool {
+        let Some(session) = self.others.clients.get_mut(&client) else { return false };
+        if let Some(bytes) = encode(session) {
+            self.others.outputs.entry(client).or_default().append_shared(bytes);
+        }
+        true
+    }
+
+    fn clients(&self) -> Vec<ClientId> {
+        self.others.clients.keys().copied().collect()
     }
 
     fn with_client<R>(

@@ -10,6 +10,8 @@
 //! @advance 1000      time passes, in milliseconds
 //! @db 3              the following commands work on database 3
 //! @resp3             the client speaks RESP3 from here on
+//! @gone 2            another client leaves
+//! @endturn           the turn of the loop ends: clients with caches hear of what changed under their prefixes
 //!
 //! > BLPOP k 0
 //! (waits)            the command is not answered yet
@@ -99,6 +101,11 @@ fn direct(stage: &mut Stage, directive: &str) {
         ("advance", ms) => stage.advance(ms.parse().expect("milliseconds")),
         ("client", number) => stage.turn_to(number.parse().expect("the number of a client")),
         ("db", number) => stage.session.db = number.parse().expect("the number of a database"),
+        ("gone", number) => stage.leave(number.parse().expect("the number of a client")),
+        ("endturn", "") => stage.end_turn(),
+        ("trackinglimit", keys) => {
+            stage.engine.config.clients.tracking_table_max_keys = keys.parse().expect("a number of keys");
+        }
         ("resp3", "") => stage.session.proto = Proto::Resp3,
         _ => panic!("no such directive: @{directive}"),
     }

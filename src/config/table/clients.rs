@@ -66,7 +66,6 @@ pub static GROUP: Group = Group {
             name: "tracking-table-max-keys",
             kind: integer!(Int, clients.tracking_table_max_keys, 1_000_000, 0..=LONG_MAX),
             apply: Some(Apply::ClientLimits),
-            effect: NotYet,
             doc: "How many keys the table of client side caching remembers before it invalidates some early. 0: no limit.",
             ..RUNTIME
         },

@@ -190,6 +190,8 @@ pub(super) fn run_script<H: Host>(
     let own = own.unwrap_or_else(|| Box::new(Session::new(session.id, "", "", false, &engine.acl, engine.now.mono)));
     engine.depth += 1;
     let vm = if job.is_function { engine.functions.take_vm() } else { engine.scripts.take_vm() };
+    let mut own = own;
+    own.tracking = session.tracking.take();
     let mut runner = Runner::new(host, table, session, own, &job, started);
     let result = match job.is_function {
         true => vm.run_function(job.chunk, job.keys, job.argv, &mut runner),
@@ -198,6 +200,7 @@ pub(super) fn run_script<H: Host>(
     let Runner { session: mut own, .. } = runner;
     // What was published to the caller itself follows the script's reply.
     session.pending_pushes.append(&mut own.pending_pushes);
+    session.tracking = own.tracking.take();
     let engine = host.engine();
     engine.depth -= 1;
     engine.scripts.session = Some(own);
@@ -279,6 +282,8 @@ impl<'a, H: Host> Runner<'a, H> {
         session.is_authenticated = caller.is_authenticated;
         session.db = caller.db;
         session.proto = Proto::Resp2;
+        session.script_client_proto = Some(caller.push_proto());
+        session.subscribed = caller.subscribed;
         let is_read_only = job.is_read_only || job.flags.is_some_and(|flags| flags.no_writes);
         Runner { host, table, session, is_read_only, started, served: started, ticks: 0, is_killed: false }
     }

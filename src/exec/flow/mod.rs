@@ -8,12 +8,13 @@ pub mod multi;
 mod script_admin;
 mod script_table;
 mod table;
+mod tracking;
 
 /// Commands that are nothing but the sum of their subcommands.
 pub const CONTAINERS: &[&Meta] = &[&function_table::FUNCTION, &script_table::SCRIPT];
 
 /// The families.
-pub const TABLES: &[&[&Spec<Flow>]] = &[function_table::TABLE, script_table::TABLE, table::TABLE];
+pub const TABLES: &[&[&Spec<Flow>]] = &[function_table::TABLE, script_table::TABLE, table::TABLE, tracking::TABLE];
 
 use crate::commands::contract::{CommandResult, Outcome};
 use crate::exec::{Handler, Host, reply};
@@ -49,6 +50,8 @@ pub enum Flow {
     FunctionRestore,
     FunctionList,
     FunctionStats,
+    Tracking,
+    Caching,
     /// HELP of a container.
     Help(&'static str),
 }
@@ -82,6 +85,8 @@ pub fn run<H: Host>(
         Flow::FunctionRestore => functions::restore(host, session, args, out),
         Flow::FunctionList => functions::list(host.engine(), session, args, out),
         Flow::FunctionStats => functions::stats(host, session, out),
+        Flow::Tracking => tracking::tracking(host, session, args, out),
+        Flow::Caching => tracking::caching(session, args, out),
         Flow::Help(container) => {
             docs::reply_help(&mut reply(session, out), table.catalog(), container);
             Ok(Outcome::Done)

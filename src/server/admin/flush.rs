@@ -10,6 +10,7 @@
 //! points exist, so that a restart does not bring the keys back.
 
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
+use crate::exec::tracking;
 use crate::keyspace::FlushMode;
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
@@ -56,6 +57,7 @@ fn flushall(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
     let dirty_before = engine.keyspace.changes().dirty();
     engine.keyspace.flush_all(mode);
     engine.blocked.note_all_databases();
+    tracking::all_changed(turn, Some(session));
     reply.ok();
     turn.after_flushall(dirty_before);
     Ok(Outcome::Forced)
@@ -67,6 +69,7 @@ fn flushdb(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut repl
     let engine = &mut turn.server.engine;
     engine.keyspace.flush_db(session.db as u32, mode);
     engine.blocked.note_database(session.db as u32);
+    tracking::all_changed(turn, Some(session));
     reply.ok();
     Ok(Outcome::Forced)
 }

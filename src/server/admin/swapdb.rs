@@ -6,6 +6,7 @@
 
 use crate::base::number;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
+use crate::exec::tracking;
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use crate::server::Turn;
@@ -47,6 +48,8 @@ fn swapdb(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply
     keyspace.changes_mut().add_dirty(1);
     turn.server.engine.blocked.note_database(a as u32);
     turn.server.engine.blocked.note_database(b as u32);
+    // A key of that name is another one now, in either database.
+    tracking::all_changed(turn, Some(session));
     reply.ok();
     Ok(Outcome::Done)
 }

@@ -25,6 +25,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("client_recent_max_input_buffer", largest_input)
         .field("client_recent_max_output_buffer", largest_output)
         .field("blocked_clients", server.clients.blocked + held)
+        .field("tracking_clients", server.engine.tracking.clients())
         .field("pubsub_clients", server.engine.pubsub.clients_len())
         .field("watching_clients", server.engine.watch.clients())
         .field("clients_in_timeout_table", with_deadline)

@@ -14,6 +14,7 @@ mod select;
 #[cfg(test)]
 mod testing;
 
+pub use client::BASE as CLIENT_BASE;
 pub use pubsub::publish::publish;
 
 use crate::session::SessionHandler;

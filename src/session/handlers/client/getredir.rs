@@ -1,6 +1,7 @@
 //! CLIENT GETREDIR: which client receives this one's invalidation messages; -1 while tracking is off.
 
 use super::BASE;
+use crate::session::tracking::Tracking;
 use crate::session::{SessionHandler, SessionOutcome};
 use crate::spec::{Arity, Meta, Spec};
 
@@ -14,7 +15,7 @@ pub const SPEC: Spec<SessionHandler> = Spec {
         ..BASE
     },
     handler: |ctx, _| {
-        ctx.reply.int(-1);
+        ctx.reply.int(Tracking::redirect_number(ctx.session.tracking.as_deref()));
         Ok(SessionOutcome::Done)
     },
 };

@@ -9,6 +9,7 @@ mod no_evict;
 mod pause;
 mod reply_mode;
 mod setinfo;
+mod trackinginfo;
 mod unblock;
 
 use super::help_command;
@@ -27,7 +28,7 @@ pub const CONTAINER: Meta = Meta {
 };
 
 /// What all subcommands share.
-const BASE: Meta = Meta {
+pub const BASE: Meta = Meta {
     container: "client",
     group: Group::Connection,
     flags: Flags::NOSCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::SENTINEL),
@@ -61,6 +62,7 @@ pub const TABLE: &[&Spec<SessionHandler>] = &[
     &reply_mode::SPEC,
     &setinfo::SPEC,
     &name::SETNAME,
+    &trackinginfo::SPEC,
     &unblock::SPEC,
     &pause::UNPAUSE,
 ];

@@ -64,7 +64,7 @@ pub fn publish(pubsub: &PubSub, peers: &mut dyn Peers, session: &mut Session, ch
 
 fn hand_over(session: &mut Session, peers: &mut dyn Peers, to: ClientId, message: &Message<'_>) {
     if to == session.id {
-        session.pending_pushes.push(message.encoded(session.proto).clone());
+        session.pending_pushes.push(message.encoded(session.push_proto()).clone());
     } else {
         peers.deliver(to, message);
     }
