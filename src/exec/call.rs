@@ -171,6 +171,8 @@ pub fn account(
     if is_failed {
         engine.command_stats.failed(command.id);
     }
+    let event = if command.flags.has(Flags::FAST) { "fast-command" } else { "command" };
+    engine.latency.note(event, elapsed_us, &engine.now);
     if engine.slowlog.is_slow(elapsed_us) && !command.flags.has(Flags::SKIP_SLOWLOG) {
         let redacted = redacted(command, args);
         let shown = redacted.as_ref().map_or(*args, OwnedArgs::as_args);

@@ -12,7 +12,8 @@
 //!   │
 //! after                 what follows, always in this order:
 //!   │   1. figures of the command, slow log
-//!   │   2. clients that WATCH a changed key are marked; keys for which clients wait are noted
+//!   │   2. clients that WATCH a changed key are marked, those that have it in a cache are told; keys for which clients
+//!   │      wait are noted
 //!   │   3. keyspace notifications
 //!   │   4. the journal: keys found expired as DEL first, then the command, as written or rewritten
 //!   ▼
@@ -70,6 +71,7 @@ use crate::session::{Kind, Peers, Program, Session, SessionHandler};
 use crate::spec::{Command, CommandId, Flags, Table};
 use crate::stats::command::CommandStats;
 use crate::stats::counters::Counters;
+use crate::stats::latency::LatencyMonitor;
 use crate::stats::slowlog::SlowLog;
 
 /// What runs when a command is called. Its kind says how far it can reach.
@@ -120,6 +122,8 @@ pub struct Engine {
     pub command_stats: CommandStats,
     /// Slow commands.
     pub slowlog: SlowLog,
+    /// What took too long.
+    pub latency: LatencyMonitor,
     /// Clients that called MONITOR.
     pub monitors: Vec<ClientId>,
     /// Chance.

@@ -312,6 +312,11 @@ impl Keyspace {
         self.dbs.iter().map(|(_, db)| db.table.index_memory()).sum()
     }
 
+    /// The same of one database.
+    pub fn index_memory_of(&self, db: u32) -> usize {
+        self.dbs.iter().filter(|(index, _)| *index == db).map(|(_, db)| db.table.index_memory()).sum()
+    }
+
     /// Keys in all databases.
     pub fn len(&self) -> usize {
         self.dbs.iter().map(|(_, db)| db.table.len()).sum()

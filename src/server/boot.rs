@@ -65,6 +65,7 @@ impl Server {
             functions: Functions::default(),
             command_stats: CommandStats::new(table.catalog().len()),
             slowlog: SlowLog::new(config.logging.slowlog_log_slower_than, config.logging.slowlog_max_len as usize),
+            latency: Default::default(),
             monitors: Vec::new(),
             rng,
             now,
@@ -131,6 +132,7 @@ impl Server {
         } else {
             Recency::Lru
         });
+        engine.latency.threshold_ms = config.logging.latency_monitor_threshold;
         engine.slowlog.threshold_usec = config.logging.slowlog_log_slower_than;
         engine.slowlog.set_len_max(config.logging.slowlog_max_len as usize);
         engine.acl.is_pubsub_open = config.security.acl_pubsub_default == PubsubDefault::Allchannels;

@@ -101,6 +101,7 @@ impl Turn<'_> {
         let elapsed = clock.micros() - started;
         server.expire.cpu_us += elapsed;
         server.expire.longest_slice_us = server.expire.longest_slice_us.max(elapsed);
+        server.engine.latency.note("expire-cycle", elapsed, &server.engine.now);
         server.expire.time_cap_reached += u64::from(is_time_up);
         server.expire.is_behind = !step.finished;
         after::background_changes(self, None);

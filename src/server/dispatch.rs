@@ -35,6 +35,7 @@ pub fn table() -> CommandTable {
     flow.add_containers(handlers::CONTAINERS)
         .add_containers(flow::CONTAINERS)
         .add(admin::TABLE, Handler::Admin)
+        .add(admin::CLUSTER, Handler::Admin)
         .add_containers(admin::CONTAINERS)
         .retain(|meta| !meta.flags.has(Flags::ONLY_SENTINEL))
         .build()

@@ -3,5 +3,6 @@
 pub mod command;
 pub mod counters;
 pub mod info;
+pub mod latency;
 pub mod rate;
 pub mod slowlog;

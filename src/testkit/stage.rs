@@ -106,6 +106,7 @@ impl Default for Stage {
             functions: Functions::default(),
             command_stats: CommandStats::new(table.catalog().len()),
             slowlog: SlowLog::new(-1, 0),
+            latency: Default::default(),
             monitors: Vec::new(),
             rng: Rng::seeded(2),
             now: Now::at_millis(BEGIN_MS),

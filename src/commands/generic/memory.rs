@@ -1,4 +1,4 @@
-//! MEMORY USAGE key [SAMPLES count]: how many bytes a key and its value take; MEMORY PURGE, MEMORY HELP.
+//! MEMORY USAGE key [SAMPLES count]: how many bytes a key and its value take; MEMORY PURGE. The subcommands about the whole server are elsewhere.
 //!
 //! Reply:   integer, null when `key` does not exist.
 //! Errors:  syntax error; not an integer.
@@ -72,36 +72,6 @@ pub const PURGE: Spec<DataHandler> = Spec {
 
 fn purge(ctx: &mut DataCtx<'_>, _: &Args<'_>) -> CommandResult {
     ctx.reply.ok();
-    Ok(Outcome::Done)
-}
-
-/// MEMORY HELP
-pub const HELP: Spec<DataHandler> = Spec {
-    meta: Meta {
-        name: "help",
-        container: "memory",
-        group: Group::Server,
-        since: "4.0.0",
-        arity: Arity::Exactly(2),
-        flags: Flags::LOADING.and(Flags::STALE),
-        summary: "Describes the subcommands.",
-        ..Meta::NEW
-    },
-    handler: help,
-};
-
-fn help(ctx: &mut DataCtx<'_>, _: &Args<'_>) -> CommandResult {
-    const LINES: &[&str] = &[
-        "MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-        "PURGE",
-        "    Ask the allocator to give free memory back.",
-        "USAGE <key> [SAMPLES <count>]",
-        "    Return how many bytes <key> and its value take.",
-        "HELP",
-        "    Print this help.",
-    ];
-    ctx.reply.array(LINES.len());
-    LINES.iter().for_each(|line| ctx.reply.simple(line));
     Ok(Outcome::Done)
 }
 

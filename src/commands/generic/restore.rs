@@ -42,6 +42,19 @@ pub const SPEC: Spec<DataHandler> = Spec {
     handler: restore,
 };
 
+/// RESTORE-ASKING: what MIGRATE sends between the nodes of a cluster. The same here.
+pub const RESTORE_ASKING: Spec<DataHandler> = Spec {
+    meta: Meta {
+        name: "restore-asking",
+        group: Group::Server,
+        since: "3.0.0",
+        flags: SPEC.meta.flags.and(Flags::ASKING),
+        summary: "Does what RESTORE does; nodes of a cluster send it to each other.",
+        ..SPEC.meta
+    },
+    handler: restore,
+};
+
 #[derive(Default)]
 struct Options {
     is_replace: bool,

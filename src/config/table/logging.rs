@@ -1,6 +1,5 @@
 //! Log, slow log, latency figures.
 
-use crate::config::directive::Effect::NotYet;
 use crate::config::directive::{Apply, Directive, Flags, LONG_MAX, RUNTIME, START, flag, integer, text, word};
 use crate::config::table::{Group, special};
 use crate::config::values::{LogLevel, SyslogFacility};
@@ -61,7 +60,6 @@ pub static GROUP: Group = Group {
             name: "latency-monitor-threshold",
             kind: integer!(Int, logging.latency_monitor_threshold, 0, 0..=LONG_MAX),
             apply: Some(Apply::Latency),
-            effect: NotYet,
             doc: "Milliseconds from which the LATENCY commands remember an event. 0: off.",
             ..RUNTIME
         },

@@ -2,6 +2,7 @@
 
 mod bgrewriteaof;
 mod bgsave;
+mod cluster;
 mod config;
 mod dbsize;
 mod debug;
@@ -9,6 +10,10 @@ mod failover;
 mod flush;
 mod info;
 mod lastsave;
+mod latency;
+mod latency_text;
+mod lolwut;
+mod memory;
 mod migrate;
 mod monitor;
 mod psync;
@@ -49,6 +54,18 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
     &flush::FLUSHDB,
     &info::SPEC,
     &lastsave::SPEC,
+    &latency::DOCTOR,
+    &latency::GRAPH,
+    &latency::HELP,
+    &latency::HISTOGRAM,
+    &latency::HISTORY,
+    &latency::LATEST,
+    &latency::RESET,
+    &lolwut::SPEC,
+    &memory::DOCTOR,
+    &memory::HELP,
+    &memory::MALLOC_STATS,
+    &memory::STATS,
     &migrate::SPEC,
     &monitor::SPEC,
     &psync::PSYNC,
@@ -69,5 +86,8 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
     &waitaof::SPEC,
 ];
 
+/// What a cluster would be asked.
+pub use cluster::TABLE as CLUSTER;
+
 /// Commands that only hold subcommands.
-pub const CONTAINERS: &[&Meta] = &[&config::CONTAINER, &slowlog::CONTAINER];
+pub const CONTAINERS: &[&Meta] = &[&cluster::CONTAINER, &config::CONTAINER, &latency::CONTAINER, &slowlog::CONTAINER];

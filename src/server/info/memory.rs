@@ -7,24 +7,11 @@ use crate::stats::info::{InfoWriter, human_bytes};
 
 /// `# Memory`
 pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
+    let memory = Overhead::now(turn);
     let server = &turn.server;
     let config = &server.engine.config;
-    let peak = alloc::observe_peak() as u64;
-    let used = alloc::used_memory() as u64;
-    let rss = resident_bytes();
-    let startup = server.identity.memory_at_start;
-    let (mut clients, mut replicas) = (0u64, 0u64);
-    for client in server.clients.iter() {
-        let socket = turn.net.conn(client.conn).map_or(0, |socket| socket.input().memory() + socket.out().memory());
-        let memory = (socket + client.parser.memory()) as u64;
-        match client.session.as_ref().map(|session| session.kind) {
-            Some(Kind::Replica) => replicas += memory,
-            _ => clients += memory,
-        }
-    }
-    let backlog = server.replication_memory();
-    let overhead = startup + clients + replicas + backlog;
-    let dataset = used.saturating_sub(overhead);
+    let (used, peak, rss, startup) = (memory.used, memory.peak, memory.resident, memory.startup);
+    let (overhead, dataset) = (memory.total(), memory.dataset());
     let (scripts, functions) = (&server.engine.scripts, &server.engine.functions);
     let vm = (scripts.vm_memory() + functions.vm_memory()) as u64;
     let texts: u64 = functions.texts().iter().map(|text| text.len() as u64).sum();
@@ -60,16 +47,94 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("maxmemory", config.memory.maxmemory)
         .field("maxmemory_human", human_bytes(config.memory.maxmemory))
         .field("maxmemory_policy", config.memory.maxmemory_policy)
-        .ratio("mem_fragmentation_ratio", if used == 0 { 0.0 } else { rss as f64 / used as f64 })
+        .ratio("mem_fragmentation_ratio", memory.fragmentation())
         .field("mem_fragmentation_bytes", rss as i64 - used as i64)
-        .field("mem_replication_backlog", backlog)
+        .field("mem_replication_backlog", memory.backlog)
         .field("mem_total_replication_buffers", server.replication_memory())
-        .field("mem_aof_buffer", server.aof.sizes().map_or(0, |sizes| sizes.buffer))
-        .field("mem_clients_slaves", replicas)
-        .field("mem_clients_normal", clients)
+        .field("mem_aof_buffer", memory.aof_buffer)
+        .field("mem_clients_slaves", memory.replicas)
+        .field("mem_clients_normal", memory.clients)
         .field("mem_allocator", "mimalloc")
         .field("lazyfree_pending_objects", server.engine.keyspace.lazyfree_pending())
         .field("lazyfreed_objects", server.engine.keyspace.lazyfreed());
+}
+
+/// What is in use, and what of it is not the data. Bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overhead {
+    /// In use altogether.
+    pub used: u64,
+    /// The most that was in use at one time.
+    pub peak: u64,
+    /// What the process holds of the machine's memory.
+    pub resident: u64,
+    /// In use before there were data.
+    pub startup: u64,
+    /// The backlog of replication.
+    pub backlog: u64,
+    /// Buffers of replicas.
+    pub replicas: u64,
+    /// Buffers of all other clients.
+    pub clients: u64,
+    /// What waits to be written to the append only file.
+    pub aof_buffer: u64,
+    /// Scripts that are kept.
+    pub scripts: u64,
+    /// Libraries of functions.
+    pub functions: u64,
+    /// Tables, without the entries.
+    pub tables: u64,
+}
+
+impl Overhead {
+    /// As it is now.
+    pub fn now(turn: &Turn<'_>) -> Overhead {
+        let server = &turn.server;
+        let (mut clients, mut replicas) = (0u64, 0u64);
+        for client in server.clients.iter() {
+            let socket = turn.net.conn(client.conn).map_or(0, |socket| socket.input().memory() + socket.out().memory());
+            let memory = (socket + client.parser.memory()) as u64;
+            match client.session.as_ref().map(|session| session.kind) {
+                Some(Kind::Replica) => replicas += memory,
+                _ => clients += memory,
+            }
+        }
+        Overhead {
+            peak: alloc::observe_peak().max(alloc::peak_memory()) as u64,
+            used: alloc::used_memory() as u64,
+            resident: resident_bytes(),
+            startup: server.identity.memory_at_start,
+            backlog: server.replication_memory(),
+            replicas,
+            clients,
+            aof_buffer: server.aof.sizes().map_or(0, |sizes| sizes.buffer as u64),
+            scripts: server.engine.scripts.cache_memory() as u64,
+            functions: server.engine.functions.texts().iter().map(|text| text.len() as u64).sum(),
+            tables: server.engine.keyspace.index_memory() as u64,
+        }
+    }
+
+    /// All that is not the data.
+    pub fn total(&self) -> u64 {
+        self.startup
+            + self.backlog
+            + self.replicas
+            + self.clients
+            + self.aof_buffer
+            + self.scripts
+            + self.functions
+            + self.tables
+    }
+
+    /// The data.
+    pub fn dataset(&self) -> u64 {
+        self.used.saturating_sub(self.total())
+    }
+
+    /// How much more the process holds than is in use.
+    pub fn fragmentation(&self) -> f64 {
+        if self.used == 0 { 0.0 } else { self.resident as f64 / self.used as f64 }
+    }
 }
 
 /// Pages of this process in memory, in bytes; 0 where /proc does not tell.

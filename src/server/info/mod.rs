@@ -12,6 +12,8 @@ mod replication;
 mod server;
 mod stats;
 
+pub use memory::Overhead;
+
 use crate::server::Turn;
 use crate::stats::info::{InfoWriter, Sections};
 
