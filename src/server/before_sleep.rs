@@ -36,10 +36,13 @@ impl Turn<'_> {
             self.release_stream();
             self.server.engine.blocked.release_held();
         }
-        self.wake_blocked();
-        let mut next = self.cron();
-        tracking::broadcast(self);
-        self.poll_shutdown();
+        let mut next = now;
+        if !self.server.is_leaving {
+            self.wake_blocked();
+            next = self.cron();
+            tracking::broadcast(self);
+            self.poll_shutdown();
+        }
         next = next.min(self.end_turn_of_replication());
         next = next.min(self.end_turn_of_snapshots());
         next = next.min(self.end_turn_of_loading());

@@ -149,7 +149,7 @@ impl Server {
         facts.is_replica_read_only = config.replication.replica_read_only;
         facts.is_stale_data_served = config.replication.replica_serve_stale_data;
         facts.is_write_paused = is_write_paused;
-        self.repl.node.keep_quiet(is_write_paused);
+        self.repl.node.keep_quiet(is_write_paused || self.is_leaving);
         self.snapshots.refresh_gate(&mut self.engine);
         let facts = &self.engine.facts;
         self.engine.program.role = if facts.is_replica { Role::Replica } else { Role::Master };

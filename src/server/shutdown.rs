@@ -162,6 +162,7 @@ impl Turn<'_> {
             return Progress::Failed;
         }
         self.server.is_leaving = true;
+        self.server.refresh_facts();
         Progress::Leaving
     }
 }

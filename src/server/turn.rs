@@ -139,6 +139,11 @@ impl Turn<'_> {
     /// Executes one client's share. True when the client has more to parse and may go on.
     fn run(&mut self, table: &CommandTable, lane: Lane, batch: &Batch) -> bool {
         let Lane { conn, mut input, first, end, outcome } = lane;
+        if self.server.is_leaving {
+            // Nobody is told of a change that comes after the last save.
+            self.net.put_input(conn, input);
+            return false;
+        }
         let taken = self.server.clients.get_mut(conn).and_then(|client| client.session.take());
         let (Some(mut session), Some(mut out)) = (taken, self.net.take_out(conn)) else {
             self.net.put_input(conn, input);

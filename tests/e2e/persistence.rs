@@ -129,6 +129,35 @@ fn a_restart_finds_what_shutdown_and_save_points_wrote() {
     assert_eq!(names_in(&node.folder, "temp-"), 0, "no temporary file is left");
 }
 
+/// A change that arrives together with SHUTDOWN is either in the last save or was never confirmed.
+#[test]
+fn nothing_is_confirmed_behind_the_last_save() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &["save 3600 1", "enable-debug-command yes"]);
+    node.call(&["SET", "before", "it"]);
+    let port = node.port;
+    let send = move |words: &'static [&'static str]| {
+        let thread = std::thread::spawn(move || {
+            let mut client = super::client::Client::connect(port).unwrap();
+            client.call(words).map(|reply| reply.text())
+        });
+        // In this order, and all of them while the first keeps the server busy.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        thread
+    };
+    let busy = send(&["DEBUG", "SLEEP", "1"]);
+    let leaving = send(&["SHUTDOWN"]);
+    let writers: Vec<_> = (0..3).map(|_| send(&["INCR", "behind"])).collect();
+    let confirmed = writers.into_iter().filter_map(|writer| writer.join().unwrap().ok()).count();
+    let _ = (busy.join(), leaving.join());
+    node.wait_gone();
+    node.start_again();
+    wait_for("the file is loaded", LATER, || node.info("persistence", "loading") == "0");
+    assert_eq!(node.ask(&["GET", "before"]), "it");
+    let saved: usize = node.ask(&["GET", "behind"]).parse().unwrap_or(0);
+    assert!(saved >= confirmed, "{confirmed} were confirmed, {saved} are there");
+}
+
 #[test]
 fn commands_wait_for_nobody_while_the_file_is_loaded() {
     let root = tempfile::tempdir().unwrap();

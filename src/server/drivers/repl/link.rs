@@ -115,7 +115,8 @@ impl Turn<'_> {
 
     /// Bytes from our master.
     pub fn master_received(&mut self, conn: ConnId) {
-        if self.server.repl.link != Some(conn) {
+        // What a server that leaves executed now would be behind what it saved.
+        if self.server.repl.link != Some(conn) || self.server.is_leaving {
             return;
         }
         if self.server.repl.node.link_up() == Some(true) {

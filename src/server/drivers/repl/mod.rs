@@ -482,7 +482,9 @@ impl Turn<'_> {
         // A server that still loads its own file has no position yet that it could ask for.
         let is_starting = self.server.engine.facts.is_loading && self.server.repl.transfer.is_none();
         let due = |deadline| !is_starting && now >= deadline;
-        if self.server.repl.node.next_deadline().is_some_and(due) {
+        // And one that leaves must not add to the stream behind what it saved.
+        let is_leaving = self.server.is_leaving;
+        if !is_leaving && self.server.repl.node.next_deadline().is_some_and(due) {
             self.repl(Input::Tick);
         }
         self.transfer_turn();
