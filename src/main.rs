@@ -30,10 +30,12 @@ fn main() -> ExitCode {
             }
             Err(text) => fail(&text),
         },
-        Launch::Run { mode, file, reads_stdin, lines } => match load(mode, file.as_deref(), reads_stdin, &lines) {
-            Ok((loaded, file, stdin)) => run(mode, loaded, file, stdin),
-            Err(text) => fail(&text),
-        },
+        Launch::Run { mode, file, reads_stdin, lines, restore_to } => {
+            match load(mode, file.as_deref(), reads_stdin, &lines) {
+                Ok((loaded, file, stdin)) => run(mode, loaded, file, stdin, restore_to),
+                Err(text) => fail(&text),
+            }
+        }
     }
 }
 
@@ -67,7 +69,7 @@ fn check(mode: Mode, file: &str) -> Result<(), String> {
     }
 }
 
-fn run(mode: Mode, loaded: Loaded, config_file: String, stdin: Vec<u8>) -> ExitCode {
+fn run(mode: Mode, loaded: Loaded, config_file: String, stdin: Vec<u8>, restore_to: Option<i64>) -> ExitCode {
     if loaded.config.process.daemonize && !process::is_daemon() {
         return match process::daemonize(&stdin) {
             Ok(()) => ExitCode::SUCCESS,
@@ -78,7 +80,7 @@ fn run(mode: Mode, loaded: Loaded, config_file: String, stdin: Vec<u8>) -> ExitC
         process::leave_terminal();
     }
     let result = match mode {
-        Mode::Server => server::boot::run(loaded, config_file),
+        Mode::Server => server::boot::run(loaded, config_file, restore_to),
         Mode::Sentinel => sentinel::shell::run(loaded, config_file),
     };
     match result {

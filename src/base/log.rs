@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::base::calendar::civil_date;
 use crate::base::time::UnixMillis;
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
@@ -190,19 +191,6 @@ impl fmt::Display for LocalDate {
         let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
         write!(f, "{day:02} {} {year} {hour:02}:{minute:02}:{second:02}.{:03}", MONTHS[month as usize - 1], ms % 1000)
     }
-}
-
-/// Year, month (1 to 12) and day of a number of days since 1970-01-01, in the Gregorian calendar. Years are counted from
-/// March, so that the leap day is the last day of a year and months have fixed places (Howard Hinnant's method).
-fn civil_date(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468; // Days since 0000-03-01.
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 /// Seconds that the local clock is ahead of UTC at a moment; 0 when the zone is unknown.

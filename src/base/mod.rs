@@ -1,6 +1,7 @@
 //! The ground everything stands on: time, randomness, numbers, patterns, limits. Knows nothing of Redis's parts.
 
 pub mod alloc;
+pub mod calendar;
 pub mod files;
 pub mod glob;
 pub mod hash;

@@ -9,9 +9,11 @@
 //! --requirepass x` is two lines. What follows `--name` is its value even when it begins with dashes; further words up to
 //! the next one with dashes are more values. `--save` without a value means `save ""`. Words of our own, which come
 //! alone: `--version`, `--help`, `--check-config FILE`, and in front of the words of a tool `--check-aof`, `--check-rdb`.
+//! `--restore-to MOMENT` goes with all others: it is about this start alone, and so it is no setting.
 
 use clap::{Arg, ArgAction, Command};
 
+use crate::base::calendar::moment;
 use crate::base::quote;
 use crate::config::file::Mode;
 
@@ -48,6 +50,8 @@ pub enum Launch {
         reads_stdin: bool,
         /// The options as lines of a config file.
         lines: String,
+        /// `--restore-to`: begin with the data of this moment, in seconds since 1970.
+        restore_to: Option<i64>,
     },
 }
 
@@ -74,7 +78,14 @@ pub fn parse(program: &str, words: &[String]) -> Launch {
     }
     let is_sentinel = base.contains("redis-sentinel") || words.iter().any(|word| word == "--sentinel");
     let mode = if is_sentinel { Mode::Sentinel } else { Mode::Server };
-    let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "--sentinel").collect();
+    let mut words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "--sentinel").collect();
+    let restore_to = match take_restore_to(&mut words) {
+        Ok(Some(_)) if is_sentinel => {
+            return Launch::Refuse(format!("{base}: --restore-to is for a server, not a Sentinel."));
+        }
+        Ok(moment) => moment,
+        Err(text) => return Launch::Refuse(format!("{base}: {text}")),
+    };
     match words.first().copied() {
         Some("-v" | "--version") => return Launch::Print(version()),
         Some("-h" | "--help") => return Launch::Print(command(base).render_long_help().to_string()),
@@ -112,11 +123,24 @@ pub fn parse(program: &str, words: &[String]) -> Launch {
         rest = before;
     }
     match lines_of(rest) {
-        Ok(lines) => Launch::Run { mode, file, reads_stdin, lines },
+        Ok(lines) => Launch::Run { mode, file, reads_stdin, lines, restore_to },
         Err(word) => {
             Launch::Refuse(format!("{base}: '{word}' is neither an option nor the value of one. Try {base} --help."))
         }
     }
+}
+
+/// Takes `--restore-to` and its value out of the words.
+fn take_restore_to(words: &mut Vec<&str>) -> Result<Option<i64>, String> {
+    let Some(place) = words.iter().position(|word| *word == "--restore-to") else { return Ok(None) };
+    let text = words.get(place + 1).copied().unwrap_or_default();
+    let Some(moment) = moment(text) else {
+        return Err(format!(
+            "--restore-to takes a moment, such as 1793887387 (seconds since 1970) or 2026-11-05T14:03:07Z, not '{text}'."
+        ));
+    };
+    words.drain(place..place + 2);
+    Ok(Some(moment))
 }
 
 /// Options as lines of a config file.
@@ -188,6 +212,10 @@ fn command(name: &str) -> Command {
         )
         .arg(flag("sentinel", "Run as Sentinel; also chosen by calling the program rredis-sentinel"))
         .arg(Arg::new("check-config").long("check-config").value_name("FILE").help("Validate a config file and leave"))
+        .arg(Arg::new("restore-to").long("restore-to").value_name("MOMENT").help(
+            "Begin with the data of this moment, by the time stamps of the append only file: seconds since 1970, or \
+             2026-11-05T14:03:07Z. What is later stays on disk in files of its own",
+        ))
         .arg(flag("version", "Print the version and leave").short('v'))
         .arg(flag("help", "Print this and leave").short('h'))
         .after_help(
@@ -228,7 +256,8 @@ mod tests {
 
     #[test]
     fn files_standard_input_and_mode() {
-        let Launch::Run { mode, file, reads_stdin, lines } = run(&["a.conf", "-", "--port", "1", "--sentinel"]) else {
+        let Launch::Run { mode, file, reads_stdin, lines, .. } = run(&["a.conf", "-", "--port", "1", "--sentinel"])
+        else {
             panic!()
         };
         assert_eq!(
@@ -237,6 +266,22 @@ mod tests {
         );
         assert!(matches!(parse("rredis-sentinel", &["x".into()]), Launch::Run { mode: Mode::Sentinel, .. }));
         assert!(matches!(run(&["--port", "1", "-"]), Launch::Run { reads_stdin: true, .. }));
+    }
+
+    #[test]
+    fn a_moment_to_go_back_to_is_no_directive() {
+        let Launch::Run { lines, restore_to, .. } =
+            run(&["a.conf", "--port", "1", "--restore-to", "1970-01-01T00:01:00Z"])
+        else {
+            panic!()
+        };
+        assert_eq!((lines.as_str(), restore_to), ("port \"1\"\n", Some(60)));
+        assert!(matches!(run(&["a.conf"]), Launch::Run { restore_to: None, .. }));
+        assert!(
+            matches!(run(&["--restore-to", "yesterday"]), Launch::Refuse(text) if text.contains("not 'yesterday'"))
+        );
+        assert!(matches!(run(&["--restore-to"]), Launch::Refuse(_)));
+        assert!(matches!(run(&["--restore-to", "1", "--sentinel"]), Launch::Refuse(_)));
     }
 
     #[test]

@@ -145,6 +145,22 @@ impl History {
         self.adopt(id, end);
     }
 
+    /// These are the last bytes of the stream, up to the present end: whoever lacks only them may go on from here.
+    pub fn recall(&mut self, bytes: &[u8]) {
+        if let Some(backlog) = self.backlog.as_mut().filter(|backlog| backlog.history_len() == 0)
+            && bytes.len() as u64 <= self.end
+        {
+            *backlog = Backlog::new(self.end + 1 - bytes.len() as u64, self.backlog_limit);
+            backlog.append(bytes);
+        }
+    }
+
+    /// Nothing was written since [`History::restore_master`], and somebody else goes on with the history that was saved: it has
+    /// its old name again.
+    pub fn resume(&mut self, id: HexId) {
+        self.identity = Identity::of(id);
+    }
+
     /// A master starts again from such a file: new name, but whoever was at that point may go on from here.
     pub fn restore_master(&mut self, id: HexId, end: u64) {
         self.identity.succeed(id, end);
@@ -182,6 +198,21 @@ mod tests {
         assert_eq!((history.end(), history.backlog().map(Backlog::first)), (500, Some(501)));
         assert!(history.identity().covers(saved.as_bytes(), 501) && history.holds(501));
         assert!(!history.holds(500));
+    }
+
+    #[test]
+    fn a_restarted_master_has_the_bytes_that_its_file_had() {
+        let mut rng = Rng::seeded(1);
+        let saved = HexId::random(&mut rng);
+        let mut history = History::new(&mut rng, 16 * 1024);
+        history.restore_master(saved, 500);
+        history.recall(b"0123456789");
+        assert_eq!((history.end(), history.backlog().map(Backlog::first)), (500, Some(491)));
+        assert!(history.identity().covers(saved.as_bytes(), 495) && history.holds(495));
+        assert_eq!(history.read(491).unwrap().as_bytes(), b"0123456789");
+        history.append(b"more");
+        history.recall(b"too late");
+        assert_eq!((history.end(), history.backlog().map(Backlog::first)), (504, Some(491)));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Node {
     master: Master,
     link: Option<Link>,
     failover: Option<Failover>,
+    /// Where our data stood when they were loaded, while we are the master and nobody has changed them.
+    restored: Option<Position>,
     /// The configuration, kept up to date by [`Node::configure`].
     settings: Settings,
     /// How far our AOF is on disk, when there is one. The shell keeps it up to date.
@@ -69,7 +71,16 @@ impl Node {
     /// A master without replicas.
     pub fn new(settings: Settings, mut rng: Rng) -> Node {
         let history = History::new(&mut rng, settings.backlog_size);
-        Node { history, master: Master::default(), link: None, failover: None, settings, fsynced: None, rng }
+        Node {
+            history,
+            master: Master::default(),
+            link: None,
+            failover: None,
+            restored: None,
+            settings,
+            fsynced: None,
+            rng,
+        }
     }
 
     /// The stream.
@@ -163,8 +174,14 @@ impl Node {
             None => {
                 self.history.restore_master(position.id, position.end);
                 self.master.role_changed(now);
+                self.restored = Some(position);
             }
         }
+    }
+
+    /// The file also had the last bytes of the stream.
+    pub fn recall(&mut self, bytes: &[u8]) {
+        self.history.recall(bytes);
     }
 
     /// Writes of clients are held back, or not any more.
@@ -323,8 +340,16 @@ impl Node {
                      may be able to synchronize with the new master with just a partial transfer."
                 );
                 turn.history.keep_backlog();
-                // Whoever continues our history begins with SELECT, so any database will do.
-                Some(0)
+                let unchanged = self.restored.take().filter(|position| position.end == turn.history.end());
+                match unchanged.filter(|_| self.master.is_empty()) {
+                    // Back from a restart, and another is master now: the history that we know is the one it goes on with.
+                    Some(position) => {
+                        turn.history.resume(position.id);
+                        Some(position.db)
+                    }
+                    // Whoever continues our history begins with SELECT, so any database will do.
+                    None => Some(0),
+                }
             }
         };
         let link = Link::new(now, master, resume);

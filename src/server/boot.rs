@@ -225,8 +225,9 @@ pub fn check(loaded: &Loaded) -> Result<(), String> {
     apply_users(&mut acl, &table, &loaded.users).map_err(|error| error.to_string())
 }
 
-/// Runs the server until it leaves. The process's exit code, or why it could not begin.
-pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
+/// Runs the server until it leaves, with the data as they were at the moment `restore_to` (seconds since 1970) if there is one. The
+/// process's exit code, or why it could not begin.
+pub fn run(loaded: Loaded, config_file: String, restore_to: Option<i64>) -> Result<i32, String> {
     let mut config = loaded.config;
     let (supervisor, pid_file) =
         startup::begin(&mut config, &config_file, &loaded.not_in_effect, "standalone", log::Role::Master)?;
@@ -240,6 +241,7 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
     let handle = event_loop.net().wake_handle();
     let wake: Wake = Arc::new(move || handle.wake());
     let mut server = Server::new(config, identity, rng, now, Arc::new(RealFiles), wake);
+    server.aof.restore_to = restore_to;
     let table = Rc::get_mut(&mut server.table).expect("nobody else holds the table yet");
     apply_renames(table, &loaded.renames).map_err(|error| error.to_string())?;
     apply_users(&mut server.engine.acl, table, &loaded.users).map_err(|error| error.to_string())?;

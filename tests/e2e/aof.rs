@@ -336,6 +336,232 @@ fn partial_resyncs_go_on_after_a_restart() {
     wait_for("the replica has it", LATER, || replica.ask(&["MGET", "a", "b", "c"]) == "1 2 3");
 }
 
+fn follows(replica: &Node) {
+    wait_for("the replica follows", LATER, || replica.info("replication", "master_link_status") == "up");
+}
+
+fn same_data(one: &Node, other: &Node) {
+    wait_for("both have the same data", LATER, || one.ask(&["DEBUG", "DIGEST"]) == other.ask(&["DEBUG", "DIGEST"]));
+}
+
+/// A master and a replica that knows it from its config file; both write every change to the disk.
+fn pair(root: &Path) -> (Node, Node) {
+    let master = Node::server(root, AOF);
+    let line = format!("replicaof 127.0.0.1 {}", master.port);
+    let replica = Node::server(root, &[AOF, &[&line, "repl-diskless-sync-delay 0"]].concat());
+    follows(&replica);
+    wait_rewritten(&replica);
+    (master, replica)
+}
+
+fn write_something(master: &Node, round: u32) {
+    let mut client = master.client();
+    for db in ["0", "3"] {
+        client.call(&["SELECT", db]).unwrap();
+        client.call(&["INCRBY", "counter", &round.to_string()]).unwrap();
+        client.call(&["PUBLISH", "channel", "only replicas get this"]).unwrap();
+        client.call(&["MULTI"]).unwrap();
+        client.call(&["RPUSH", "list", &format!("{db}:{round}")]).unwrap();
+        client.call(&["SPOP", "nothing"]).unwrap();
+        client.call(&["SET", "expires", "later", "EX", "1000"]).unwrap();
+        client.call(&["EXEC"]).unwrap();
+    }
+}
+
+/// Neither side is given the time to say goodbye, and yet no full resync is needed.
+#[test]
+fn partial_resyncs_go_on_after_a_kill() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut master, mut replica) = pair(root.path());
+    let full = master.info("stats", "sync_full");
+    for round in 1..4 {
+        write_something(&master, round);
+        same_data(&master, &replica);
+        wait_for("it is on disk", LATER, || master.ask(&["WAITAOF", "1", "1", "100"]) == "1 1");
+        replica.kill();
+        write_something(&master, 10 * round);
+        replica.start_again();
+        follows(&replica);
+        same_data(&master, &replica);
+        assert_eq!(master.info("stats", "sync_full"), full, "{}", master.log());
+    }
+    for round in 1..4 {
+        write_something(&master, round);
+        // A client that writes while the master is killed: the last changes may be in its file, and not with the replica.
+        let port = master.port;
+        let writer = thread::spawn(move || {
+            let Ok(mut client) = Client::connect(port) else { return };
+            while client.call(&["INCR", "written"]).is_ok() {}
+        });
+        thread::sleep(Duration::from_millis(50 + 30 * u64::from(round)));
+        master.kill();
+        writer.join().unwrap();
+        master.start_again();
+        wait_loaded(&master);
+        follows(&replica);
+        same_data(&master, &replica);
+        assert_eq!(master.info("stats", "sync_full"), "0", "{}", master.log());
+    }
+}
+
+/// The master was killed, its replica took over, and the old master comes back as a replica: what both know of the same history
+/// is enough.
+#[test]
+fn a_killed_master_comes_back_as_a_replica_without_a_full_resync() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut master, replica) = pair(root.path());
+    write_something(&master, 1);
+    same_data(&master, &replica);
+    master.kill();
+    assert_eq!(replica.ask(&["REPLICAOF", "NO", "ONE"]), "OK");
+    write_something(&replica, 2);
+    master.start_again();
+    wait_loaded(&master);
+    assert_eq!(master.ask(&["REPLICAOF", "127.0.0.1", &replica.port.to_string()]), "OK");
+    follows(&master);
+    same_data(&replica, &master);
+    assert_eq!(replica.info("stats", "sync_full"), "0", "{}", replica.log());
+    assert_eq!(replica.info("stats", "sync_partial_ok"), "1");
+}
+
+/// The time of the server's clock, in seconds, once a new one has begun.
+fn next_second(node: &Node) -> i64 {
+    let now = || node.ask(&["TIME"]).split(' ').next().unwrap().parse::<i64>().unwrap();
+    let before = now();
+    wait_for("a second is over", LATER, || now() > before);
+    now()
+}
+
+#[test]
+fn a_server_goes_back_to_a_moment_and_keeps_what_it_leaves_out() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &with(&["aof-timestamp-enabled yes"]));
+    node.call(&["SET", "a", "old"]);
+    assert!(node.ask(&["BGREWRITEAOF"]).contains("started"));
+    wait_rewritten(&node);
+    next_second(&node);
+    node.call(&["SET", "b", "good"]);
+    let moment = next_second(&node) - 1;
+    node.call(&["FLUSHALL"]);
+    node.call(&["SET", "c", "after the accident"]);
+    node.kill();
+    let before: Vec<_> = ["appendonly.aof.2.base.rdb", "appendonly.aof.2.incr.aof"]
+        .iter()
+        .map(|name| (folder(&node).join(name), fs::read(folder(&node).join(name)).unwrap()))
+        .collect();
+    let old_manifest = manifest(&node);
+
+    let start = |node: &Node, words: &[&str]| {
+        let conf = node.folder.join("redis.conf").display().to_string();
+        let args = std::iter::once(conf).chain(words.iter().map(ToString::to_string)).collect();
+        Node::launch(Path::new(OURS), node.port, node.folder.clone(), args)
+    };
+    let mut restored = start(&node, &["--restore-to", &moment.to_string()]);
+    wait_loaded(&restored);
+    assert_eq!(restored.ask(&["MGET", "a", "b", "c"]), "old good (null)");
+    let log = restored.log();
+    assert!(log.contains(&format!("({moment}): 2 changes were replayed")), "{log}");
+    assert!(log.contains("bytes of appendonly.aof.2.incr.aof from offset"), "{log}");
+    restored.call(&["SET", "d", "since then"]);
+    for (path, content) in &before {
+        assert_eq!(&fs::read(path).unwrap(), content, "{} is as it was", path.display());
+    }
+    restored.kill();
+    // The same once more would undo what was done since.
+    let conf = node.folder.join("redis.conf");
+    let again =
+        Command::new(OURS).arg(&conf).args(["--logfile", "", "--restore-to", &moment.to_string()]).output().unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stdout).contains("was made later"), "{again:?}");
+    let mut usual = start(&node, &[]);
+    wait_loaded(&usual);
+    assert_eq!(usual.ask(&["MGET", "a", "b", "d"]), "old good since then");
+    usual.kill();
+
+    // And forward again.
+    let kept = fs::read_dir(folder(&node)).unwrap().map(|entry| entry.unwrap().path());
+    let kept = kept.into_iter().find(|path| path.display().to_string().contains(".before-restore-")).unwrap();
+    assert_eq!(fs::read_to_string(&kept).unwrap(), old_manifest);
+    fs::copy(&kept, folder(&node).join("appendonly.aof.manifest")).unwrap();
+    let back = start(&node, &[]);
+    wait_loaded(&back);
+    assert_eq!(back.ask(&["MGET", "a", "b", "c"]), "(null) (null) after the accident");
+}
+
+#[test]
+fn going_back_is_refused_where_it_makes_no_sense() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), AOF);
+    node.call(&["SET", "a", "1"]);
+    node.kill();
+    let conf = node.folder.join("redis.conf").display().to_string();
+    let before = fs::read(last_incr(&node)).unwrap();
+    let master = ["--replicaof", "127.0.0.1", "1"];
+    for (words, reason) in [
+        (&["--appendonly", "no"][..], "needs appendonly yes"),
+        (&master, "is for a master"),
+        (&["--appenddirname", "elsewhere"], "finds no append only file"),
+        (&[], "has no time stamps (aof-timestamp-enabled)"),
+    ] {
+        let mut words = words.to_vec();
+        words.extend(["--logfile", "", "--restore-to", "2100-01-01T00:00:00Z"]);
+        let output = Command::new(OURS).arg(&conf).args(&words).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(reason), "{reason}: {output:?}");
+    }
+    assert_eq!(fs::read(last_incr(&node)).unwrap(), before);
+}
+
+/// What the documentation says about backups: while clients write and a rewrite may come at any time, a copy made that way is a
+/// state that existed.
+#[test]
+fn a_copy_of_a_running_server_made_as_documented_is_whole() {
+    if stock("redis-cli").is_none() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), &with(&["auto-aof-rewrite-percentage 100", "auto-aof-rewrite-min-size 64kb"]));
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (stop, port) = (stop.clone(), node.port);
+        thread::spawn(move || {
+            let mut client = Client::connect(port).unwrap();
+            let mut number = 0u64;
+            while !stop.load(Ordering::Relaxed) {
+                number += 1;
+                let text = number.to_string();
+                client.call(&["MSET", "first", &text, "second", &text, "filler", &"x".repeat(2000)]).unwrap();
+            }
+        })
+    };
+    wait_for("it has been rewritten", LATER, || {
+        node.info("persistence", "aof_rewrites").parse::<u64>().is_ok_and(|rewrites| rewrites > 1)
+    });
+    let script = format!("{}/scripts/backup-aof.sh", env!("CARGO_MANIFEST_DIR"));
+    let mut last = 0;
+    for number in 0..3 {
+        let copy = root.path().join(format!("copy-{number}"));
+        let told: u64 = node.ask(&["GET", "first"]).parse().unwrap();
+        let output =
+            Command::new("bash").arg(&script).args(["-p", &node.port.to_string()]).arg(&copy).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let place = root.path().join(format!("from-copy-{number}"));
+        let port = free_port();
+        let words = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--appendonly", "yes", "--save", ""];
+        self::copy(&copy, &place.join("appendonlydir"));
+        let from_copy = Node::launch(Path::new(OURS), port, place, words.map(str::to_owned).to_vec());
+        wait_loaded(&from_copy);
+        let found = from_copy.ask(&["MGET", "first", "second"]);
+        let (first, second) = found.split_once(' ').unwrap();
+        assert_eq!(first, second);
+        let found: u64 = first.parse().unwrap();
+        assert!(told <= found && last < found, "{told} had been written: {found}");
+        last = found;
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+}
+
 #[test]
 fn a_second_server_on_the_same_files_is_refused() {
     let root = tempfile::tempdir().unwrap();

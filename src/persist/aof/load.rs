@@ -30,7 +30,9 @@ use tracing::{info, warn};
 
 use super::folder::Folder;
 use super::manifest::{Kind, Manifest};
+use super::place::Known;
 use super::read::{Item, Reader, timestamp};
+use super::restore::Limit;
 use crate::base::files::{Files, strerror};
 use crate::base::limits::SLICE_MAX_US;
 use crate::keyspace::Keyspace;
@@ -50,9 +52,6 @@ const ASK_EVERY: u32 = 64;
 
 /// A buffer that grew beyond this for one large command is not kept.
 const BUFFER_KEPT: usize = 1024 * 1024;
-
-/// Begins the annotation that says where the replication stream stood when everything before it had been executed.
-pub const POSITION: &[u8] = b"RREDIS-REPL:";
 
 /// Begins the annotation at the head of a file of changes that says which file it continues, and how many bytes that had.
 pub const AFTER: &[u8] = b"RREDIS-AFTER:";
@@ -83,8 +82,11 @@ pub struct Settings {
     pub accepts_cut_end: bool,
     /// `key-load-delay`.
     pub key_delay: i32,
-    /// Stop before the first change that was made after this moment (seconds since 1970), by the file's time stamps.
-    pub stop_after: Option<i64>,
+    /// Stop before the first change that was made after this moment (seconds since 1970), by the files' time stamps, and change
+    /// no file.
+    pub restore_to: Option<i64>,
+    /// So many of the last bytes of the replication stream are of use.
+    pub backlog: u64,
     /// For images.
     pub rules: Rules,
 }
@@ -132,9 +134,13 @@ pub struct Load {
     commands: u64,
     started_us: u64,
     part_started_us: u64,
-    position: Option<ReplFacts>,
+    /// Where the replication stream stands.
+    place: Known,
     used_memory: Option<u64>,
     was_cut: bool,
+    /// What is known of when, and where reading stopped, when the state of a moment is wanted.
+    limit: Option<Limit>,
+    stopped_at: Option<(usize, u64)>,
 }
 
 /// The file being read.
@@ -204,9 +210,11 @@ impl Load {
             commands: 0,
             started_us: now_us,
             part_started_us: now_us,
-            position: None,
+            place: Known::nothing(settings.backlog),
             used_memory: None,
             was_cut: false,
+            limit: settings.restore_to.map(Limit::new),
+            stopped_at: None,
         }))
     }
 
@@ -261,12 +269,47 @@ impl Load {
 
     /// Where the replication stream stood with exactly these data, when the files say so.
     pub fn position(&self) -> Option<ReplFacts> {
-        self.position
+        self.place.position()
+    }
+
+    /// The last bytes of the replication stream up to that place, as far as the files have them.
+    pub fn last_bytes(&self) -> &[u8] {
+        self.place.last_bytes()
     }
 
     /// Whether a cut end was removed.
     pub fn was_cut(&self) -> bool {
         self.was_cut
+    }
+
+    /// What the log says about a state that was gone back to, and about what was left out.
+    pub fn restore_report(&self) -> Vec<String> {
+        let Some(limit) = &self.limit else { return Vec::new() };
+        let mut lines = limit.report(self.commands);
+        if let Some((number, place)) = self.stopped_at {
+            let (part, later) = (&self.parts[number], &self.parts[number + 1..]);
+            let left = part.size - place;
+            lines.push(format!("Left out: {left} bytes of {} from offset {place} on.", part.name));
+            lines.extend(later.iter().map(|part| format!("Left out: {} with {} bytes.", part.name, part.size)));
+        }
+        lines
+    }
+
+    /// Whether nothing more is to be read.
+    fn is_over(&self) -> Result<bool, Failure> {
+        if self.number < self.parts.len() {
+            return Ok(false);
+        }
+        self.limit.as_ref().map_or(Ok(true), |limit| limit.end().map(|()| true)).map_err(Failure::of)
+    }
+
+    /// Reads no further than this place of the present file.
+    fn stop_at(&mut self, place: u64) -> Step {
+        self.stopped_at = Some((self.number, place));
+        self.place.forget();
+        self.current = None;
+        self.number = self.parts.len();
+        Step::Again
     }
 
     /// Does a little. `more` gets the time now and then and says whether to go on.
@@ -277,7 +320,10 @@ impl Load {
         more: &mut dyn FnMut(u64) -> bool,
         may_wait: bool,
     ) -> Result<Step, Failure> {
-        let Some(part) = self.parts.get(self.number) else { return Ok(Step::Done) };
+        if self.is_over()? {
+            return Ok(Step::Done);
+        }
+        let part = &self.parts[self.number];
         let Some(current) = &mut self.current else {
             self.part_started_us = clock();
             let opened = Source::open(&*self.files, &part.path, self.wake.clone());
@@ -290,6 +336,9 @@ impl Load {
             Ok(Refill::NotYet) => return Ok(Step::Waiting),
             Ok(Refill::End) => {
                 self.end_of_part(replay)?;
+                if self.number == self.parts.len() {
+                    return Ok(Step::Again);
+                }
                 let seconds = clock().saturating_sub(self.part_started_us) as f64 / 1e6;
                 let part = &self.parts[self.number];
                 let what = if part.kind == Kind::Base { "base" } else { "incr" };
@@ -340,7 +389,10 @@ impl Load {
             Ok(Fed::Done) => {
                 let loaded = loader.loaded();
                 info!("{loaded}");
-                self.position = loader.facts().repl();
+                self.place.image(loader.facts().repl());
+                if let Some(limit) = &mut self.limit {
+                    limit.image(&part.name, loader.facts().created).map_err(Failure::of)?;
+                }
                 let libraries = loader.facts().libraries.clone();
                 replay.libraries(&libraries).map_err(|text| bad_library(&part.name, &text))?;
                 current.content = Content::Commands;
@@ -395,17 +447,20 @@ impl Load {
                         )));
                     }
                     self.commands += 1;
-                    self.position = None;
+                    let bytes = &current.buffer[current.at..current.at + taken];
+                    self.place.command(bytes, selects(&args), replay.is_in_multi());
+                    if let Some(limit) = &mut self.limit {
+                        limit.change();
+                    }
                 }
                 Item::Annotation(line) => {
-                    if let (Some(stop), Some(at)) = (self.settings.stop_after, timestamp(line))
-                        && at > stop
+                    if let (Some(limit), Some(at)) = (&mut self.limit, timestamp(line))
+                        && !limit.stamp(&part.name, at).map_err(Failure::of)?
                     {
-                        info!("Stopping at the time stamp {at} of {}, offset {place}", part.name);
-                        self.number = self.parts.len();
-                        return Ok(Step::Again);
+                        let whole = current.whole;
+                        return Ok(self.stop_at(whole));
                     }
-                    self.position = position(line).or(self.position);
+                    self.place.annotation(line, replay.is_in_multi());
                     if place == 0
                         && let Some((name, size)) = after(line)
                         && let Some(before) =
@@ -443,6 +498,9 @@ impl Load {
             return Err(Failure { lines: vec![text, "Fatal error: a file of the AOF has lost its end".to_owned()] });
         }
         warn!("!!! Warning: {text}!!!");
+        if self.limit.is_some() {
+            return Ok(self.stop_at(0));
+        }
         for part in &mut self.parts[self.number..] {
             warn!("!!! Truncating the AOF {} at offset 0 !!!", part.name);
             let cut = self.files.append(&part.path).and_then(|mut file| {
@@ -500,6 +558,10 @@ impl Load {
         }
         lines.iter().for_each(|line| warn!("{line}"));
         warn!("!!! Warning: short read while loading the AOF file {name}!!!");
+        if self.limit.is_some() {
+            self.stop_at(whole);
+            return Ok(());
+        }
         warn!("!!! Truncating the AOF {name} at offset {whole} !!!");
         let cut = self.files.append(&part.path).and_then(|mut file| {
             file.set_size(whole)?;
@@ -644,10 +706,10 @@ fn bad_format(part: &Part, command: u64, defect: &super::read::Defect) -> Failur
     ))
 }
 
-/// Where the replication stream stood, as an annotation: its id, its offset, and the database it had selected.
-pub fn position_line(position: &ReplFacts) -> Vec<u8> {
-    let ReplFacts { stream_db, id, offset } = position;
-    [b"#", POSITION, format!("{id}:{offset}:{stream_db}\r\n").as_bytes()].concat()
+/// The database that a command chooses for those behind it.
+fn selects(args: &Args<'_>) -> Option<u32> {
+    let db = (args.len() == 2 && args.is(0, "select")).then(|| args.get(1))?;
+    std::str::from_utf8(db).ok()?.parse().ok()
 }
 
 /// What a file of changes begins with that continues `name`, which has `size` bytes.
@@ -661,15 +723,6 @@ fn after(annotation: &[u8]) -> Option<(&[u8], u64)> {
     let colon = rest.iter().position(|&byte| byte == b':')?;
     let size = std::str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
     Some((&rest[colon + 1..], size))
-}
-
-fn position(annotation: &[u8]) -> Option<ReplFacts> {
-    let text = std::str::from_utf8(annotation.strip_prefix(POSITION)?).ok()?;
-    let mut fields = text.split(':');
-    let id = crate::base::id::HexId::parse(fields.next()?.as_bytes())?;
-    let offset = fields.next()?.parse().ok()?;
-    let stream_db = fields.next()?.parse().ok()?;
-    Some(ReplFacts { stream_db, id, offset })
 }
 
 #[cfg(test)]

@@ -261,6 +261,17 @@ impl Manifest {
         self.with_base(base)
     }
 
+    /// An empty list that counts on.
+    pub fn without_files(self) -> Manifest {
+        Manifest { base: None, history: Vec::new(), incr: Vec::new(), ..self }
+    }
+
+    /// Leaves out one number for the next base and the next incr file.
+    pub fn skip_number(&mut self) {
+        self.base_seq += 1;
+        self.incr_seq += 1;
+    }
+
     /// The list without superseded files.
     pub fn without_history(mut self) -> Manifest {
         self.history.clear();

@@ -21,6 +21,8 @@
 //! * [`append`] decides what is written and synced when, and what a failure means.
 //! * [`disk`] is the thread that syncs, prepares and commits, so that nobody waits for the disk who need not.
 //! * [`read`] finds the commands in a file; [`load`] goes through all files at the start.
+//! * [`place`] keeps the place in the replication stream, so that partial resyncs go on after a restart.
+//! * [`restore`] goes back to a moment.
 //! * [`check`] examines and repairs files while no server runs.
 //! * [`limit`] says when a rewrite is due, and when it failed too often.
 
@@ -31,4 +33,6 @@ pub mod folder;
 pub mod limit;
 pub mod load;
 pub mod manifest;
+pub mod place;
 pub mod read;
+pub mod restore;

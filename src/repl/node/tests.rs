@@ -402,6 +402,24 @@ fn a_restarted_server_goes_on_where_the_file_says() {
     assert_eq!(master.next_deadline(), Some(T0 + 3_600_000));
 }
 
+/// A master that died and comes back as the replica of another asks by the history that both know, as long as it has added
+/// nothing to it.
+#[test]
+fn a_restarted_master_that_did_nothing_yet_goes_on_under_the_old_name() {
+    let position = Position { id: HexId::random(&mut Rng::seeded(5)), end: 77, db: 2 };
+    let other = HostPort { host: "m".into(), port: 1 };
+    let mut idle = node(Settings::default());
+    idle.restore(T0, position);
+    told(&mut idle, T0, Input::ReplicaOf(other.clone()));
+    assert_eq!(idle.position(0), Some(position));
+    let mut busy = node(Settings::default());
+    busy.restore(T0, position);
+    busy.propagate(b"something");
+    told(&mut busy, T0, Input::ReplicaOf(other));
+    assert_ne!(busy.history().identity().id(), position.id);
+    assert_eq!(busy.history().identity().second_id(), position.id);
+}
+
 const REPLICA: &str = "127.0.0.1";
 
 fn hand_over(node: &mut Node, plan: Plan) -> Vec<Output> {

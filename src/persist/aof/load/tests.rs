@@ -87,7 +87,11 @@ impl Scene {
             now: UnixMillis(0),
             limits: Default::default(),
         };
-        Scene { files, manifest, settings: Settings { accepts_cut_end: true, key_delay: 0, stop_after: None, rules } }
+        Scene {
+            files,
+            manifest,
+            settings: Settings { accepts_cut_end: true, key_delay: 0, restore_to: None, backlog: 1000, rules },
+        }
     }
 
     fn load(&self) -> (Vec<String>, Result<Option<Load>, Failure>) {
@@ -214,21 +218,75 @@ fn annotations_are_skipped_and_time_stamps_can_stop_loading() {
     content.extend_from_slice(b"#TS:300\r\n");
     let mut scene = Scene::new(None, &[&content]);
     assert_eq!(scene.seen(), ["SET a 1", "SET b 2"]);
-    scene.settings.stop_after = Some(199);
+    scene.settings.restore_to = Some(199);
     assert_eq!(scene.seen(), ["SET a 1"]);
-    scene.settings.stop_after = Some(200);
+    let report = scene.load().1.unwrap().unwrap().restore_report().join("\n");
+    assert!(report.contains("Left out: 45 bytes of a.1.incr.aof from offset 47 on."), "{report}");
+    scene.settings.restore_to = Some(200);
     assert_eq!(scene.seen(), ["SET a 1", "SET b 2"]);
+    scene.settings.restore_to = Some(300);
+    assert_eq!(scene.seen(), ["SET a 1", "SET b 2"]);
+    scene.settings.restore_to = Some(99);
+    assert!(scene.failure().contains("nothing in the append only file is known to be of that moment"));
+}
+
+/// Going back changes no file, also where the end of one is cut off or missing; a transaction counts as a whole.
+#[test]
+fn going_back_to_a_moment_leaves_every_file_as_it_is() {
+    let first = [&b"#TS:100\r\n"[..], &command("SET a 1")].concat();
+    let open = [&first[..], &command("MULTI"), &command("SET b 2"), b"#TS:200\r\n", &command("EXEC")].concat();
+    let with = |files: &[&[u8]], to| {
+        let mut scene = Scene::new(None, files);
+        scene.settings.restore_to = Some(to);
+        let seen = scene.seen();
+        for (number, content) in files.iter().enumerate() {
+            assert_eq!(scene.size(&format!("a.{}.incr.aof", number + 1)), content.len() as u64);
+        }
+        (seen, scene.load().1.unwrap().unwrap().restore_report().join("\n"))
+    };
+    let (seen, report) = with(&[&open, b"whatever"], 150);
+    assert_eq!(seen, ["SET a 1"]);
+    let left = format!("Left out: {} bytes of a.1.incr.aof from offset {} on.", open.len() - first.len(), first.len());
+    assert!(report.contains(&left) && report.contains("Left out: a.2.incr.aof with 8 bytes."), "{report}");
+    assert_eq!(with(&[&open], 200).0, ["SET a 1", "SET b 2"]);
+    let (seen, report) = with(&[&open[..open.len() - 3]], 500);
+    assert_eq!(seen, ["SET a 1"]);
+    assert!(report.contains(&format!("a.1.incr.aof from offset {} on", first.len())), "{report}");
+    let second = [after_line(b"a.1.incr.aof", 1000), command("SET c 3")].concat();
+    assert_eq!(with(&[&first, &second], 500).0, ["SET a 1"]);
+    let mut scene = Scene::new(None, &[&command("SET a 1")]);
+    scene.settings.restore_to = Some(500);
+    assert!(scene.failure().contains("no time stamps (aof-timestamp-enabled)"), "{}", scene.failure());
 }
 
 #[test]
 fn the_place_in_the_replication_stream_counts_only_when_nothing_follows() {
     let facts = ReplFacts { stream_db: 2, id: crate::base::id::HexId::parse(&[b'a'; 40]).unwrap(), offset: 77 };
     let mut content = command("SET a 1");
-    content.extend_from_slice(&position_line(&facts));
+    content.extend_from_slice(format!("#RREDIS-REPL:{}:77:2\r\n", facts.id).as_bytes());
     let position = |content: &[u8]| Scene::new(None, &[content]).load().1.unwrap().unwrap().position();
     assert_eq!(position(&content), Some(facts));
     content.extend_from_slice(&command("SET b 1"));
     assert_eq!(position(&content), None);
+}
+
+/// A master's file is its stream: wherever it is cut, the place that is read belongs to what was executed.
+#[test]
+fn the_place_in_a_masters_stream_is_counted() {
+    let id = crate::base::id::HexId::parse(&[b'a'; 40]).unwrap();
+    let head = format!("#RREDIS-STREAM:{id}:1000:0\r\n").into_bytes();
+    let words = ["SET a 1", "SELECT 3", "MULTI", "SET b 2", "EXEC", "SET c 3"];
+    let stream = commands(&words);
+    let content = [&head[..], &stream].concat();
+    let ends: Vec<usize> = [1, 2, 5, 6].iter().map(|&count| commands(&words[..count]).len()).collect();
+    for cut in head.len()..=content.len() {
+        let load = Scene::new(None, &[&content[..cut]]).load().1.unwrap().unwrap();
+        let executed = ends.iter().copied().filter(|end| *end <= cut - head.len()).max().unwrap_or(0);
+        let db = if executed > ends[0] { 3 } else { 0 };
+        let expected = ReplFacts { stream_db: db, id, offset: 1000 + executed as i64 };
+        assert_eq!(load.position(), Some(expected), "{cut}");
+        assert_eq!(load.last_bytes(), &stream[..executed], "{cut}");
+    }
 }
 
 #[test]

@@ -115,6 +115,10 @@ impl Server {
             error.log();
             Unusable
         })?;
+        if let (Some(_), Some(reason)) = (self.aof.restore_to, self.refuse_restore()) {
+            error!("{reason}");
+            return Err(Unusable);
+        }
         if !self.engine.config.persistence.appendonly {
             return Ok(false);
         }
@@ -139,12 +143,27 @@ impl Server {
         }
     }
 
+    /// Why going back to a moment makes no sense here.
+    fn refuse_restore(&self) -> Option<&'static str> {
+        let config = &self.engine.config;
+        if !config.persistence.appendonly {
+            Some("--restore-to needs appendonly yes: only the append only file knows what was when.")
+        } else if config.replication.replicaof.is_some() {
+            Some("--restore-to is for a master: the data of a replica are its master's, and would be replaced.")
+        } else if self.aof.manifest.is_empty() {
+            Some("--restore-to finds no append only file that it could go back in. Are dir and appenddirname right?")
+        } else {
+            None
+        }
+    }
+
     fn aof_load(&self) -> Result<Option<Load>, Failure> {
         let persistence = &self.engine.config.persistence;
         let settings = Settings {
             accepts_cut_end: persistence.aof_load_truncated,
             key_delay: persistence.key_load_delay,
-            stop_after: None,
+            restore_to: self.aof.restore_to,
+            backlog: self.engine.config.replication.repl_backlog_size,
             rules: rules(&self.engine, false, !self.is_checksum_skipped),
         };
         let (aof, now) = (&self.aof, self.engine.now);
@@ -179,10 +198,15 @@ impl Turn<'_> {
                 self.server.engine.facts.is_loading = false;
                 self.server.aof_loaded(&loading.load);
                 self.server.refresh_facts();
+                let is_restored = self.server.aof.restore_to.is_some();
+                loading.load.restore_report().iter().for_each(|line| warn!("{line}"));
                 if self.server.open_aof().is_err() {
                     return self.leave_after_failure();
                 }
-                self.restore_position(loading.load.position());
+                // What was gone back to is a history of its own, and so is what was not executed as it had been.
+                if !is_restored && loading.client.complaints == 0 {
+                    self.restore_position(loading.load.position(), loading.load.last_bytes());
+                }
                 self.server.refresh_replication_facts();
                 info!("Ready to accept connections tcp");
                 return self.net.now().mono;
@@ -202,7 +226,7 @@ impl Turn<'_> {
         self.net.now().mono
     }
 
-    fn restore_position(&mut self, position: Option<ReplFacts>) {
+    fn restore_position(&mut self, position: Option<ReplFacts>, last_bytes: &[u8]) {
         if let Some(ReplFacts { stream_db, id, offset }) = position {
             let facts = Facts {
                 repl_stream_db: Some(stream_db),
@@ -211,6 +235,7 @@ impl Turn<'_> {
                 ..Facts::default()
             };
             self.restore_replication(&facts, &Vec::new());
+            self.server.repl.node.recall(last_bytes);
         }
     }
 

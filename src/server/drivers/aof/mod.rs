@@ -33,8 +33,9 @@ use crate::persist::aof::append::{Appender, Fatal, Policy};
 use crate::persist::aof::disk::{self, Disk, Done, Job};
 use crate::persist::aof::folder::{Folder, FolderError, tried};
 use crate::persist::aof::limit::Limit;
-use crate::persist::aof::load::position_line;
 use crate::persist::aof::manifest::{Entry, Manifest};
+use crate::persist::aof::place::{Place, Told};
+use crate::persist::aof::restore::set_aside;
 use crate::persist::writer::Wake;
 use crate::server::clients::BlockReason;
 use crate::server::drivers::saves::{Snapshots, Target};
@@ -83,6 +84,8 @@ pub struct Aof {
     base_bytes: u64,
     /// The last time stamp written, in seconds.
     stamped: i64,
+    /// What the file says of the place in the replication stream.
+    told: Told,
     /// Position in the AOF, and the replication offset that belongs to it, for each sync under way.
     offsets: VecDeque<(u64, u64)>,
     /// The replication offset of everything written.
@@ -95,6 +98,8 @@ pub struct Aof {
     group: Group,
     /// Keeps other servers away while the files are loaded.
     lock: Option<Box<dyn File>>,
+    /// The data of this moment are wanted, and files of their own for what follows: `--restore-to`, until that is done.
+    pub restore_to: Option<i64>,
     /// DEBUG AOF-FLUSH-SLEEP: microseconds.
     pub flush_sleep_us: u64,
     /// For INFO.
@@ -183,12 +188,14 @@ impl Aof {
             other_bytes: 0,
             base_bytes: 0,
             stamped: 0,
+            told: Told::default(),
             offsets: VecDeque::new(),
             written_offset: 0,
             synced_offset: 0,
             writers: Vec::new(),
             group: Group::default(),
             lock: None,
+            restore_to: None,
             flush_sleep_us: 0,
             record: Record { rewrites: 0, is_last_ok: true, last_seconds: None, last_memory: 0 },
         }
@@ -258,8 +265,24 @@ impl Aof {
         }
     }
 
-    /// Takes a part of the stream, with a time stamp before it when that is wanted.
+    /// The replication stream stands here with exactly what was taken so far; `None`: that is not known. Written down if the
+    /// file does not say so by itself.
+    pub fn stream_is_at(&mut self, place: Option<Place>) {
+        if self.appender.is_open()
+            && let Some(line) = self.told.now_at(place)
+        {
+            self.appender.add(Bytes::from(line));
+        }
+    }
+
+    /// The stream is in this database after what was taken.
+    pub fn stream_is_in(&mut self, db: u32) {
+        self.told.in_database(db);
+    }
+
+    /// Takes a part of what was executed, with a time stamp before it when that is wanted.
     pub fn add(&mut self, bytes: Bytes, stamp: Option<i64>) {
+        self.told.wrote(bytes.len() as u64);
         if let Some(now) = stamp.filter(|&now| now != self.stamped) {
             self.stamped = now;
             self.appender.add(Bytes::from(format!("#TS:{now}\r\n")));
@@ -359,6 +382,16 @@ impl Aof {
         let files = self.files.clone();
         self.folder.create(&*files)?;
         let mut manifest = self.manifest.clone();
+        if self.restore_to.is_some() {
+            let (fresh, kept) = set_aside(&*files, &self.folder, &manifest, engine.now.wall().as_secs())?;
+            warn!(
+                "The files as they were are all kept; {} lists them. To have them back, stop the server and copy that list over \
+                 {}.",
+                kept.display(),
+                self.folder.manifest().display()
+            );
+            manifest = fresh;
+        }
         if manifest.is_empty() {
             let is_rdb = engine.config.persistence.aof_use_rdb_preamble;
             let base = manifest.next_base(&self.folder.prefix, is_rdb);
@@ -395,6 +428,7 @@ impl Aof {
         if manifest != self.manifest {
             self.folder.write(&*files, &manifest)?;
         }
+        self.restore_to = None;
         if !engine.config.persistence.aof_disable_auto_gc {
             manifest = disk::remove_history(&*files, &self.folder, manifest);
         }
@@ -402,6 +436,7 @@ impl Aof {
         self.mode = Mode::On;
         self.appender.set_policy(policy(&engine.config));
         self.appender.switch_to(opened.write, size);
+        self.told.nothing();
         self.ask(Job::Use(opened.sync));
         self.writing_to = Some(incr);
         self.other_bytes = self.other_bytes.saturating_sub(size);
@@ -441,14 +476,19 @@ impl Aof {
 }
 
 impl Turn<'_> {
-    /// The last thing to be written before a clean end: where the stream stands. That belongs to exactly these data, and whoever
-    /// was there may go on from here after the restart. If it does not get to the disk nothing is lost but that.
-    fn write_position(&mut self) {
-        let Some(position) = self.replication_position() else { return };
+    /// The end of a turn: everything executed is written or about to be. Says where the stream stands with that.
+    fn note_stream_place(&mut self) {
+        if self.server.aof.takes_changes() {
+            let place = self.server.stream_place();
+            self.server.aof.stream_is_at(place);
+        }
+    }
+
+    /// The last thing to be written before a clean end. If it does not get to the disk nothing is lost but a partial resync.
+    fn write_place_for_good(&mut self) {
         let now = self.server.engine.now.mono;
         let appender = &mut self.server.aof.appender;
-        appender.add(Bytes::from(position_line(&position)));
-        if appender.flush(now) == Ok(true) {
+        if appender.waiting_bytes() > 0 && appender.flush(now) == Ok(true) {
             let _ = appender.sync_now();
         }
     }
@@ -457,6 +497,7 @@ impl Turn<'_> {
     /// sent.
     pub fn end_turn_of_aof(&mut self) -> Instant {
         self.drain_journal();
+        self.note_stream_place();
         while let Some(done) = self.server.aof.disk.as_ref().and_then(Disk::report) {
             match done {
                 Done::Synced(result) => {
@@ -478,7 +519,7 @@ impl Turn<'_> {
         }
         if self.server.is_leaving && self.server.exit_code == 0 && self.server.aof.mode == Mode::On {
             // The replicas have been given the end of the stream in this turn; nothing will be added to it.
-            self.write_position();
+            self.write_place_for_good();
             self.net.release_output(self.server.aof.appender.safe());
             return next;
         }

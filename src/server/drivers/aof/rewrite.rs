@@ -170,6 +170,9 @@ impl Turn<'_> {
                 aof.appender.add(Bytes::from(after_line(&old.name, size)));
             }
             aof.writing_to = aof.rewrite.as_ref().and_then(|rewrite| rewrite.incr.clone());
+            // Each file says by itself when its first change was made, and where the stream stood.
+            aof.stamped = 0;
+            aof.told.nothing();
         }
         let cut = aof.appender.taken();
         self.begin_snapshot(Target::AofBase);

@@ -4,18 +4,24 @@
 //! A run writes, rewrites twice, switches the AOF off and on and leaves; command number n is `INCR counter` and `SET key:n n`, so the
 //! data say by themselves which state they are. Threads of the server run as they do in real life; only the loop is turned by
 //! the test. `CRASH_RUNS=n make crash` takes n fault points instead of a few per operation.
+//!
+//! The run has a replication stream, too: whatever place in it the files claim after the restart is one at which the data were
+//! exactly these, and the bytes they give for its end are its bytes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::files::Files;
 use crate::base::files::memory::{Fault, MemoryFiles};
+use crate::base::id::HexId;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::config::model::Config;
 use crate::config::values::AppendFsync;
 use crate::exec::execute;
 use crate::net::Loop;
+use crate::repl::node::Position;
 use crate::resp::args::OwnedArgs;
 use crate::resp::out::Out;
 use crate::server::drivers::aof::Aof;
@@ -32,6 +38,10 @@ struct World {
 
 impl World {
     fn start(files: &MemoryFiles, policy: AppendFsync, preamble: bool) -> Option<World> {
+        World::start_at(files, policy, preamble, None)
+    }
+
+    fn start_at(files: &MemoryFiles, policy: AppendFsync, preamble: bool, restore_to: Option<i64>) -> Option<World> {
         let mut config = Config::default();
         config.process.dir = "/s".into();
         config.persistence.save.clear();
@@ -39,12 +49,16 @@ impl World {
         config.persistence.appendfsync = policy;
         config.persistence.aof_use_rdb_preamble = preamble;
         config.persistence.auto_aof_rewrite_percentage = 0;
+        config.persistence.aof_timestamp_enabled = true;
         let mut event_loop = Loop::new().unwrap();
-        let now = event_loop.net().now();
+        let mut now = event_loop.net().now();
+        // The tests' time runs ahead of the real one; who goes back does so afterwards.
+        now.wall_us = restore_to.map_or(now.wall_us, |moment| (moment + 10) * 1_000_000);
         let mut rng = Rng::seeded(7);
         let identity = Identity::of_this_process(String::new(), &mut rng, now);
         let mut server = Server::new(config, identity, rng, now, Arc::new(files.clone()), Arc::new(|| {}));
         let session = Session::new(crate::base::id::ClientId(1), "a:1", "b:2", false, &server.engine.acl, now.mono);
+        server.aof.restore_to = restore_to;
         server.begin_loading_aof().ok()?;
         let mut world = World { server, event_loop, session, now };
         for _ in 0..100_000 {
@@ -55,6 +69,24 @@ impl World {
             std::thread::yield_now();
         }
         (!world.server.is_leaving && !world.server.engine.facts.is_loading).then_some(world)
+    }
+
+    /// Begins a replication stream, as a first replica would.
+    fn begin_stream(&mut self) {
+        let id = HexId::random(&mut Rng::seeded(9));
+        self.server.repl.node.restore(self.now.mono, Position { id, end: 0, db: 0 });
+        self.server.refresh_replication_facts();
+    }
+
+    /// The bytes of the stream that are kept, from the first.
+    fn stream(&self) -> (u64, Vec<u8>) {
+        let history = self.server.repl.node.history();
+        let Some(backlog) = history.backlog() else { return (history.next(), Vec::new()) };
+        let (first, mut bytes) = (backlog.first(), Vec::new());
+        while let Some(chunk) = history.read(first + bytes.len() as u64) {
+            bytes.extend_from_slice(chunk.as_bytes());
+        }
+        (first, bytes)
     }
 
     fn turn(&mut self) {
@@ -113,11 +145,22 @@ struct Run {
     on_disk: u64,
     /// The server said that it is in trouble, or ended.
     was_in_trouble: bool,
+    /// How many changes there had been at which places in the stream.
+    places: BTreeSet<(u64, u64)>,
+    /// The whole stream.
+    stream: Vec<u8>,
+}
+
+impl Run {
+    fn note_place(&mut self, world: &World, changes: u64) {
+        self.places.insert((changes, world.server.stream_end()));
+    }
 }
 
 fn write(world: &mut World, run: &mut Run, commands: u64) -> bool {
     for _ in 0..commands {
         let next = run.executed + 1;
+        run.note_place(world, 2 * run.executed);
         if world.call(&["INCR", "counter"]).starts_with('-') {
             // MISCONF: nothing was executed. Time heals, or not.
             run.was_in_trouble = true;
@@ -127,8 +170,13 @@ fn write(world: &mut World, run: &mut Run, commands: u64) -> bool {
             }
             continue;
         }
+        run.note_place(world, 2 * next - 1);
+        // Only replicas get this.
+        world.call(&["PUBLISH", "channel", "message"]);
+        run.note_place(world, 2 * next - 1);
         world.call(&["SET", &format!("key:{next}"), &next.to_string()]);
         run.executed = next;
+        run.note_place(world, 2 * next);
         world.pass(1000);
         if !world.settle() {
             run.was_in_trouble = true;
@@ -170,14 +218,32 @@ fn story(world: &mut World, run: &mut Run) -> bool {
     if !(write(world, run, 1) && world.settle() && write(world, run, 1)) {
         return false;
     }
+    world.call(&["PUBLISH", "channel", "the end"]);
+    run.note_place(world, 2 * run.executed);
     world.call(&["SHUTDOWN"]);
     // Left, or stayed because the files are in trouble.
     true
 }
 
-/// The number of commands that the data on this disk are the result of.
-fn state(files: &MemoryFiles, policy: AppendFsync) -> Option<u64> {
+/// What a server finds on a disk.
+#[derive(Debug, PartialEq, Eq)]
+struct State {
+    /// The number of commands that the data are the result of.
+    commands: u64,
+    /// The number of changes.
+    changes: u64,
+    /// The place in the stream that the data are said to be those of.
+    place: Option<u64>,
+}
+
+/// What a server finds on this disk. `stream` is what was written to the stream.
+fn state(files: &MemoryFiles, policy: AppendFsync, stream: &[u8]) -> Option<State> {
     let mut world = World::start(files, policy, true)?;
+    let place = world.server.repl.node.history().backlog().map(|backlog| backlog.end());
+    if let Some(end) = place {
+        let (first, bytes) = world.stream();
+        assert_eq!(bytes, &stream[first as usize - 1..end as usize], "the end of the stream");
+    }
     let counter: u64 = world.call(&["GET", "counter"]).lines().nth(1).map_or(0, |text| text.parse().unwrap());
     let mut keys = 0;
     while !world.call(&["GET", &format!("key:{}", keys + 1)]).starts_with("$-1") {
@@ -187,7 +253,7 @@ fn state(files: &MemoryFiles, policy: AppendFsync) -> Option<u64> {
     assert!(counter == keys || counter == keys + 1, "counter {counter}, keys {keys}: no such state existed");
     let beyond = world.call(&["GET", &format!("key:{}", keys + 2)]);
     assert!(beyond.starts_with("$-1"), "a later command without an earlier one");
-    Some(keys)
+    Some(State { commands: keys, changes: counter + keys, place })
 }
 
 fn disk() -> MemoryFiles {
@@ -203,7 +269,12 @@ fn crash(at: u64, fault: Fault, policy: AppendFsync, preamble: bool, rng: &mut R
     files.fail_at(at, fault);
     let world = World::start(&files, policy, preamble);
     let is_started = world.is_some();
-    let was_left = world.is_none_or(|mut world| !story(&mut world, &mut run));
+    let was_left = world.is_none_or(|mut world| {
+        world.begin_stream();
+        let was_left = !story(&mut world, &mut run);
+        run.stream = world.stream().1;
+        was_left
+    });
     let is_met = files.operations() > at;
     if !is_met {
         return false;
@@ -216,12 +287,16 @@ fn crash(at: u64, fault: Fault, policy: AppendFsync, preamble: bool, rng: &mut R
         AppendFsync::Always => run.acknowledged.max(run.on_disk),
         _ => run.on_disk,
     };
-    let check = |files: &MemoryFiles, least: u64, how: &str| match state(files, policy) {
-        Some(state) => assert!(
-            least <= state && state <= run.executed + 1,
-            "{name}, {how}: {least} are safe, {} were executed, {state} are there ({run:?})",
-            run.executed
-        ),
+    let check = |files: &MemoryFiles, least: u64, how: &str| match state(files, policy, &run.stream) {
+        Some(state) => {
+            assert!(
+                least <= state.commands && state.commands <= run.executed + 1,
+                "{name}, {how}: {least} are safe, {} were executed, {state:?} is there ({run:?})",
+                run.executed
+            );
+            let is_true = state.place.is_none_or(|place| run.places.contains(&(state.changes, place)));
+            assert!(is_true, "{name}, {how}: there was no {state:?} ({:?})", run.places);
+        }
         None => assert!(!is_started || least == 0, "{name}, {how}: it does not start ({run:?})"),
     };
     check(&files.after_power_cut(), safe, "power cut");
@@ -268,12 +343,62 @@ fn without_a_fault_nothing_is_missing() {
     for policy in [AppendFsync::Always, AppendFsync::Everysec, AppendFsync::No] {
         let (files, mut run) = (disk(), Run::default());
         let mut world = World::start(&files, policy, true).unwrap();
+        world.begin_stream();
         assert!(story(&mut world, &mut run));
         assert_eq!((run.executed, run.acknowledged, run.was_in_trouble), (11, 11, false));
+        let end = world.server.repl.node.history().end();
+        run.stream = world.stream().1;
         drop(world);
-        assert_eq!(state(&files.after_power_cut(), policy), Some(11), "a clean end syncs whatever the policy");
+        let expected = State { commands: 11, changes: 22, place: Some(end) };
+        let found = state(&files.after_power_cut(), policy, &run.stream);
+        assert_eq!(found, Some(expected), "a clean end syncs whatever the policy");
         let names = files.list(Path::new("/s/appendonlydir")).unwrap();
         assert_eq!(names, ["appendonly.aof.4.base.rdb", "appendonly.aof.4.incr.aof", "appendonly.aof.manifest"]);
         assert!(files.list(Path::new("/s")).unwrap().is_empty());
     }
+}
+
+/// Going back to a moment: wherever it is stopped, the next start finds the old data or those of the moment, whole; and the old list of
+/// files brings the old data back.
+#[test]
+fn going_back_to_a_moment_happens_or_does_not() {
+    let (full, mut run) = (disk(), Run::default());
+    let mut world = World::start(&full, AppendFsync::Always, true).unwrap();
+    assert!(write(&mut world, &mut run, 3));
+    let moment = world.now.wall().as_secs();
+    assert!(write(&mut world, &mut run, 4));
+    drop(world);
+    let commands = |files: &MemoryFiles| state(files, AppendFsync::Always, &[]).map(|state| state.commands);
+    let mut was_stopped = 0;
+    for at in 0.. {
+        let files = full.after_power_cut();
+        files.fail_at(at, Fault::PowerCut);
+        let restored = World::start_at(&files, AppendFsync::Always, true, Some(moment));
+        let is_met = files.operations() > at;
+        let is_done = restored.is_some();
+        drop(restored);
+        let found = commands(&files.after_power_cut()).expect("a server starts with what is there");
+        // The command of the second in which the moment lies may or may not count.
+        assert!(found == 7 || (3..=4).contains(&found), "{at}: {found}");
+        assert!(!is_done || is_met || found != 7, "{at}: it was done");
+        if !is_met {
+            break;
+        }
+        was_stopped += 1;
+    }
+    assert!(was_stopped > 8, "{was_stopped}");
+
+    let files = full.after_power_cut();
+    let mut world = World::start_at(&files, AppendFsync::Always, true, Some(moment)).unwrap();
+    world.call(&["SET", "since", "then"]);
+    assert!(world.settle());
+    drop(world);
+    assert!(World::start_at(&files, AppendFsync::Always, true, Some(moment)).is_none(), "not a second time");
+    let mut world = World::start(&files, AppendFsync::Always, true).unwrap();
+    assert!(world.call(&["GET", "since"]).contains("then"));
+    drop(world);
+    let folder = Path::new("/s/appendonlydir");
+    let kept = files.list(folder).unwrap().into_iter().find(|name| name.to_string_lossy().contains("before-restore"));
+    files.rename(&folder.join(kept.unwrap()), &folder.join("appendonly.aof.manifest")).unwrap();
+    assert_eq!(commands(&files), Some(7));
 }

@@ -27,6 +27,7 @@ use crate::base::time::Instant;
 use crate::config::model::Config;
 use crate::exec::blocked::{self, End};
 use crate::net::ConnId;
+use crate::persist::aof::place::Place;
 use crate::persist::rdb_load::Gone;
 use crate::rdb::header::Facts;
 use crate::repl::backlog::Chunk;
@@ -188,6 +189,13 @@ impl Server {
         }
     }
 
+    /// Where the stream stands with everything that was drained from the journal; for the append only file.
+    pub fn stream_place(&self) -> Option<Place> {
+        let node = &self.repl.node;
+        let position = node.position(0)?;
+        Some(Place { id: position.id, end: position.end, db: position.db, is_ours: !node.is_replica() })
+    }
+
     /// Replicas that have not confirmed everything.
     pub fn lagging_replicas(&self) -> usize {
         if self.repl.node.is_replica() { 0 } else { self.repl.node.master().lagging(self.stream_end()) }
@@ -267,14 +275,18 @@ impl Turn<'_> {
         for chunk in server.engine.journal.drain() {
             let end = position + chunk.len() as u64;
             if for_aof {
+                // What a replica executes is in the stream before it is here; only the end of the turn knows where it stands.
+                let place = server.stream_place().filter(|place| place.is_ours);
                 for part in without(position..end, &for_replicas) {
-                    let part = (part.start - position) as usize..(part.end - position) as usize;
-                    server.aof.add(chunk.slice(part), stamp);
+                    let before = part.start - position;
+                    server.aof.stream_is_at(place.map(|place| Place { end: place.end + before, ..place }));
+                    server.aof.add(chunk.slice(before as usize..(part.end - position) as usize), stamp);
                 }
             }
             position = end;
             server.repl.node.propagate_shared(chunk);
         }
+        server.aof.stream_is_in(server.engine.journal.selected().unwrap_or(0) as u32);
     }
 
     /// The data have been loaded from a file that says this about itself. `gone` was in the file but is not in the data:
