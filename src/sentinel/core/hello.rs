@@ -348,6 +348,65 @@ mod tests {
         assert!(bench.sent.iter().any(|command| command.ends_with("mymaster,10.0.1.1,6379,6")), "{:?}", bench.sent);
     }
 
+    fn replica_of(master: &str, offset: u64, link: &str) -> String {
+        format!(
+            "run_id:{offset:0>40}\r\nrole:slave\r\nmaster_host:{master}\r\nmaster_port:6379\r\n\
+             master_link_status:{link}\r\nslave_repl_offset:{offset}\r\nslave_priority:7\r\n"
+        )
+    }
+
+    /// Clients that read from replicas ask for them right after the switch.
+    #[test]
+    fn a_replica_that_stays_is_known_and_reachable_right_after_the_switch() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.add_replica("10.0.1.1", &replica_of("10.0.0.1", 8, "up"));
+        bench.add_replica("10.0.1.2", &replica_of("10.0.0.1", 9, "up"));
+        bench.run_answering(500);
+        let connects = bench.connects;
+        bench.stop_answering();
+        bench.hello(&hello("10.0.0.5", ID, 7, "mymaster", "10.0.1.1", 6));
+        let kept = &bench.sentinel.masters()[0].replicas[0];
+        assert_eq!((kept.instance.name.as_str(), kept.offset, kept.priority), ("10.0.1.2:6379", 9, 7));
+        assert!(kept.is_link_up && kept.observed.text.is_some() && kept.instance.run_id.is_some());
+        let listed = bench.sentinel.replica_listing(&bench.sentinel.masters()[0], bench.now());
+        assert!(
+            listed[0].contains(&("flags", "slave".into())) && listed[0].contains(&("master-link-status", "ok".into()))
+        );
+        assert_eq!(bench.connects, connects + 2, "the Sentinel that said hello, and the old master");
+    }
+
+    /// It follows within milliseconds, and that is seen within milliseconds.
+    #[test]
+    fn a_replica_that_stays_is_asked_often_until_it_follows() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.add_replica("10.0.1.1", &replica_of("10.0.0.1", 8, "up"));
+        bench.add_replica("10.0.1.2", &replica_of("10.0.0.1", 9, "up"));
+        bench.run_answering(500);
+        bench.hello(&hello("10.0.0.5", ID, 7, "mymaster", "10.0.1.1", 6));
+        bench.set_info("10.0.1.1:6379", "role:master\r\n");
+        bench.set_info("10.0.1.2:6379", &replica_of("10.0.1.1", 9, "down"));
+        bench.run_answering(30);
+        assert!(!bench.sentinel.masters()[0].replicas[0].is_link_up);
+        bench.set_info("10.0.1.2:6379", &replica_of("10.0.1.1", 9, "up"));
+        bench.run_answering(30);
+        assert!(bench.sentinel.masters()[0].replicas[0].is_link_up);
+    }
+
+    #[test]
+    fn an_old_master_that_is_down_is_down_as_a_replica_too() {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.add_replica("10.0.1.1", &replica_of("10.0.0.1", 8, "up"));
+        bench.run_answering(500);
+        bench.silence("10.0.0.1:6379");
+        bench.run(2000);
+        bench.events.clear();
+        bench.hello(&hello("10.0.0.5", ID, 7, "mymaster", "10.0.1.1", 6));
+        let told = bench.events.iter().filter(|event| ["+slave", "+sdown"].contains(&event.name));
+        let told: Vec<_> = told.map(|event| (event.name, event.payload.as_str())).collect();
+        let replica = "slave 10.0.0.1:6379 10.0.0.1 6379 @ mymaster 10.0.1.1 6379";
+        assert_eq!(told, [("+slave", replica), ("+sdown", replica)]);
+    }
+
     #[test]
     fn a_newer_epoch_for_the_same_address_is_saved() {
         let mut bench = Bench::watching_one_master(1000);

@@ -118,6 +118,12 @@ impl Link {
         self.can_send() && (!self.has_pubsub() || self.is_subscribed)
     }
 
+    /// Where there is no connection, none is waited for.
+    pub fn dial_now(&mut self, now: Instant) {
+        self.retry_command = self.retry_command.min(now);
+        self.retry_pubsub = self.retry_pubsub.min(now);
+    }
+
     /// Commands without an answer on the command connection.
     pub fn pending(&self) -> u32 {
         self.command.as_ref().map_or(0, |connection| connection.pending)
@@ -189,6 +195,14 @@ impl Links {
             self.close(id, LinkKind::PubSub, out);
             self.links.remove(&id);
         }
+    }
+
+    /// A new link to a process that had another: its silence goes on, because a new connection proves nothing.
+    pub fn go_on_waiting(&mut self, from: LinkId, to: LinkId) {
+        let Link { waiting_since, last_ok, last_reply, .. } = *self.get(from);
+        let link = self.get_mut(to);
+        link.waiting_since = waiting_since.or(link.waiting_since);
+        (link.last_ok, link.last_reply) = (last_ok, last_reply);
     }
 
     /// Which link and kind a connection is, while it is one of ours.

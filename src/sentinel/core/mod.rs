@@ -57,7 +57,7 @@ mod tests;
 use address::Address;
 use disk::Disk;
 use events::About;
-use instance::{Instance, Master, Observed, Role};
+use instance::{Instance, Master, Observed, Reconf, Replica, Role};
 use io::{Input, Level, LinkKind, MasterId, Output, Outputs, Tag};
 use link::{LinkId, Links, Owner};
 use names::Names;
@@ -384,46 +384,60 @@ impl Sentinel {
     /// The group has another master from now on. The old one stays in sight as a replica. What the others said about the old
     /// master does not count for the new one, and neither does its silence.
     ///
-    /// Redis drops all connections here and dials again within a second; connections that work are kept instead.
+    /// Redis forgets the replicas here and finds them again within a second or two; clients that read from replicas have none
+    /// meanwhile. What is known of them is kept instead, and so are their connections.
     fn change_address(&mut self, m: usize, to: Address, now: Instant, out: &mut Outputs) {
+        let (id, old_link) = (self.masters[m].id, self.masters[m].instance.link);
         let old_address = self.masters[m].instance.address.clone();
+        let is_moving = !old_address.is_same(&to);
         let old_replicas = std::mem::take(&mut self.masters[m].replicas);
-        let id = self.masters[m].id;
-        let mut link_of_new = None;
-        let mut kept: Vec<(Address, Option<LinkId>)> = Vec::new();
+        let mut new_link = None;
         for replica in old_replicas {
+            if !replica.instance.address.is_same(&to) {
+                self.keep_replica(m, replica, now);
+                continue;
+            }
             let link = replica.instance.link;
-            let works = self.links.get(link).is_connected() && !replica.instance.is_down;
-            if !works {
+            if self.links.get(link).is_connected() && !replica.instance.is_down {
+                new_link = Some(link);
+            } else {
                 self.links.release(link, out);
             }
-            let link = works.then_some(link);
-            if replica.instance.address.is_same(&to) {
-                link_of_new = link;
-            } else {
-                kept.push((replica.instance.address, link));
-            }
         }
-        if !old_address.is_same(&to) {
-            kept.push((old_address, None));
+        if is_moving {
+            let r = self.add_replica(m, old_address, now);
+            let link = self.masters[m].replicas[r].instance.link;
+            self.links.go_on_waiting(old_link, link);
         }
-        let link = link_of_new.unwrap_or_else(|| self.links.add(Owner::Master(id), now));
+        let link = new_link.unwrap_or_else(|| self.links.add(Owner::Master(id), now));
         self.links.get_mut(link).owner = Owner::Master(id);
         self.begin_era(m, link, now, out);
         self.masters[m].instance.address = to;
         self.masters[m].instance.went_down = None;
-        for (address, link) in kept {
-            let r = self.add_replica(m, address, now);
-            if let Some(link) = link {
-                let replica = &mut self.masters[m].replicas[r];
-                let unused = std::mem::replace(&mut replica.instance.link, link);
-                let owner = Owner::Replica(id, replica.id);
-                self.links.get_mut(link).owner = owner;
-                self.links.release(unused, out);
-            }
-            self.event(out, now, Level::Notice, "+slave", About::Replica(m, r), "");
+        for about in self.replicas_of(m) {
+            self.event(out, now, Level::Notice, "+slave", about, "");
         }
         self.disk.changed();
+    }
+
+    /// A replica stays under another master. It is judged anew; only what it is and how it can be reached lasts.
+    fn keep_replica(&mut self, m: usize, mut replica: Replica, now: Instant) {
+        let instance = &mut replica.instance;
+        instance.name = instance.address.announced_with_port(self.settings.announce_hostnames);
+        instance.is_down = false;
+        instance.went_down = None;
+        instance.hello_due = now;
+        replica.observed.role_since = now;
+        replica.conf_changed = now;
+        replica.reconf = Reconf::None;
+        replica.conflict_since = None;
+        replica.corrected = None;
+        replica.refused = None;
+        if !replica.observed.is_asked {
+            replica.observed.asked = None;
+        }
+        self.links.get_mut(instance.link).dial_now(now);
+        self.masters[m].replicas.push(replica);
     }
 
     /// What a reset and a change of address have in common. `link` is the master's from now on.

@@ -34,8 +34,8 @@ const PING_SPACING_MIN: u64 = 10;
 const INFO_IN_TROUBLE: u64 = 1000;
 /// How long a master is new.
 const NEW_FOR: u64 = 10_000;
-/// INFO period of a server that is not where it should be: its configuration contradicts ours, or its link to its master is
-/// not up. Whoever asks us is told what the last INFO said.
+/// Longest INFO period of a server that is not where it should be: its configuration contradicts ours, or its link to its
+/// master is not up. Whoever asks us is told what the last INFO said. Right after a change it is half of the time since.
 const INFO_UNSETTLED: u64 = 500;
 /// Bounds of the spacing of INFO while an effect is awaited: half the time waited so far, within these.
 const POLL_MIN: u64 = 10;
@@ -390,7 +390,9 @@ impl Sentinel {
                 }
                 let is_settled = replica.conflict_since.is_none() && replica.is_link_up;
                 match master.instance.is_down || master.failover.is_some() {
-                    _ if !is_settled => period.min(INFO_UNSETTLED),
+                    _ if !is_settled => {
+                        period.min((now.since(replica.conf_changed) / 2).clamp(POLL_MIN, INFO_UNSETTLED))
+                    }
                     true => period.min(INFO_IN_TROUBLE),
                     false => period,
                 }

@@ -111,9 +111,9 @@ func run(ctx context.Context, db int, switched *atomic.Bool, ready *sync.WaitGro
 	return nil
 }
 
-// readFromReplicas finds all of that at the replicas as well, as soon as they have it.
-func readFromReplicas(ctx context.Context, db int, since []int, key func(int) string) error {
-	replicas := redis.NewFailoverClient(&redis.FailoverOptions{
+// connectToReplica may connect to the master: the library does so while it knows of no replica in service.
+func connectToReplica(ctx context.Context, db int) (*redis.Client, error) {
+	client := redis.NewFailoverClient(&redis.FailoverOptions{
 		MasterName:    *masterName,
 		SentinelAddrs: strings.Split(*sentinels, ","),
 		DB:            db,
@@ -121,12 +121,26 @@ func readFromReplicas(ctx context.Context, db int, since []int, key func(int) st
 		DialTimeout:   time.Second,
 		ReadTimeout:   time.Second,
 	})
-	defer replicas.Close()
-	role, err := replicas.Do(ctx, "ROLE").Slice()
-	if err != nil || len(role) == 0 || role[0] != "slave" {
-		return fmt.Errorf("db %d: reads do not go to a replica: %v (%v)", db, role, err)
+	role, err := client.Do(ctx, "ROLE").Slice()
+	if err == nil && len(role) > 0 && role[0] == "slave" {
+		return client, nil
 	}
+	client.Close()
+	return nil, fmt.Errorf("db %d: reads do not go to a replica: %v (%v)", db, role, err)
+}
+
+// readFromReplicas finds all of that at the replicas as well, as soon as they have it.
+func readFromReplicas(ctx context.Context, db int, since []int, key func(int) string) error {
 	limit := time.Now().Add(patience)
+	replicas, err := connectToReplica(ctx, db)
+	for err != nil {
+		if time.Now().After(limit) {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+		replicas, err = connectToReplica(ctx, db)
+	}
+	defer replicas.Close()
 	for _, n := range since {
 		for {
 			value, err := replicas.Get(ctx, key(n)).Result()

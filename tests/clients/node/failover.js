@@ -91,9 +91,14 @@ async function write(db, state, key) {
 
 async function readFromReplicas(db, since, key) {
   const client = connect("slave", db);
-  const [role] = await client.role();
-  if (role !== "slave") throw new Error(`reads do not go to a replica but to a ${role}`);
   const limit = Date.now() + PATIENCE;
+  // Right after a failover the replicas are just finding their new master.
+  for (let role; role !== "slave"; ) {
+    [role] = await client.role().catch((error) => [error.message]);
+    if (role === "slave") break;
+    if (Date.now() > limit) throw new Error(`reads do not go to a replica: ${role}`);
+    await sleep(10);
+  }
   for (const n of since) {
     while ((await client.get(key(n)).catch(() => null)) !== String(n)) {
       if (Date.now() > limit) throw new Error(`write ${n} does not come to a replica`);

@@ -121,22 +121,43 @@ fn write(sentinels: &str, db: i64, state: &State) -> Result<Vec<u64>, String> {
     Ok(since)
 }
 
-fn read_from_replicas(sentinels: &str, db: i64, since: &[u64]) -> Result<(), String> {
+/// A connection to a replica; an error while the Sentinels know of none in service.
+fn connect_to_replica(client: &mut SentinelClient) -> Result<Connection, String> {
     let text = |error: RedisError| error.to_string();
-    let mut client = sentinel_client(sentinels, db, SentinelServerType::Replica).map_err(text)?;
-    let mut connection = connect(&mut client).map_err(text)?;
+    let mut connection = connect(client).map_err(text)?;
     let role: redis::Value = redis::cmd("ROLE").query(&mut connection).map_err(text)?;
     if !format!("{role:?}").contains("slave") {
         return Err(format!("reads do not go to a replica: {role:?}"));
     }
+    Ok(connection)
+}
+
+fn read_from_replicas(sentinels: &str, db: i64, since: &[u64]) -> Result<(), String> {
+    let mut client =
+        sentinel_client(sentinels, db, SentinelServerType::Replica).map_err(|error| error.to_string())?;
     let limit = Instant::now() + PATIENCE;
-    for n in since {
-        while connection.get::<_, Option<u64>>(format!("rust:{db}:{n}")).map_err(text)? != Some(*n) {
-            if Instant::now() > limit {
-                return Err(format!("write {n} does not come to a replica"));
-            }
-            sleep(Duration::from_millis(10));
+    let mut connection = None;
+    let mut left = since.iter();
+    let mut next = left.next();
+    while let Some(n) = next {
+        let found = match &mut connection {
+            None => connect_to_replica(&mut client).map(|c| {
+                connection = Some(c);
+                None
+            }),
+            Some(c) => c.get::<_, Option<u64>>(format!("rust:{db}:{n}")).map_err(|error| {
+                connection = None;
+                error.to_string()
+            }),
+        };
+        if found == Ok(Some(*n)) {
+            next = left.next();
+            continue;
         }
+        if Instant::now() > limit {
+            return Err(format!("write {n} does not come to a replica: {found:?}"));
+        }
+        sleep(Duration::from_millis(10));
     }
     Ok(())
 }

@@ -97,33 +97,55 @@ public final class Failover {
     return since;
   }
 
-  /** Jedis has no pool of replicas behind Sentinels; it knows how to ask for them. */
-  private static void readFromReplicas(int db, List<Integer> since) throws Exception {
-    Map<String, String> replica = null;
-    HostAndPort sentinel = sentinels.get(0);
-    try (Jedis jedis = new Jedis(sentinel.getHost(), sentinel.getPort(), TIMEOUT)) {
-      for (Map<String, String> known : jedis.sentinelReplicas(MASTER)) {
-        if (known.get("flags").equals("slave") && known.get("master-link-status").equals("ok")) {
-          replica = known;
+  /**
+   * Jedis has no pool of replicas behind Sentinels; it knows how to ask for them. Right after a failover the others are just
+   * finding their new master, so it is asked until one is in service.
+   */
+  private static HostAndPort replicaAddress() throws Exception {
+    long limit = System.currentTimeMillis() + PATIENCE;
+    while (System.currentTimeMillis() < limit) {
+      for (HostAndPort sentinel : sentinels) {
+        try (Jedis jedis = new Jedis(sentinel.getHost(), sentinel.getPort(), TIMEOUT)) {
+          for (Map<String, String> known : jedis.sentinelReplicas(MASTER)) {
+            if (known.get("flags").equals("slave") && known.get("master-link-status").equals("ok")) {
+              return new HostAndPort(known.get("ip"), Integer.parseInt(known.get("port")));
+            }
+          }
+        } catch (JedisException error) {
+          // the next one
         }
       }
+      Thread.sleep(10);
     }
-    if (replica == null) {
-      throw new Exception("the Sentinel knows no replica in service");
-    }
-    try (Jedis jedis = new Jedis(replica.get("ip"), Integer.parseInt(replica.get("port")), TIMEOUT)) {
-      jedis.select(db);
-      if (!jedis.role().get(0).equals("slave")) {
-        throw new Exception("reads do not go to a replica");
-      }
-      long limit = System.currentTimeMillis() + PATIENCE;
-      for (int n : since) {
-        while (!Integer.toString(n).equals(jedis.get(key(db, n)))) {
+    throw new Exception("the Sentinels know no replica in service");
+  }
+
+  private static void readFromReplicas(int db, List<Integer> since) throws Exception {
+    long limit = System.currentTimeMillis() + PATIENCE;
+    int found = 0;
+    while (found < since.size()) {
+      HostAndPort replica = replicaAddress();
+      try (Jedis jedis = new Jedis(replica.getHost(), replica.getPort(), TIMEOUT)) {
+        jedis.select(db);
+        if (!jedis.role().get(0).equals("slave")) {
+          throw new Exception("reads do not go to a replica");
+        }
+        while (found < since.size()) {
+          int n = since.get(found);
+          if (Integer.toString(n).equals(jedis.get(key(db, n)))) {
+            found++;
+            continue;
+          }
           if (System.currentTimeMillis() > limit) {
             throw new Exception("write " + n + " does not come to a replica");
           }
           Thread.sleep(10);
         }
+      } catch (JedisException error) {
+        if (System.currentTimeMillis() > limit) {
+          throw error;
+        }
+        Thread.sleep(10);
       }
     }
   }
