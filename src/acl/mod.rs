@@ -8,6 +8,7 @@
 //! number 0 and cannot be deleted. The path of a command asks [`Acl::is_all_powerful`] first, which is one flag kept
 //! with each user; only others are looked at in detail.
 
+pub mod file;
 mod log;
 mod password;
 pub mod rules;
@@ -45,6 +46,8 @@ pub struct Acl {
     pub log: AclLog,
     /// How often something was refused, for INFO.
     pub denials: Denials,
+    /// Where ACL SAVE writes and ACL LOAD reads (`aclfile`).
+    pub file: Option<file::AclFile>,
 }
 
 /// How often something was refused, since the start or CONFIG RESETSTAT.
@@ -141,9 +144,7 @@ impl Default for Acl {
 impl Acl {
     /// Only the default user, who may do everything without a password.
     pub fn new() -> Acl {
-        let mut user = User::new(b"default", true);
-        (user.is_on, user.is_nopass) = (true, true);
-        user.selectors[0] = Selector::all_powerful();
+        let user = User::open_default();
         let by_name = HashMap::from_iter([(user.name.clone(), UserId::DEFAULT)]);
         Acl {
             users: vec![Some(Slot::of(user))],
@@ -151,6 +152,7 @@ impl Acl {
             is_pubsub_open: false,
             log: AclLog::default(),
             denials: Denials::default(),
+            file: None,
         }
     }
 
@@ -200,11 +202,13 @@ impl Acl {
         }
     }
 
-    /// The user that this name and password log in.
+    /// The user that this name and password log in. The password is digested whoever it is for, so that the time taken does
+    /// not tell which users there are.
     pub fn authenticate(&self, name: &[u8], password: &[u8]) -> Option<UserId> {
+        let digest = Digest::of(password);
         let id = self.id(name)?;
         let user = self.user(id)?;
-        let is_known = user.is_nopass || Digest::of(password).is_among(&user.passwords);
+        let is_known = digest.is_among(&user.passwords) | user.is_nopass;
         (user.is_on && is_known).then_some(id)
     }
 

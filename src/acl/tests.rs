@@ -51,7 +51,7 @@ const SUBSCRIBE: Spec<()> =
 const PSUBSCRIBE: Spec<()> =
     spec(Meta { name: "psubscribe", arity: Arity::AtLeast(2), channels: Channels::SubscribePatterns, ..Meta::NEW });
 
-fn table() -> Table<()> {
+pub(super) fn table() -> Table<()> {
     const ALL: &[&Spec<()>] =
         &[&GET, &SET, &EXISTS, &COPY, &SELECT, &AUTH, &CONFIG_GET, &CONFIG_SET, &PUBLISH, &SUBSCRIBE, &PSUBSCRIBE];
     Table::builder().add(ALL, |()| ()).add_containers(&[&CONFIG]).build()

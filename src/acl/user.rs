@@ -36,6 +36,14 @@ impl User {
         user
     }
 
+    /// The default user before anybody changes it: on, without a password, everything allowed.
+    pub fn open_default() -> User {
+        let mut user = User::new(b"default", true);
+        (user.is_on, user.is_nopass) = (true, true);
+        user.selectors[0] = Selector::all_powerful();
+        user
+    }
+
     /// Back to what a new user is.
     pub fn reset(&mut self, channels_open: bool) {
         self.is_on = false;

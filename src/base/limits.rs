@@ -46,6 +46,9 @@ pub const LOG_LINE_MAX: usize = 8 * 1024;
 /// Largest config file, and largest text of all config files of one start together.
 pub const CONFIG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Largest ACL file: some ten thousand users with long rules.
+pub const ACL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
 /// How deep config files may include each other. Redis has no limit and overflows its stack on a cycle.
 pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
 /// Longest string an RDB file may hold: entries keep lengths in 32 bits.

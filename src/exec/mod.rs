@@ -344,7 +344,8 @@ fn admit<H: Host>(
     caller: &Caller,
 ) -> Result<(), std::borrow::Cow<'static, str>> {
     gates::before_acl(command.meta, caller)?;
-    if let Some(text) = acl_refusal(host, table, session, command, args) {
+    let context = if caller.is_in_multi { acl::Context::Multi } else { acl::Context::TopLevel };
+    if let Some(text) = acl_refusal(host, table, session, command, args, context) {
         return Err(text.into());
     }
     match gates::after_acl(command.meta, caller, &host.engine().facts) {
@@ -366,6 +367,7 @@ pub fn acl_refusal<H: Host>(
     session: &Session,
     command: &Command,
     args: &Args<'_>,
+    context: acl::Context,
 ) -> Option<String> {
     let user = session.user?;
     let acl = &host.engine().acl;
@@ -375,8 +377,6 @@ pub fn acl_refusal<H: Host>(
     let denied = acl.check(user, command, args).err()?;
     let text = denied.text(acl, user, command);
     host.with_peers(|engine, peers| {
-        let is_in_multi = engine.depth > 0 || session.multi.is_some();
-        let context = if is_in_multi { acl::Context::Multi } else { acl::Context::TopLevel };
         let figures = peers.figures(session.id);
         let scene = Scene { session, figures: &figures, catalog: table.catalog(), now: &engine.now };
         scene.note_denied(&mut engine.acl, command, args, &denied, context);

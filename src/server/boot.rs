@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::acl::Acl;
+use crate::acl::file::AclFile;
 use crate::base::alloc;
 use crate::base::files::{Files, RealFiles};
 use crate::base::id::HexId;
@@ -47,7 +48,7 @@ impl Server {
         let databases = config.keyspace.databases;
         let repl = Replication::new(&config, Rng::seeded(rng.next_u64()), now.mono);
         let snapshots = Snapshots::new(files.clone(), wake.clone(), identity.pid, now);
-        let aof = Aof::new(files, wake, identity.pid, &config);
+        let aof = Aof::new(files.clone(), wake, identity.pid, &config);
         let mut engine = Engine {
             keyspace: Keyspace::new(databases, Rng::seeded(rng.next_u64())),
             journal: Default::default(),
@@ -73,6 +74,8 @@ impl Server {
             config,
         };
         engine.acl.set_requirepass(&engine.config.security.requirepass);
+        let path = &engine.config.security.aclfile;
+        engine.acl.file = (!path.as_os_str().is_empty()).then(|| AclFile { path: path.clone(), files });
         let mut server = Server {
             engine,
             clients: Default::default(),
@@ -245,6 +248,10 @@ pub fn run(loaded: Loaded, config_file: String, restore_to: Option<i64>) -> Resu
     let table = Rc::get_mut(&mut server.table).expect("nobody else holds the table yet");
     apply_renames(table, &loaded.renames).map_err(|error| error.to_string())?;
     apply_users(&mut server.engine.acl, table, &loaded.users).map_err(|error| error.to_string())?;
+    if server.engine.acl.file.is_some() {
+        let loaded = server.engine.acl.load(table.catalog());
+        loaded.map_err(|error| format!("Aborting Redis startup because of ACL errors: {error}"))?;
+    }
     let report = server.listen(event_loop.net());
     report.warnings.iter().for_each(|text| tracing::warn!("{text}"));
     if report.failed {
@@ -295,11 +302,8 @@ fn apply_renames(table: &mut CommandTable, lines: &[SourceLine]) -> Result<(), L
 }
 
 fn apply_users(acl: &mut Acl, table: &CommandTable, lines: &[SourceLine]) -> Result<(), LoadError> {
-    for line in lines {
-        let result = acl.set_user(&line.words[1], &line.words[2..], table.catalog());
-        result.map_err(|error| LoadError::at(line, error.to_string()))?;
-    }
-    Ok(())
+    let users: Vec<_> = lines.iter().map(|line| line.words[1..].to_vec()).collect();
+    acl.configure(&users, table.catalog()).map_err(|(at, error)| LoadError::at(&lines[at], error.to_string()))
 }
 
 /// The thresholds of encodings.

@@ -56,8 +56,8 @@ pub static GROUP: Group = Group {
         Directive {
             name: "aclfile",
             kind: text!(security.aclfile, ""),
-            effect: NotYet,
-            doc: "File that holds the users, one per line.",
+            doc: "File that holds the users, one `user` line each, instead of lines here. Read at the start and by ACL LOAD, \
+                  written by ACL SAVE. What it says of the user `default` counts, not `requirepass`.",
             ..START
         },
         Directive {

@@ -11,6 +11,7 @@
 
 use tracing::{debug, info, trace, warn};
 
+use crate::acl::Context;
 use crate::base::hash;
 use crate::base::number::parse_i64;
 use crate::base::time::Instant;
@@ -257,6 +258,9 @@ fn answer<H: Host>(
 struct Runner<'a, H: Host> {
     host: &'a mut H,
     table: &'a Table<Handler<H::Admin>>,
+    /// Who runs the script.
+    caller: &'a Session,
+    /// Its stand-in, which calls the commands.
     session: Box<Session>,
     is_read_only: bool,
     started: Instant,
@@ -270,7 +274,7 @@ impl<'a, H: Host> Runner<'a, H> {
     fn new(
         host: &'a mut H,
         table: &'a Table<Handler<H::Admin>>,
-        caller: &Session,
+        caller: &'a Session,
         mut session: Box<Session>,
         job: &Job<'_>,
         started: Instant,
@@ -285,7 +289,7 @@ impl<'a, H: Host> Runner<'a, H> {
         session.script_client_proto = Some(caller.push_proto());
         session.subscribed = caller.subscribed;
         let is_read_only = job.is_read_only || job.flags.is_some_and(|flags| flags.no_writes);
-        Runner { host, table, session, is_read_only, started, served: started, ticks: 0, is_killed: false }
+        Runner { host, table, caller, session, is_read_only, started, served: started, ticks: 0, is_killed: false }
     }
 
     /// The rules for a command that a script calls, in Redis's order and words.
@@ -324,7 +328,7 @@ impl<'a, H: Host> Runner<'a, H> {
         if let Some(text) = refusal {
             return self.rejected(command, text.to_owned());
         }
-        if let Some(text) = acl_refusal(self.host, self.table, &self.session, command, args) {
+        if let Some(text) = acl_refusal(self.host, self.table, self.caller, command, args, Context::Lua) {
             let reason = text.strip_prefix("NOPERM ").unwrap_or(&text);
             return self.rejected(command, format!("ERR ACL failure in script: {reason}"));
         }

@@ -5,6 +5,7 @@
 //! while it was queued (an unknown command, a refused one) answers EXECABORT; one whose watched keys changed answers
 //! null. A command that fails while the queue runs is an error in its place of the answer and stops nothing.
 
+use crate::acl::Context;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::exec::{Engine, Handler, Host, acl_refusal, call, reply};
 use crate::keyspace::{Access, ExpiredKeys};
@@ -55,7 +56,7 @@ pub fn exec<H: Host>(
         let command = table.catalog().get(queued.command);
         let args = queued.args.as_args();
         // What a user may do can have been changed by a command of this very queue.
-        let denied = acl_refusal(host, table, session, command, &args);
+        let denied = acl_refusal(host, table, session, command, &args, Context::Multi);
         match denied {
             Some(text) => reply(session, out).error(&text),
             None => call::call(host, table, session, command, &args, out),

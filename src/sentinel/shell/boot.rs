@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::acl::Acl;
+use crate::acl::file::AclFile;
 use crate::base::files::{RealFiles, read_whole};
 use crate::base::id::HexId;
 use crate::base::log;
@@ -12,6 +14,7 @@ use crate::base::rng::Rng;
 use crate::config::file::{LoadError, Loaded, SourceLine};
 use crate::config::startup;
 use crate::config::title;
+use crate::config::values::PubsubDefault;
 use crate::net::{ListenOptions, Loop, mailbox};
 use crate::sentinel::commands;
 use crate::sentinel::core::Sentinel;
@@ -65,11 +68,8 @@ pub fn check(loaded: &Loaded) -> Result<(), String> {
 }
 
 fn users(acl: &mut Acl, table: &SentinelTable, lines: &[SourceLine]) -> Result<(), LoadError> {
-    for line in lines {
-        let result = acl.set_user(&line.words[1], &line.words[2..], table.catalog());
-        result.map_err(|error| LoadError::at(line, error.to_string()))?;
-    }
-    Ok(())
+    let users: Vec<_> = lines.iter().map(|line| line.words[1..].to_vec()).collect();
+    acl.configure(&users, table.catalog()).map_err(|(at, error)| LoadError::at(&lines[at], error.to_string()))
 }
 
 /// Runs the Sentinel until it leaves. The process's exit code, or why it could not begin.
@@ -99,7 +99,14 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
     let table = Rc::new(table());
     let mut acl = Acl::new();
     acl.set_requirepass(&config.security.requirepass);
+    acl.is_pubsub_open = config.security.acl_pubsub_default == PubsubDefault::Allchannels;
+    acl.log.set_len_max(config.security.acllog_max_len as usize);
     users(&mut acl, &table, &loaded.users).map_err(|error| error.to_string())?;
+    let acl_path = &config.security.aclfile;
+    if !acl_path.as_os_str().is_empty() {
+        acl.file = Some(AclFile { path: acl_path.clone(), files: Arc::new(RealFiles) });
+        acl.load(table.catalog()).map_err(|error| format!("Aborting Redis startup because of ACL errors: {error}"))?;
+    }
 
     let options = ListenOptions { backlog: config.network.tcp_backlog, keepalive: config.network.tcp_keepalive };
     let addresses: Vec<String> = config.network.bind.iter().map(ToString::to_string).collect();
@@ -141,7 +148,6 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
     if !config.network.protected_mode {
         extra_lines.push("protected-mode no".to_owned());
     }
-    extra_lines.extend(acl.lines().iter().map(|line| String::from_utf8_lossy(line).into_owned()));
     let mut program = Program {
         core,
         outputs: Outputs::new(),

@@ -209,7 +209,13 @@ impl Program {
     /// Writes the state if the core asked for it in this turn.
     fn persist(&mut self) {
         if let Some(ticket) = self.asked.take() {
-            self.store.persist(ticket, &self.core.state_lines(), &self.extra_lines);
+            let text = |line: &Vec<u8>| String::from_utf8_lossy(line).into_owned();
+            // With a file of their own, users have no place here.
+            let users: Vec<String> = match self.acl.file {
+                Some(_) => Vec::new(),
+                None => self.acl.lines().iter().map(text).collect(),
+            };
+            self.store.persist(ticket, &self.core.state_lines(), &self.extra_lines, &users);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use crate::acl::Context;
 use crate::base::id::ClientId;
 use crate::base::time::Instant;
 use crate::net::{ConnId, Net};
@@ -17,6 +18,7 @@ use crate::sentinel::shell::clients::Clients;
 use crate::sentinel::shell::{Handler, Program, cannot_unblock};
 use crate::session::admission::{NOAUTH, is_allowed_while_subscribed, refuse_web_request, subscriber_text};
 use crate::session::context::{Pause, Unblock};
+use crate::session::denial::Scene;
 use crate::session::limits::{is_idle_too_long, is_output_exceeded};
 use crate::session::{Figures, Peers, Session, SessionCtx};
 use crate::spec::{Command, Flags};
@@ -128,7 +130,7 @@ impl Program {
                 return Act::Answered;
             }
         };
-        if let Err(text) = self.admit(session, command, args) {
+        if let Err(text) = self.admit(net, session, command, args) {
             Reply::new(out, session.proto).error(&text);
             return Act::Answered;
         }
@@ -169,14 +171,20 @@ impl Program {
         }
     }
 
-    fn admit(&mut self, session: &Session, command: &Command, args: &Args<'_>) -> Result<(), String> {
+    fn admit(&mut self, net: &mut Net, session: &Session, command: &Command, args: &Args<'_>) -> Result<(), String> {
         if session.must_authenticate(&self.acl) && !command.flags.has(Flags::NO_AUTH) {
             return Err(NOAUTH.to_owned());
         }
         if let Some(user) = session.user
             && !self.acl.is_all_powerful(user)
         {
-            self.acl.check(user, command, args).map_err(|denied| denied.text(&self.acl, user, command))?;
+            self.acl.check(user, command, args).map_err(|denied| {
+                let figures = Others { clients: &mut self.clients, net, killed: &mut self.killed }.figures(session.id);
+                let catalog = self.table.catalog();
+                let scene = Scene { session, figures: &figures, catalog, now: &self.now };
+                scene.note_denied(&mut self.acl, command, args, &denied, Context::TopLevel);
+                denied.text(&self.acl, user, command)
+            })?;
         }
         let is_subscriber = session.proto == Proto::Resp2 && session.is_subscriber();
         if is_subscriber && !is_allowed_while_subscribed(command.meta.name) {

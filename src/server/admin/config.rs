@@ -173,7 +173,8 @@ fn rewrite_command(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply
     if server.identity.config_file.is_empty() {
         return Err(CommandError::err("The server is running without a config file"));
     }
-    let lines = server.engine.acl.lines();
+    // With a file of their own, users have no place here.
+    let lines = if server.engine.acl.file.is_some() { Vec::new() } else { server.engine.acl.lines() };
     let users = lines.iter().map(|line| ExtraLine {
         key: "user".to_owned(),
         text: String::from_utf8_lossy(line).into_owned(),

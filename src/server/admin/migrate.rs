@@ -82,7 +82,16 @@ pub const SPEC: Spec<AdminHandler> = Spec {
 
 /// The third word, or, when that is empty, what follows KEYS.
 fn moved_keys(args: &Args<'_>) -> Option<KeyList> {
-    let listed = (6..args.len()).find(|index| args.is(*index, "KEYS"));
+    let mut at = 6;
+    while at < args.len() && !args.is(at, "KEYS") {
+        // Passwords and names of users may be called like options.
+        at += match () {
+            () if args.is(at, "AUTH") => 2,
+            () if args.is(at, "AUTH2") => 3,
+            () => 1,
+        };
+    }
+    let listed = Some(at).filter(|at| *at < args.len());
     let range = match listed.filter(|_| args.get(3).is_empty()) {
         Some(word) => word + 1..args.len(),
         None => 3..4,
@@ -227,6 +236,8 @@ mod tests {
         assert_eq!(keys("MIGRATE h 1 k 0 9"), [3]);
         assert_eq!(keys("MIGRATE h 1 '' 0 9 COPY KEYS a b"), [8, 9]);
         assert_eq!(keys("MIGRATE h 1 k 0 9 KEYS a b"), [3]);
+        assert_eq!(keys("MIGRATE h 1 '' 0 9 AUTH KEYS KEYS a"), [9]);
+        assert_eq!(keys("MIGRATE h 1 '' 0 9 AUTH2 KEYS AUTH KEYS a"), [10]);
         assert_eq!(keys("MIGRATE h 1 '' 0 9 COPY"), [3]);
     }
 }

@@ -43,8 +43,8 @@ fn auth(ctx: &mut SessionCtx<'_>, args: &Args<'_>) -> SessionResult {
             "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
              configuration is correct?",
         )),
-        2 => log_in(ctx, b"default", args.get(1), b"auth"),
-        3 => log_in(ctx, args.get(1), args.get(2), b"auth"),
+        2 => log_in(ctx, b"default", args.get(1), args.get(0)),
+        3 => log_in(ctx, args.get(1), args.get(2), args.get(0)),
         _ => Err(SessionError::SYNTAX),
     }?;
     ctx.reply.ok();

@@ -65,7 +65,7 @@ fn hello(ctx: &mut SessionCtx<'_>, args: &Args<'_>) -> SessionResult {
         }
     }
     if let Some((user, password)) = login {
-        log_in(ctx, user, password, b"hello")?;
+        log_in(ctx, user, password, args.get(0))?;
     }
     if ctx.session.must_authenticate(ctx.acl) {
         return Err(SessionError::fixed(

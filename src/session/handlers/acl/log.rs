@@ -85,7 +85,7 @@ mod tests {
         let answer = world.run("ACL LOG");
         assert!(
             answer.starts_with(
-                "*1 *20 $count :2 $reason $auth $context $toplevel $object $auth $username $bob $age-seconds $0.5 \
+                "*1 *20 $count :2 $reason $auth $context $toplevel $object $AUTH $username $bob $age-seconds $0.5 \
                  $client-info $id=3 addr=127.0.0.1:5003 "
             ),
             "{answer}"

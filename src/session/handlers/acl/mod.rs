@@ -1,7 +1,8 @@
-//! ACL: users, what they may do, and what was refused. LOAD and SAVE, which need a file, belong to the programs.
+//! ACL: users, what they may do, and what was refused. The file that LOAD and SAVE need hangs on the users.
 
 mod cat;
 mod dryrun;
+mod file;
 mod genpass;
 mod getuser;
 mod list;
@@ -47,7 +48,9 @@ pub const TABLE: &[&Spec<SessionHandler>] = &[
     &getuser::SPEC,
     &HELP,
     &list::LIST,
+    &file::LOAD,
     &log::SPEC,
+    &file::SAVE,
     &setuser::SETUSER,
     &list::USERS,
     &list::WHOAMI,

@@ -49,7 +49,8 @@ fn setuser(ctx: &mut SessionCtx<'_>, args: &Args<'_>) -> SessionResult {
     Ok(SessionOutcome::Done)
 }
 
-fn close_forbidden_subscribers(ctx: &mut SessionCtx<'_>, user: UserId) {
+/// Closes the user's clients that listen to what the user may not hear any more.
+pub fn close_forbidden_subscribers(ctx: &mut SessionCtx<'_>, user: UserId) {
     let (acl, pubsub) = (&*ctx.acl, &*ctx.pubsub);
     let mut forbidden = Vec::new();
     ctx.peers.each(&mut |session, _| {
@@ -75,20 +76,27 @@ fn deluser(ctx: &mut SessionCtx<'_>, args: &Args<'_>) -> SessionResult {
         return Err(SessionError::fixed("ERR The 'default' user cannot be removed"));
     }
     let deleted: Vec<UserId> = args.from(2).filter_map(|name| ctx.acl.delete_user(name)).collect();
+    close_clients_of(ctx, &deleted);
+    ctx.reply.int(deleted.len() as i64);
+    Ok(SessionOutcome::Done)
+}
+
+/// Closes the clients of users that are no more. The caller, if it is one, still gets its reply.
+pub fn close_clients_of(ctx: &mut SessionCtx<'_>, gone: &[UserId]) {
+    let gone: hashbrown::HashSet<UserId> = gone.iter().copied().collect();
+    let is_gone = |user: UserId| gone.contains(&user);
     let mut orphans = Vec::new();
     ctx.peers.each(&mut |session, _| {
-        if session.user.is_some_and(|user| deleted.contains(&user)) {
+        if session.user.is_some_and(is_gone) {
             orphans.push(session.id);
         }
     });
     orphans.iter().for_each(|id| ctx.peers.kill(*id));
-    if ctx.session.user.is_some_and(|user| deleted.contains(&user)) {
+    if ctx.session.user.is_some_and(is_gone) {
         ctx.session.user = Some(UserId::DEFAULT);
         ctx.session.is_authenticated = false;
         ctx.session.marks.is_closing_after_reply = true;
     }
-    ctx.reply.int(deleted.len() as i64);
-    Ok(SessionOutcome::Done)
 }
 
 #[cfg(test)]
