@@ -177,6 +177,11 @@ pub fn keys_of(meta: &Meta, args: &Args<'_>) -> Result<KeyList, InvalidKeys> {
     }
     let mut keys = KeyList::new();
     let found = meta.keys.iter().filter(|spec| !spec.not_key).try_for_each(|spec| search(spec, args, &mut keys));
+    let is_keyword = |spec: &KeySpec| matches!(spec.begin, BeginSearch::Keyword { .. });
+    let found = found.and_then(|()| match keys.is_empty() && meta.keys.iter().any(is_keyword) {
+        true => Err(InvalidKeys),
+        false => Ok(()),
+    });
     match (found, meta.keys_by) {
         (Ok(()), _) => Ok(keys),
         (Err(_), Some(keys_by)) => keys_by(args).ok_or(InvalidKeys),
@@ -191,7 +196,11 @@ fn search(spec: &KeySpec, args: &Args<'_>, keys: &mut KeyList) -> Result<(), Inv
     let words = args.len() as isize;
     let begin = match spec.begin {
         BeginSearch::Index(index) => index as isize,
-        BeginSearch::Keyword { word, from } => after_keyword(args, word, from).ok_or(InvalidKeys)?,
+        BeginSearch::Keyword { word, from } => match after_keyword(args, word, from) {
+            Some(begin) => begin,
+            // An option that was not used. The other specs still hold.
+            None => return Ok(()),
+        },
         BeginSearch::Unknown => return Err(InvalidKeys),
     };
     let (first, last, step) = match spec.find {
@@ -321,6 +330,17 @@ mod tests {
         }];
         assert_eq!(keys(MIGRATE, "migrate h p x 0 9 KEYS a b"), Some(vec![7, 8]));
         assert_eq!(keys(MIGRATE, "migrate"), None);
+    }
+
+    #[test]
+    fn an_option_that_is_not_used_does_not_hide_the_other_keys() {
+        const fn option(word: &'static str) -> KeySpec {
+            KeySpec { begin: BeginSearch::Keyword { word, from: 2 }, ..KeySpec::one(1, Access::OW) }
+        }
+        const GEORADIUS: &[KeySpec] = &[KeySpec::one(1, Access::RO), option("STORE"), option("STOREDIST")];
+        assert_eq!(keys(GEORADIUS, "georadius k 1 2"), Some(vec![1]));
+        assert_eq!(keys(GEORADIUS, "georadius k 1 STOREDIST d"), Some(vec![1, 4]));
+        assert_eq!(keys(GEORADIUS, "georadius k 1 STORE d"), Some(vec![1, 4]));
     }
 
     #[test]
