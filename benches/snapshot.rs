@@ -62,8 +62,10 @@ fn main() {
     let settings = Settings { compress: true, ..Settings::default() };
     let mut snapshot = Snapshot::begin(&mut keyspace, &header, settings, started);
     let writer = Writer::file(Arc::new(RealFiles), plan, Arc::new(|| {}));
+    let mut added_peak = 0;
     loop {
         let progress = snapshot.step(&mut keyspace, writer.under_way() >= Flow::HIGH, &mut clock);
+        added_peak = added_peak.max(snapshot.figures(&mut keyspace).added_bytes + writer.memory());
         while let Some(chunk) = snapshot.take(&mut keyspace) {
             writer.add(chunk);
         }
@@ -79,10 +81,7 @@ fn main() {
     report("save: data thread", keys, clock() - started, cpu_ns() - cpu);
     let Some(Report::Done { bytes }) = writer.wait() else { panic!("the file was not written") };
     report("save: until the file is in place", keys, clock() - started, cpu_ns() - cpu);
-    println!(
-        "  longest slice {} us, most memory {} bytes, file {bytes} bytes",
-        figures.slice_max_us, figures.queued_peak
-    );
+    println!("  longest slice {} us, most memory {} bytes, file {bytes} bytes", figures.slice_max_us, added_peak);
     drop(keyspace);
 
     load(&path);

@@ -38,6 +38,10 @@ impl Collection for List {
         List::is_empty(self)
     }
 
+    fn freeze(&mut self) -> Option<List> {
+        (self.node_count() > 1).then(|| self.clone())
+    }
+
     fn visit(&self, visit: &mut dyn FnMut(&[&[u8]])) {
         self.each_in(0..self.len(), End::Left, |item| visit(&[item.as_bytes(&mut IntText::new())]));
     }
@@ -142,12 +146,10 @@ impl List {
         self.as_quicklist().map_or(1, Quicklist::node_count)
     }
 
-    /// Shows `f` the nodes in order.
-    pub fn each_node(&self, mut f: impl FnMut(NodeView<'_>)) {
-        match &self.0 {
-            Repr::Packed(entries) => f(NodeView::Packed(entries)),
-            Repr::Quick(nodes) => nodes.nodes().for_each(f),
-        }
+    /// The nodes in order.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
+        let packed = self.as_listpack().into_iter().map(NodeView::Packed);
+        packed.chain(self.as_quicklist().into_iter().flat_map(Quicklist::nodes))
     }
 
     /// The index that `index` means, which counts from the end when negative; `None` when there is no such element.

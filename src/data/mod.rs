@@ -13,6 +13,7 @@ pub mod limits;
 pub mod list;
 pub mod listpack;
 pub mod quicklist;
+pub mod rows;
 pub mod set;
 pub mod stream;
 pub mod string;

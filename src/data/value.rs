@@ -38,6 +38,11 @@ pub trait Collection: Sized + Default + Clone + Send + 'static {
     /// (and its expiry in milliseconds, if it has one); a member and its score; an entry's id, then its fields and values.
     fn visit(&self, visit: &mut dyn FnMut(&[&[u8]]));
 
+    /// A copy to be saved, which stays as it is while this value is altered. It costs next to nothing, however large the value:
+    /// both share their parts until this one alters them. All of it can be visited in order; nothing else is promised. `None`
+    /// when the value is laid out as fast as it is frozen.
+    fn freeze(&mut self) -> Option<Self>;
+
     /// What OBJECT ENCODING says.
     fn encoding(&self) -> Encoding;
 
@@ -160,6 +165,13 @@ macro_rules! values {
                     ValueRef::Str(_) => None,
                     $(ValueRef::$name(value) => Some(value.encoding()),)*
                 }
+            }
+        }
+
+        impl ValueMut<'_> {
+            /// See [`Collection::freeze`].
+            pub fn freeze(self) -> Option<Value> {
+                match self { $(ValueMut::$name(value) => Collection::freeze(value).map(Value::$name),)* }
             }
         }
 

@@ -11,13 +11,14 @@
 use std::any::Any;
 
 use super::Keyspace;
-use super::table::{SegmentView, Table};
+use super::table::{Sealed, Table};
 
 /// Takes the image. Owned by the keyspace while the cut lasts; `as dyn Any` leads back to the concrete type.
 pub trait CutSink: Any {
     /// The entries of one segment of database `db` (its number when the cut began), as they were at that moment.
-    /// Each key that existed then is given exactly once over all calls; the order means nothing.
-    fn segment(&mut self, db: u32, entries: SegmentView<'_>);
+    /// Each key that existed then is given exactly once over all calls; the order means nothing. Large values may be kept
+    /// instead of being read at once.
+    fn segment(&mut self, db: u32, entries: Sealed<'_>);
 }
 
 /// How large a database was when the cut began.

@@ -29,7 +29,7 @@ pub use cut::{CutDb, CutSink, Walk};
 pub use db::{AnyValue, CopyError, DbHandle, Expiry, Facts, Notes, ReadAs, WrongType};
 pub use entry::EntryRef;
 pub use expire::ExpireStep;
-pub use table::SegmentView;
+pub use table::Sealed;
 
 use std::collections::BTreeMap;
 

@@ -439,14 +439,14 @@ fn row(entry: EntryRef<'_>) -> Row {
 struct Collector(Rc<RefCell<Image>>);
 
 impl CutSink for Collector {
-    fn segment(&mut self, db: u32, entries: SegmentView<'_>) {
-        let (mut image, mut count) = (self.0.borrow_mut(), 0);
-        for entry in entries.iter() {
+    fn segment(&mut self, db: u32, entries: Sealed<'_>) {
+        let (mut image, mut count, len) = (self.0.borrow_mut(), 0, entries.len());
+        entries.each(|entry, _| {
             let before = image.insert((db, entry.key().to_vec()), row(entry));
             assert!(before.is_none(), "a key of database {db} came twice");
             count += 1;
-        }
-        assert_eq!(count, entries.len());
+        });
+        assert_eq!(count, len);
     }
 }
 

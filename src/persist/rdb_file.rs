@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -97,12 +98,16 @@ impl RdbFile {
 
     /// Adds records. After an error nothing more may be added.
     pub fn add(&mut self, chunk: Chunk) -> Result<(), SaveError> {
+        self.add_while(chunk, &|| true)
+    }
+
+    /// Adds records, as long as `is_wanted` says that somebody wants the file; what was left out spoils it.
+    pub fn add_while(&mut self, chunk: Chunk, is_wanted: &dyn Fn() -> bool) -> Result<(), SaveError> {
         let mut packer = std::mem::replace(&mut self.packer, Packer::new(false));
         let mut result = Ok(());
-        packer.pack(chunk, |piece| {
-            if result.is_ok() {
-                result = self.piece(&piece);
-            }
+        let _ = packer.pack_while(chunk, &mut |piece| {
+            result = self.piece(&piece);
+            if result.is_ok() && is_wanted() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         self.packer = packer;
         result.map_err(|source| self.failed("Write error while saving DB to the disk", source))

@@ -5,19 +5,21 @@
 //! hook of a write adds is never refused.
 //!
 //! There are two kinds. A *file* writer ends with the file in place. A *stream* writer gives the finished bytes back, for
-//! the data thread to hand to replicas; how much those have not taken yet is for the caller to count.
+//! the data thread to hand to replicas; how much those have not taken yet is for the caller to count. When the caller takes
+//! nothing, the thread waits with [`Flow::HIGH`] bytes in its hands: a single chunk may hold a value of gigabytes.
 //!
 //! A writer whose handle is dropped stops after the chunk in its hands and removes its temporary file. Dropping is final:
 //! the file gets its name under a lock that dropping takes too, so no forgotten thread can put an old image over a newer
 //! one.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::rdb_file::{Plan, RdbFile, SaveError};
 use crate::base::files::Files;
@@ -33,8 +35,14 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 pub struct Flow {
     under_way: AtomicU64,
     finished_bytes: AtomicU64,
+    /// Memory of what is under way.
+    memory: AtomicU64,
+    /// Pieces of a stream that were given back and not yet taken.
+    untaken: AtomicU64,
     /// Set when nobody wants the result any more. Held while a file gets its name.
     is_cancelled: Mutex<bool>,
+    /// Less is untaken, or the stream is cancelled.
+    goes_on: Condvar,
 }
 
 impl Flow {
@@ -51,6 +59,31 @@ impl Flow {
     /// Bytes that have reached the disk or were handed back, after compression.
     pub fn finished_bytes(&self) -> u64 {
         self.finished_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there is room for another piece; false when nobody wants it any more.
+    fn wait_for_room(&self) -> bool {
+        let mut is_cancelled = self.is_cancelled.lock();
+        while !*is_cancelled && self.untaken.load(Ordering::Relaxed) >= Flow::HIGH {
+            self.goes_on.wait(&mut is_cancelled);
+        }
+        !*is_cancelled
+    }
+
+    fn taken(&self, bytes: u64) {
+        self.sub(bytes);
+        self.memory.fetch_sub(bytes, Ordering::Relaxed);
+        let before = self.untaken.fetch_sub(bytes, Ordering::Relaxed);
+        if before >= Flow::HIGH {
+            // Under the lock, or the thread might look just before and wait just after.
+            let _held = self.is_cancelled.lock();
+            self.goes_on.notify_one();
+        }
+    }
+
+    fn cancel(&self) {
+        *self.is_cancelled.lock() = true;
+        self.goes_on.notify_one();
     }
 
     fn add(&self, bytes: u64) {
@@ -92,6 +125,14 @@ impl Order {
             Order::Finish => 0,
         }
     }
+
+    fn memory(&self) -> u64 {
+        match self {
+            Order::Chunk(chunk) => chunk.memory() as u64,
+            Order::Bytes(bytes) => bytes.len() as u64,
+            Order::Finish => 0,
+        }
+    }
 }
 
 /// The data thread's end.
@@ -108,13 +149,14 @@ impl Writer {
         Writer::spawn(wake, move |thread| {
             let mut file = RdbFile::create(files, plan)?;
             while let Some(order) = thread.next_order() {
-                let size = order.size();
+                let (size, memory) = (order.size(), order.memory());
                 match order {
-                    Order::Chunk(chunk) => file.add(chunk)?,
+                    Order::Chunk(chunk) => file.add_while(chunk, &|| !thread.is_cancelled())?,
                     Order::Bytes(bytes) => file.add_bytes(&bytes)?,
                     Order::Finish => break,
                 }
-                thread.disposed_of(size);
+                thread.flow.finished_bytes.fetch_add(size, Ordering::Relaxed);
+                thread.disposed_of(size, memory);
             }
             if thread.is_cancelled() {
                 return Ok(0);
@@ -137,31 +179,25 @@ impl Writer {
             let mut packer = Packer::new(compress);
             let mut crc = checksum.then(Crc64::new);
             let mut bytes = 0;
-            let mut report = |thread: &Thread, piece: Bytes, crc: &mut Option<Crc64>| {
-                if let Some(crc) = crc {
-                    crc.update(&piece);
-                }
-                bytes += piece.len() as u64;
-                thread.report(Report::Piece(piece));
-            };
             while let Some(order) = thread.next_order() {
-                let (size, mut pieces) = (order.size(), Vec::new());
-                match order {
-                    Order::Chunk(chunk) => packer.pack(chunk, |piece| pieces.push(piece)),
-                    Order::Bytes(bytes) => pieces.push(bytes),
+                let (size, memory) = (order.size(), order.memory());
+                let mut give = |piece: Bytes| {
+                    if let Some(crc) = &mut crc {
+                        crc.update(&piece);
+                    }
+                    bytes += piece.len() as u64;
+                    if thread.give(piece) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                };
+                let _ = match order {
+                    Order::Chunk(chunk) => packer.pack_while(chunk, &mut give),
+                    Order::Bytes(bytes) => give(bytes),
                     Order::Finish => break,
-                }
-                // From here on the pieces count instead of the chunk.
-                thread.flow.add(pieces.iter().map(|piece| piece.len() as u64).sum());
-                thread.flow.sub(size);
-                for piece in pieces {
-                    report(thread, piece, &mut crc);
-                }
+                };
+                thread.disposed_of(size, memory);
             }
             let checksum = crc.map_or(0, |crc| crc.value());
-            thread.flow.add(8);
-            report(thread, Bytes::copy_from_slice(&checksum.to_le_bytes()), &mut None);
-            Ok(bytes)
+            thread.give(Bytes::copy_from_slice(&checksum.to_le_bytes()));
+            Ok(bytes + 8)
         })
     }
 
@@ -189,14 +225,18 @@ impl Writer {
 
     /// Hands over records. A writer that has failed drops them.
     pub fn add(&self, chunk: Chunk) {
-        self.flow.add(chunk.len() as u64);
-        let _ = self.orders.send(Order::Chunk(chunk));
+        self.order(Order::Chunk(chunk));
     }
 
     /// Hands over bytes to be written as they are.
     pub fn add_bytes(&self, bytes: Bytes) {
-        self.flow.add(bytes.len() as u64);
-        let _ = self.orders.send(Order::Bytes(bytes));
+        self.order(Order::Bytes(bytes));
+    }
+
+    fn order(&self, order: Order) {
+        self.flow.add(order.size());
+        self.flow.memory.fetch_add(order.memory(), Ordering::Relaxed);
+        let _ = self.orders.send(order);
     }
 
     /// Nothing follows: put the file in place, or end the stream.
@@ -216,7 +256,7 @@ impl Writer {
 
     fn taken(&self, report: Option<Report>) -> Option<Report> {
         if let Some(Report::Piece(piece)) = &report {
-            self.flow.sub(piece.len() as u64);
+            self.flow.taken(piece.len() as u64);
         }
         report
     }
@@ -224,6 +264,11 @@ impl Writer {
     /// Bytes handed over and still held.
     pub fn under_way(&self) -> u64 {
         self.flow.under_way()
+    }
+
+    /// Memory of what was handed over and is still held.
+    pub fn memory(&self) -> u64 {
+        self.flow.memory.load(Ordering::Relaxed)
     }
 
     /// Bytes finished so far.
@@ -234,7 +279,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        *self.flow.is_cancelled.lock() = true;
+        self.flow.cancel();
     }
 }
 
@@ -263,17 +308,28 @@ impl Thread {
         *self.flow.is_cancelled.lock()
     }
 
-    fn disposed_of(&self, bytes: u64) {
-        self.flow.finished_bytes.fetch_add(bytes, Ordering::Relaxed);
+    fn disposed_of(&self, bytes: u64, memory: u64) {
+        self.flow.memory.fetch_sub(memory, Ordering::Relaxed);
         if self.flow.sub(bytes) {
             (self.wake)();
         }
     }
 
-    fn report(&self, report: Report) {
-        if let Report::Piece(piece) = &report {
-            self.flow.finished_bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    /// Gives a piece of a stream back, when there is room for it; false when nobody wants it.
+    fn give(&self, piece: Bytes) -> bool {
+        if !self.flow.wait_for_room() {
+            return false;
         }
+        let bytes = piece.len() as u64;
+        self.flow.add(bytes);
+        for count in [&self.flow.memory, &self.flow.untaken, &self.flow.finished_bytes] {
+            count.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.report(Report::Piece(piece));
+        true
+    }
+
+    fn report(&self, report: Report) {
         // Nobody listens to a writer that was given up.
         let _ = self.reports.send(report);
         (self.wake)();
@@ -287,7 +343,10 @@ mod tests {
     use super::*;
     use crate::base::files::memory::{Fault, MemoryFiles};
     use crate::base::files::read_whole;
+    use crate::data::Value;
+    use crate::data::list::{End, List, Packing};
     use crate::persist::rdb_file::Footer;
+    use crate::rdb::encode::KeyFacts;
 
     fn plan() -> Plan {
         Plan {
@@ -376,6 +435,59 @@ mod tests {
         drop(writer);
         wait.recv().unwrap(); // The thread reports when it is done, although nobody reads it.
         assert!(files.list(Path::new(".")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_stream_waits_until_what_it_gave_back_is_taken() {
+        let flow = Arc::new(Flow::default());
+        for is_wanted in [true, false] {
+            flow.untaken.store(Flow::HIGH + 10, Ordering::Relaxed);
+            flow.memory.store(Flow::HIGH + 10, Ordering::Relaxed);
+            flow.under_way.store(Flow::HIGH + 10, Ordering::Relaxed);
+            let of_thread = flow.clone();
+            let thread = thread::spawn(move || (of_thread.wait_for_room(), of_thread.untaken.load(Ordering::Relaxed)));
+            if is_wanted {
+                flow.taken(10);
+                flow.taken(10);
+                assert_eq!(thread.join().unwrap(), (true, Flow::HIGH - 10));
+            } else {
+                flow.cancel();
+                assert_eq!(thread.join().unwrap(), (false, Flow::HIGH + 10));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_of_one_large_value_is_whole_and_can_be_given_up() {
+        let mut list = List::new();
+        for number in 0..300u32 {
+            list.push_one(End::Right, &number.to_le_bytes().repeat(20_000), Packing::default());
+        }
+        let large = || {
+            let mut chunk = Chunk::new(0, false);
+            chunk.key_with_frozen(b"k", Value::List(list.clone()), KeyFacts::default());
+            chunk
+        };
+        let stream = Writer::stream(false, false, no_wake());
+        stream.add(large());
+        assert!(stream.memory() < 10_000, "a value that is shared needs no memory");
+        stream.finish();
+        let mut bytes = Vec::new();
+        while let Some(Report::Piece(piece)) = stream.wait() {
+            assert!(stream.flow.untaken.load(Ordering::Relaxed) <= Flow::HIGH + 100_000);
+            bytes.extend_from_slice(&piece);
+        }
+        let mut expected = Vec::new();
+        Packer::new(false).pack(large(), |piece| expected.extend_from_slice(&piece));
+        assert_eq!((bytes.len(), stream.memory(), stream.under_way()), (expected.len() + 8, 0, 0));
+        assert!(bytes.starts_with(&expected));
+        let (woken, wait) = crossbeam_channel::unbounded();
+        let given_up = Writer::stream(false, false, Arc::new(move || woken.send(()).unwrap_or_default()));
+        given_up.add(large());
+        wait.recv().unwrap();
+        drop(given_up);
+        // The thread ends although nobody takes the rest, and with it the way to wake us.
+        while wait.recv().is_ok() {}
     }
 
     #[test]

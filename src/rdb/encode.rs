@@ -6,17 +6,21 @@
 //!
 //! * a string longer than 20 bytes, when compression is on: its raw bytes lie in the chunk without a length, because
 //!   whether it becomes smaller takes a while to find out;
-//! * a large string that the keyspace shares: its handle is kept, nothing is copied.
+//! * a large string that the keyspace shares: its handle is kept, nothing is copied;
+//! * a large collection, of which the keyspace gave a copy that stays as it is ([`Collection::freeze`](crate::data::Collection::freeze)):
+//!   laying out millions of elements is left to whoever packs the chunk, who does it in slices.
 //!
 //! [`crate::rdb::pack`] turns a chunk into the final bytes, on whatever thread, in the same order.
+
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
 use super::format::{self, EOF, MAGIC_LEN};
 use super::{length, types};
 use crate::base::time::UnixMillis;
-use crate::data::ValueRef;
 use crate::data::string::StrView;
+use crate::data::{Value, ValueRef};
 
 /// Strings up to this length that are the canonical text of a small integer are stored as one: "-2147483648" has eleven
 /// characters.
@@ -50,6 +54,30 @@ pub(super) enum OpenString {
     Raw(usize),
     /// A whole string belongs here.
     Shared(Bytes),
+    /// A whole value belongs here, without its type.
+    Value(Box<Value>),
+    /// The payload of DUMP for a value belongs here, in the form of a word of a command.
+    Dump(Box<Value>),
+}
+
+/// Where a value is laid out.
+pub trait Out {
+    /// The chunk for what comes next.
+    fn chunk(&mut self) -> &mut Chunk;
+    /// To be called between elements: here what was laid out may be passed on. `Break`: nobody wants the rest.
+    fn between(&mut self) -> ControlFlow<()>;
+}
+
+impl Out for Chunk {
+    #[inline]
+    fn chunk(&mut self) -> &mut Chunk {
+        self
+    }
+
+    #[inline]
+    fn between(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 }
 
 /// What is said about a key besides its name and value.
@@ -121,6 +149,28 @@ impl Chunk {
     #[inline]
     pub fn key<'v>(&mut self, key: &[u8], value: impl Into<ValueRef<'v>>, facts: KeyFacts) {
         let value = value.into();
+        self.before_value(key, types::type_id(value), facts);
+        let _ = types::encode(value, self);
+    }
+
+    /// A key and its value, which is laid out when the chunk is packed.
+    pub fn key_with_frozen(&mut self, key: &[u8], value: Value, facts: KeyFacts) {
+        self.before_value(key, types::type_id(value.as_ref()), facts);
+        self.open_for(value, OpenString::Value);
+    }
+
+    /// The payload of DUMP for a value, as a word of a command (`$length`, payload), made when the chunk is packed.
+    pub fn dump_of_frozen(&mut self, value: Value) {
+        self.open_for(value, OpenString::Dump);
+    }
+
+    fn open_for(&mut self, value: Value, what: impl FnOnce(Box<Value>) -> OpenString) {
+        self.shared_bytes += value.as_ref().memory();
+        self.open.push(Open { at: self.bytes.len(), what: what(Box::new(value)) });
+    }
+
+    #[inline]
+    fn before_value(&mut self, key: &[u8], type_id: u8, facts: KeyFacts) {
         if let Some(at) = facts.expiry {
             self.bytes.push(format::EXPIRETIME_MS);
             self.bytes.extend_from_slice(&at.0.to_le_bytes());
@@ -132,15 +182,14 @@ impl Chunk {
         if let Some(counter) = facts.freq {
             self.bytes.extend_from_slice(&[format::FREQ, counter]);
         }
-        self.bytes.push(types::type_id(value));
+        self.bytes.push(type_id);
         self.string(key);
-        types::encode(value, self);
     }
 
     /// A value of any type with its type byte, as DUMP wants it.
     pub fn typed_value(&mut self, value: ValueRef<'_>) {
         self.bytes.push(types::type_id(value));
-        types::encode(value, self);
+        let _ = types::encode(value, self);
     }
 
     /// A number of things, or any other unsigned number.

@@ -1,14 +1,24 @@
 //! Turning chunks into the final bytes: compression, lengths of what was left open, and nothing else. This is the part
 //! of encoding that takes time, and it runs wherever the bytes are wanted: on the writer's thread for files and sockets.
 //!
+//! A collection that was left open is laid out here, some kilobytes at a time, so that a set of five million members needs no
+//! more room on its way than a short one, and a slow consumer makes the laying out wait.
+//!
 //! Redis compresses a string of more than 20 bytes when that saves at least 4 (lengths not counted), and so do we.
+
+use std::ops::ControlFlow::{self, Continue};
 
 use bytes::Bytes;
 
-use super::encode::{COMPRESS_ABOVE, Chunk, OpenString};
-use super::format::ENC_LZF;
-use super::length;
+use super::encode::{COMPRESS_ABOVE, Chunk, OpenString, Out};
+use super::format::{ENC_LZF, VERSION_WRITTEN};
+use super::{length, types};
+use crate::base::hash::Crc64;
 use crate::base::lzf::Compressor;
+use crate::data::ValueRef;
+
+/// A collection is packed in pieces of about this size.
+const SLICE: usize = 64 * 1024;
 
 /// A string must become at least this much shorter.
 const SAVING_MIN: usize = 4;
@@ -31,12 +41,17 @@ impl Packer {
     }
 
     /// The final bytes of `chunk`, in pieces. Without open places that is the chunk's own buffer.
-    pub fn pack(&mut self, mut chunk: Chunk, mut emit: impl FnMut(Bytes)) {
+    pub fn pack(&mut self, chunk: Chunk, mut emit: impl FnMut(Bytes)) {
+        let _ = self.pack_while(chunk, &mut |piece| {
+            emit(piece);
+            Continue(())
+        });
+    }
+
+    /// The same until `emit` does not want any more.
+    pub fn pack_while(&mut self, mut chunk: Chunk, emit: Emit<'_>) -> ControlFlow<()> {
         if chunk.open.is_empty() {
-            if !chunk.bytes.is_empty() {
-                emit(Bytes::from(chunk.bytes));
-            }
-            return;
+            return pass_on(chunk.bytes, emit);
         }
         let mut out = Vec::with_capacity(chunk.bytes.len() + 16 * chunk.open.len());
         let mut done = 0;
@@ -61,16 +76,52 @@ impl Packer {
                     } else if bytes.len() < BY_REFERENCE {
                         out.extend_from_slice(&bytes);
                     } else {
-                        emit(Bytes::from(std::mem::take(&mut out)));
-                        emit(bytes);
+                        pass_on(std::mem::take(&mut out), emit)?;
+                        emit(bytes)?;
                     }
+                }
+                OpenString::Value(value) => {
+                    pass_on(std::mem::take(&mut out), emit)?;
+                    self.value((*value).as_ref(), emit)?;
+                }
+                OpenString::Dump(value) => {
+                    // Its length comes first, so it is made twice; keeping it could take as much memory as the value.
+                    let mut len = 0;
+                    let mut packer = Packer::new(true);
+                    packer.payload((*value).as_ref(), &mut |piece| {
+                        len += piece.len();
+                        Continue(())
+                    })?;
+                    out.extend_from_slice(format!("${len}\r\n").as_bytes());
+                    pass_on(std::mem::take(&mut out), emit)?;
+                    packer.payload((*value).as_ref(), emit)?;
+                    out.extend_from_slice(b"\r\n");
                 }
             }
         }
         out.extend_from_slice(&chunk.bytes[done..]);
-        if !out.is_empty() {
-            emit(Bytes::from(out));
-        }
+        pass_on(out, emit)
+    }
+
+    /// A value without its type, in pieces.
+    fn value(&mut self, value: ValueRef<'_>, emit: Emit<'_>) -> ControlFlow<()> {
+        let chunk = Chunk::new(SLICE + SLICE / 4, self.compress);
+        let mut slices = Slices { packer: self, chunk, emit };
+        types::encode(value, &mut slices)?;
+        slices.flush()
+    }
+
+    /// The payload of DUMP, in pieces.
+    fn payload(&mut self, value: ValueRef<'_>, emit: Emit<'_>) -> ControlFlow<()> {
+        let mut crc = Crc64::new();
+        let mut summed = |piece: Bytes| {
+            crc.update(&piece);
+            emit(piece)
+        };
+        pass_on(vec![types::type_id(value)], &mut summed)?;
+        self.value(value, &mut summed)?;
+        pass_on((VERSION_WRITTEN as u16).to_le_bytes().to_vec(), &mut summed)?;
+        pass_on(crc.value().to_le_bytes().to_vec(), emit)
     }
 
     /// Writes what stands before the data of a string, and leaves the data in `self.packed`, empty when they go as they
@@ -85,6 +136,40 @@ impl Packer {
             length::put(out, self.packed.len() as u64);
         }
         length::put(out, raw.len() as u64);
+    }
+}
+
+/// Takes pieces; `Break` when it wants no more.
+pub type Emit<'a> = &'a mut dyn FnMut(Bytes) -> ControlFlow<()>;
+
+fn pass_on(bytes: Vec<u8>, emit: Emit<'_>) -> ControlFlow<()> {
+    if bytes.is_empty() { Continue(()) } else { emit(Bytes::from(bytes)) }
+}
+
+/// A value on its way out: whenever there is enough of it, that is packed.
+struct Slices<'a> {
+    packer: &'a mut Packer,
+    chunk: Chunk,
+    emit: Emit<'a>,
+}
+
+impl Slices<'_> {
+    fn flush(&mut self) -> ControlFlow<()> {
+        let next = Chunk::new(SLICE + SLICE / 4, self.packer.compress);
+        let chunk = std::mem::replace(&mut self.chunk, next);
+        self.packer.pack_while(chunk, self.emit)
+    }
+}
+
+impl Out for Slices<'_> {
+    #[inline]
+    fn chunk(&mut self) -> &mut Chunk {
+        &mut self.chunk
+    }
+
+    #[inline]
+    fn between(&mut self) -> ControlFlow<()> {
+        if self.chunk.len() < SLICE { Continue(()) } else { self.flush() }
     }
 }
 

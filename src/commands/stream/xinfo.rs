@@ -137,7 +137,7 @@ fn full_consumer(reply: &mut Reply<'_>, group: &Group, consumer: &Consumer, max:
     number(reply, "pel-count", consumer.pending().len() as i64);
     reply.bulk(b"pending");
     reply.array(consumer.pending().len().min(max));
-    for &id in consumer.pending().iter().take(max) {
+    for id in consumer.pending().ids(..).take(max) {
         let pending = group.pending(id).expect("what a consumer has pending, its group has");
         reply.array(3);
         reply::id(reply, id);

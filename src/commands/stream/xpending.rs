@@ -91,12 +91,10 @@ impl<'a> Filter<'a> {
             reply.int(pending.deliveries as i64);
             len += 1;
         };
-        if self.start > self.end {
-            // An empty interval, which the trees refuse to be asked for.
-        } else if let Some(name) = self.consumer {
+        if let Some(name) = self.consumer {
             let consumer: Option<&Consumer> = group.find_consumer(name).map(|number| group.consumer(number));
-            let ids = consumer.into_iter().flat_map(|consumer| consumer.pending().range(self.start..=self.end));
-            let entries = ids.filter_map(|id| Some((*id, group.pending(*id)?)));
+            let ids = consumer.into_iter().flat_map(|consumer| consumer.pending().ids(self.start..=self.end));
+            let entries = ids.filter_map(|id| Some((id, group.pending(id)?)));
             entries.filter(|(_, p)| has_waited(p)).take(self.max).for_each(|(id, p)| tell(id, p));
         } else {
             let entries = group.pending_in(self.start..=self.end);

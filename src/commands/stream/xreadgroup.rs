@@ -175,7 +175,7 @@ impl Reading {
     fn history(&self, log: &Log, group: &mut Group, consumer: ConsumerId, after: Id, reply: &mut Reply<'_>) {
         let pending = group.consumer(consumer).pending();
         let ids: Vec<Id> = match after.next() {
-            Some(first) => pending.range(first..).take(self.max).copied().collect(),
+            Some(first) => pending.ids(first..).take(self.max).collect(),
             None => Vec::new(),
         };
         reply.array(ids.len());

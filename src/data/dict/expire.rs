@@ -71,7 +71,7 @@ impl MapDict {
         }
         while work < max.max(1) {
             let index = self.sweep.position;
-            if index >= self.segments {
+            if index >= self.segments.len() {
                 self.sweep.due = self.sweep.met;
                 self.sweep.position = 0;
                 return self.sweep.due >= now.0;
@@ -80,7 +80,7 @@ impl MapDict {
             if self.segment(index).due < now.0 {
                 work += self.expire_segment(index, now, gone);
             }
-            if index < self.segments {
+            if index < self.segments.len() {
                 self.sweep.met = self.sweep.met.min(self.segment(index).due);
             }
             self.sweep.position = index + 1;
@@ -90,7 +90,7 @@ impl MapDict {
 
     fn expire_segment(&mut self, index: usize, now: UnixMillis, gone: &mut dyn FnMut(&[u8])) -> usize {
         let (mut due, mut removed) = (i64::MAX, 0);
-        let segments = self.segments;
+        let segments = self.segments.len();
         // Backwards, as a removal fills the hole with the last.
         for slot in (0..self.segment(index).len()).rev() {
             let entry = self.segment(index).entry(slot);
@@ -102,12 +102,12 @@ impl MapDict {
             gone(entry.key);
             removed += 1;
             self.remove_at(Spot { segment: index as u32, slot: slot as u32 });
-            if self.segments < segments {
+            if self.segments.len() < segments {
                 // Segments were merged, perhaps with this one, which stays due; the next sweep looks again.
                 return removed;
             }
         }
-        self.parts[index / super::PART][index % super::PART].due = due;
+        self.segments.get_mut(index).due = due;
         removed
     }
 }

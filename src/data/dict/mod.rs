@@ -53,6 +53,7 @@ use foldhash::quality::RandomState;
 
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
+use crate::data::rows::Rows;
 pub use segment::Fresh;
 use segment::{Figures, New, Segment};
 
@@ -69,19 +70,13 @@ const BYTES_PER_SEGMENT: usize = 6 * 1024;
 /// Two fifths of that, and segments are merged again.
 const SPARSE: (usize, usize) = (2, 5);
 
-/// Segments per part of the directory. The directory grows by parts, not by doubling.
-const PART: usize = 1024;
-
 /// Random draws before the search goes on in order.
 const RANDOM_DRAWS: usize = 256;
 
 /// The table. `MAP` says whether elements have values.
 #[derive(Clone, Debug)]
 pub struct Dict<const MAP: bool> {
-    /// All parts but the last have [`PART`] segments.
-    parts: Vec<Vec<Segment<MAP>>>,
-    /// Segments in all parts.
-    segments: usize,
+    segments: Rows<Segment<MAP>>,
     len: usize,
     figures: Figures,
     seed: Seed,
@@ -147,9 +142,10 @@ impl<const MAP: bool> Default for Dict<MAP> {
 impl<const MAP: bool> Dict<MAP> {
     /// An empty table, with a seed of its own: filling one table in the order of another does not crowd its segments.
     pub fn new() -> Dict<MAP> {
+        let mut segments = Rows::default();
+        segments.push(Segment::default());
         Dict {
-            parts: vec![vec![Segment::default()]],
-            segments: 1,
+            segments,
             len: 0,
             figures: Figures::default(),
             seed: Seed::new(),
@@ -170,38 +166,37 @@ impl<const MAP: bool> Dict<MAP> {
 
     /// Bytes on the heap, without rounding of the allocator.
     pub fn memory(&self) -> usize {
-        let directory: usize = self.parts.iter().map(|part| part.capacity() * size_of::<Segment<MAP>>()).sum();
-        directory + self.figures.memory + self.parts.capacity() * size_of::<Vec<Segment<MAP>>>()
+        self.segments.memory() + self.figures.memory
     }
 
     /// How many allocations dropping the table gives back.
     pub fn allocations(&self) -> usize {
-        self.segments + 2 * self.figures.large
+        self.segments.len() + 2 * self.figures.large
     }
 
     // ---- places -----------------------------------------------------------------------------------------------------
 
     /// The number of the segment for `hash`.
     fn segment_of(&self, hash: u64) -> usize {
-        let mask = self.segments.next_power_of_two() - 1;
+        let mask = self.segments.len().next_power_of_two() - 1;
         let index = hash as usize & mask;
-        if index < self.segments { index } else { index & (mask >> 1) }
+        if index < self.segments.len() { index } else { index & (mask >> 1) }
     }
 
     /// How many low bits of their hashes the elements of a segment share.
     fn depth(&self, index: usize) -> u32 {
-        let bits = self.segments.next_power_of_two().trailing_zeros();
+        let bits = self.segments.len().next_power_of_two().trailing_zeros();
         let half = 1usize << bits >> 1;
-        if index >= half || index + half < self.segments { bits } else { bits - 1 }
+        if index >= half || index + half < self.segments.len() { bits } else { bits - 1 }
     }
 
     fn segment(&self, index: usize) -> &Segment<MAP> {
-        &self.parts[index / PART][index % PART]
+        self.segments.get(index)
     }
 
     /// Lets `f` alter one segment, and keeps the sums right.
     fn alter<R>(&mut self, index: usize, f: impl FnOnce(&mut Segment<MAP>) -> R) -> R {
-        let segment = &mut self.parts[index / PART][index % PART];
+        let segment = self.segments.get_mut(index);
         let before = segment.figures();
         let result = f(segment);
         let after = segment.figures();
@@ -241,7 +236,7 @@ impl<const MAP: bool> Dict<MAP> {
         }
         let widest = self.widest[0] as u64;
         for _ in 0..RANDOM_DRAWS {
-            let segment = rng.below(self.segments as u64) as usize;
+            let segment = rng.below(self.segments.len() as u64) as usize;
             // As if every segment were as wide as the widest, else elements in narrow ones would be favoured.
             let slot = rng.below(widest) as usize;
             if slot < self.segment(segment).len() {
@@ -249,8 +244,8 @@ impl<const MAP: bool> Dict<MAP> {
             }
         }
         // Hardly ever: very uneven segments. Nearly the same chance will do.
-        let start = rng.below(self.segments as u64) as usize;
-        let segment = (start..self.segments).chain(0..start).find(|&index| self.segment(index).len() > 0)?;
+        let start = rng.below(self.segments.len() as u64) as usize;
+        let segment = (start..self.segments.len()).chain(0..start).find(|&index| self.segment(index).len() > 0)?;
         let slot = rng.below(self.segment(segment).len() as u64);
         Some(Spot { segment: segment as u32, slot: slot as u32 })
     }
@@ -260,7 +255,7 @@ impl<const MAP: bool> Dict<MAP> {
     /// Makes room for about `elements` elements in a table that has none yet. The caller bounds their number.
     pub fn reserve(&mut self, elements: usize) {
         if self.len == 0 {
-            while self.segments * PER_SEGMENT < elements {
+            while self.segments.len() * PER_SEGMENT < elements {
                 self.push_segment(Segment::default());
             }
         }
@@ -287,7 +282,7 @@ impl<const MAP: bool> Dict<MAP> {
             segment.maybe_shrink();
         });
         self.len -= 1;
-        let rest = (self.segments - 1) * SPARSE.0 / SPARSE.1;
+        let rest = (self.segments.len() - 1) * SPARSE.0 / SPARSE.1;
         if self.len < rest * PER_SEGMENT && self.figures.live < rest * BYTES_PER_SEGMENT {
             self.merge();
         }
@@ -307,7 +302,7 @@ impl<const MAP: bool> Dict<MAP> {
         self.alter(index, |segment| segment.push(tag, new));
         self.len += 1;
         self.count_width(self.segment(index).len());
-        if self.len > self.segments * PER_SEGMENT || self.figures.live > self.segments * BYTES_PER_SEGMENT {
+        if self.len > self.segments.len() * PER_SEGMENT || self.figures.live > self.segments.len() * BYTES_PER_SEGMENT {
             self.split();
         }
         true
@@ -334,23 +329,19 @@ impl<const MAP: bool> Dict<MAP> {
         self.figures.live += figures.live;
         self.figures.memory += figures.memory;
         self.figures.large += figures.large;
-        if self.segments.is_multiple_of(PART) {
-            self.parts.push(Vec::with_capacity(PART));
-        }
-        self.parts[self.segments / PART].push(segment);
-        self.segments += 1;
+        self.segments.push(segment);
     }
 
     /// Adds a segment, with its elements out of the one that had them so far.
     fn split(&mut self) {
-        let new = self.segments;
+        let new = self.segments.len();
         let high = 1usize << new.ilog2();
         let (old, seed) = (new - high, self.seed.clone());
         let moved = self.alter(old, |segment| segment.split_off(|key| seed.hash(key) as usize & high != 0));
         let width = moved.len().max(self.segment(old).len());
         self.push_segment(moved);
         self.widest[1] = self.widest[1].max(width);
-        if self.segments.is_power_of_two() {
+        if self.segments.len().is_power_of_two() {
             // Each present segment comes out of a split of this round.
             self.widest = [self.widest[1], 0];
         }
@@ -358,20 +349,30 @@ impl<const MAP: bool> Dict<MAP> {
 
     /// Takes the last segment away; its elements go back to where they came from.
     fn merge(&mut self) {
-        let last = self.segments - 1;
-        let moved = self.alter(last, std::mem::take);
-        let part = &mut self.parts[last / PART];
-        part.pop();
-        if part.len() < part.capacity() / 4 {
-            part.shrink_to(part.len() * 2);
-        }
-        self.parts.pop_if(|part| part.is_empty());
-        self.segments = last;
+        let last = self.segments.len() - 1;
+        let moved = self.segments.pop().expect("there are at least two");
+        let figures = moved.figures();
+        self.figures.live -= figures.live;
+        self.figures.memory -= figures.memory;
+        self.figures.large -= figures.large;
         let old = last - (1usize << last.ilog2());
         self.alter(old, |segment| segment.absorb(moved));
         self.sweep.met(self.segment(old).due);
         self.count_width(self.segment(old).len());
         self.widest[1] = self.widest[0];
+    }
+
+    /// A copy that costs next to nothing, since both share their segments until either alters them; `None` if the table is so
+    /// small that a copy is not worth it.
+    pub fn freeze(&mut self) -> Option<Dict<MAP>> {
+        (self.segments.len() > 1).then(|| Dict {
+            segments: self.segments.freeze(),
+            len: self.len,
+            figures: self.figures,
+            seed: self.seed.clone(),
+            sweep: self.sweep.clone(),
+            widest: self.widest,
+        })
     }
 
     /// All elements, in no order.
@@ -382,7 +383,7 @@ impl<const MAP: bool> Dict<MAP> {
     #[cfg(test)]
     fn check(&self) {
         let (mut len, mut timed, mut sum) = (0, 0, Figures::default());
-        for index in 0..self.segments {
+        for index in 0..self.segments.len() {
             let segment = self.segment(index);
             segment.check();
             len += segment.len();
@@ -400,7 +401,6 @@ impl<const MAP: bool> Dict<MAP> {
             }
         }
         assert_eq!((len, timed, sum), (self.len, self.sweep.timed, self.figures));
-        assert_eq!(self.parts.iter().map(Vec::len).sum::<usize>(), self.segments);
     }
 }
 
@@ -416,7 +416,7 @@ impl<'a, const MAP: bool> Iterator for Iter<'a, MAP> {
     type Item = Entry<'a>;
 
     fn next(&mut self) -> Option<Entry<'a>> {
-        while self.segment < self.dict.segments {
+        while self.segment < self.dict.segments.len() {
             let segment = self.dict.segment(self.segment);
             if self.slot < segment.len() {
                 self.slot += 1;

@@ -20,9 +20,11 @@ use std::mem;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use triomphe::Arc;
 
 use super::Entry;
 use crate::base::time::UnixMillis;
+use crate::data::rows::Part;
 
 /// Keys and values that together are longer than this lie in memory of their own.
 const INSIDE_MAX: usize = 1024;
@@ -66,8 +68,8 @@ impl Fresh<'_> {
     }
 }
 
-/// An element that is too long for the block.
-#[derive(Clone, Debug)]
+/// An element that is too long for the block; it is never altered.
+#[derive(Debug)]
 struct Large {
     key: Box<[u8]>,
     value: Bytes,
@@ -83,7 +85,7 @@ impl Large {
 /// The large elements of one segment; a place that is free is used again.
 #[derive(Clone, Debug, Default)]
 struct Larges {
-    places: Vec<Option<Box<Large>>>,
+    places: Vec<Option<Arc<Large>>>,
     memory: usize,
     count: usize,
 }
@@ -146,6 +148,13 @@ fn read_length(first: u8, bytes: &[u8], short: usize) -> (usize, usize) {
         (usize::from(first), 1)
     } else {
         (usize::from(first & 0x0f) << 8 | usize::from(bytes[1]), 2)
+    }
+}
+
+impl<const MAP: bool> Part for Segment<MAP> {
+    fn heap_bytes(&self) -> usize {
+        let large = self.large.as_ref();
+        self.block.len() + large.map_or(0, |large| large.places.capacity() * size_of::<Option<Arc<Large>>>())
     }
 }
 
@@ -267,7 +276,7 @@ impl<const MAP: bool> Segment<MAP> {
                 Fresh::Shared(bytes) => bytes.clone(),
                 Fresh::Copied(bytes) => Bytes::copy_from_slice(bytes),
             };
-            let index = self.keep(Box::new(Large { key: new.key.into(), value, expiry: new.expiry }));
+            let index = self.keep(Arc::new(Large { key: new.key.into(), value, expiry: new.expiry }));
             element.extend_from_slice(&large_element(index));
         } else {
             write_length(&mut element, new.key.len(), KEY_SHORT, 0);
@@ -427,7 +436,7 @@ impl<const MAP: bool> Segment<MAP> {
     }
 
     /// Puts a large element away; gives its index.
-    fn keep(&mut self, large: Box<Large>) -> usize {
+    fn keep(&mut self, large: Arc<Large>) -> usize {
         let larges = self.large.get_or_insert_default();
         larges.memory += large.memory();
         larges.count += 1;
@@ -444,7 +453,7 @@ impl<const MAP: bool> Segment<MAP> {
     }
 
     /// Gives a large element back to the caller.
-    fn let_go(&mut self, index: usize) -> Box<Large> {
+    fn let_go(&mut self, index: usize) -> Arc<Large> {
         let larges = self.large.as_mut().expect("an element says so");
         let large = larges.places[index].take().expect("an element says so");
         larges.memory -= large.memory();

@@ -375,6 +375,13 @@ impl Collection for Hash {
         Hash::is_empty(self)
     }
 
+    fn freeze(&mut self) -> Option<Hash> {
+        match &mut self.0 {
+            Repr::Table(dict) => dict.freeze().map(|dict| Hash(Repr::Table(Box::new(dict)))),
+            _ => None,
+        }
+    }
+
     fn encoding(&self) -> Encoding {
         match &self.0 {
             Repr::Packed(_) => Encoding::Listpack,

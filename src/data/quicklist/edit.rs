@@ -16,7 +16,7 @@ impl Quicklist {
         };
         self.len += 1;
         if self.has_room(outermost, text, plain_from) {
-            self.nodes[outermost].edit(|entries| match end {
+            self.edit(outermost, |entries| match end {
                 End::Left => (1, entries.push_front(text)),
                 End::Right => (1, entries.push_back(text)),
             });
@@ -50,10 +50,8 @@ impl Quicklist {
 
     /// Size and count of the listpack that would do instead: when there is a single node, and it is not a plain one.
     pub fn only_listpack(&self) -> Option<(usize, usize)> {
-        match &self.nodes {
-            nodes if nodes.len() != 1 || nodes[0].is_plain() => None,
-            nodes => Some((nodes[0].byte_len(), nodes[0].len())),
-        }
+        let node = self.nodes.front().filter(|node| self.nodes.len() == 1 && !node.is_plain())?;
+        Some((node.byte_len(), node.len()))
     }
 
     /// Gives away what [`Quicklist::only_listpack`] speaks of. The quicklist is empty afterwards.
@@ -73,9 +71,9 @@ impl Quicklist {
         let Some((at, offset)) = self.locate(index) else { return };
         self.len += 1;
         // From here on: text goes between the entries `offset - 1` and `offset` of node `at`.
-        let (offset, count) = (offset + usize::from(after), self.nodes[at].len());
+        let (offset, count) = (offset + usize::from(after), self.node(at).len());
         if self.has_room(at, text, plain_from) {
-            self.nodes[at].edit(|entries| {
+            self.edit(at, |entries| {
                 match entries.seek(offset as isize) {
                     Some(pos) => drop(entries.insert_before(pos, text)),
                     None => entries.push_back(text),
@@ -84,10 +82,10 @@ impl Quicklist {
             });
             self.settle(at, at);
         } else if offset == count && self.has_room(at + 1, text, plain_from) {
-            self.nodes[at + 1].edit(|entries| (1, entries.push_front(text)));
+            self.edit(at + 1, |entries| (1, entries.push_front(text)));
             self.settle(at + 1, at + 1);
         } else if offset == 0 && at > 0 && self.has_room(at - 1, text, plain_from) {
-            self.nodes[at - 1].edit(|entries| (1, entries.push_back(text)));
+            self.edit(at - 1, |entries| (1, entries.push_back(text)));
             self.settle(at - 1, at - 1);
         } else if offset == 0 || offset == count {
             let at = at + usize::from(offset == count);
@@ -104,10 +102,10 @@ impl Quicklist {
             // The part that is new in Redis's eyes takes the element, and the other is where merging begins.
             self.nodes.insert(at + 1, tail);
             if after {
-                self.nodes[at + 1].edit(|entries| (1, entries.push_front(text)));
+                self.edit(at + 1, |entries| (1, entries.push_front(text)));
                 self.merge_around(at);
             } else {
-                self.nodes[at].edit(|entries| (1, entries.push_back(text)));
+                self.edit(at, |entries| (1, entries.push_back(text)));
                 self.merge_around(at + 1);
             }
         }
@@ -117,10 +115,10 @@ impl Quicklist {
     pub fn replace(&mut self, index: usize, text: &[u8], plain_from: usize) -> bool {
         let Some((at, offset)) = self.locate(index) else { return false };
         let is_large = text.len() >= plain_from;
-        let node = &mut self.nodes[at];
+        let node = self.node(at);
         if node.is_plain() {
             if is_large {
-                *node = Node::single(text, plain_from);
+                self.nodes.alter(at, |node| *node = Node::single(text, plain_from));
             } else {
                 self.insert(index, true, text, plain_from);
                 // The insertion went into a node behind this one.
@@ -129,7 +127,7 @@ impl Quicklist {
                 self.settle(at, at);
             }
         } else if !is_large && node.byte_len() + text.len() + ENTRY_OVERHEAD_MAX <= LISTPACK_MAX {
-            node.edit(|entries| {
+            self.edit(at, |entries| {
                 let pos = entries.seek(offset as isize).expect("an index within the node");
                 (0, entries.replace(pos, text))
             });
@@ -141,10 +139,10 @@ impl Quicklist {
                 self.nodes.insert(at + 1, tail);
             }
             if offset == 0 {
-                self.nodes[at] = Node::single(text, plain_from);
+                self.nodes.alter(at, |node| *node = Node::single(text, plain_from));
             } else {
                 new += 1;
-                self.nodes[at].edit(|entries| {
+                self.edit(at, |entries| {
                     entries.remove(entries.last().expect("it has the element"), 1);
                     (-1, ())
                 });
@@ -162,8 +160,8 @@ impl Quicklist {
         self.len -= left;
         let first = at;
         if offset > 0 {
-            let here = left.min(self.nodes[at].len() - offset);
-            self.nodes[at].edit(|entries| {
+            let here = left.min(self.node(at).len() - offset);
+            self.edit(at, |entries| {
                 entries.remove(entries.seek(offset as isize).expect("an index within the node"), here);
                 (-(here as isize), ())
             });
@@ -171,13 +169,13 @@ impl Quicklist {
             at += 1;
         }
         let mut end = at;
-        while end < self.nodes.len() && left >= self.nodes[end].len() {
-            left -= self.nodes[end].len();
+        while end < self.nodes.len() && left >= self.node(end).len() {
+            left -= self.node(end).len();
             end += 1;
         }
-        self.nodes.drain(at..end);
+        self.nodes.drain(at, end);
         if left > 0 {
-            self.nodes[at].edit(|entries| (-(entries.remove_before(entries.seek(left as isize)) as isize), ()));
+            self.edit(at, |entries| (-(entries.remove_before(entries.seek(left as isize)) as isize), ()));
         }
         self.settle(first, at);
     }
@@ -188,21 +186,21 @@ impl Quicklist {
         let mut at = if from == End::Left { 0 } else { steps.wrapping_sub(1) };
         while steps > 0 && removed < max {
             steps -= 1;
-            let found = self.nodes[at].look(|elements| match elements {
+            let found = self.node(at).look(|elements| match elements {
                 Elements::Plain(plain) => plain == text,
                 Elements::Packed(entries) => entries.first().and_then(|pos| entries.find(pos, text, 0)).is_some(),
             });
             if found {
-                let here = match &mut self.nodes[at] {
+                let here = match self.node(at) {
                     Node::Plain(_) => 1,
-                    node => node.edit(|entries| {
+                    _ => self.edit(at, |entries| {
                         let here = remove_matching_in(entries, text, max - removed, from);
                         (-(here as isize), here)
                     }),
                 };
                 removed += here;
                 self.len -= here;
-                if self.nodes[at].is_plain() || self.nodes[at].len() == 0 {
+                if self.node(at).is_plain() || self.node(at).len() == 0 {
                     self.nodes.remove(at);
                     // What followed has moved here; going left, the next one is where it was.
                     if from == End::Left {
@@ -226,13 +224,30 @@ impl Quicklist {
             && !self.packing().is_too_much(node.byte_len() + text.len() + ENTRY_ESTIMATE, node.len() + 1)
     }
 
+    /// The node at `at`, which exists.
+    fn node(&self, at: usize) -> &Node {
+        self.nodes.get(at).expect("the node exists")
+    }
+
+    /// See [`Node::edit`].
+    fn edit<R>(&mut self, at: usize, f: impl FnOnce(&mut Listpack) -> (isize, R)) -> R {
+        self.nodes.alter(at, |node| node.edit(f))
+    }
+
+    /// Undoes the compression of a node.
+    fn open(&mut self, at: usize) {
+        if self.node(at).is_squeezed() {
+            self.nodes.alter(at, Node::open);
+        }
+    }
+
     fn packing(&self) -> Packing {
         Packing { fill: self.fill, depth: self.depth, plain_from: 0 }
     }
 
     /// Takes the entries from `offset` on out of node `at`.
     fn split(&mut self, at: usize, offset: usize) -> Node {
-        self.nodes[at].edit(|entries| {
+        self.edit(at, |entries| {
             let tail = entries.split_off(entries.seek(offset as isize).expect("an index within the node"));
             let tail = Node::packed(tail);
             (-(tail.len() as isize), tail)
@@ -259,9 +274,9 @@ impl Quicklist {
         if a.is_plain() || b.is_plain() || self.packing().is_too_much(bytes, a.len() + b.len()) {
             return false;
         }
-        let second = self.nodes.remove(at + 1).expect("it is there");
+        let second = self.nodes.remove(at + 1);
         let added = second.len() as isize;
-        self.nodes[at].edit(|entries| {
+        self.edit(at, |entries| {
             second.look(|elements| {
                 if let Elements::Packed(more) = elements {
                     entries.append(more);
@@ -280,8 +295,8 @@ impl Quicklist {
             return;
         }
         for at in 0..depth.min(len) {
-            self.nodes[at].open();
-            self.nodes[len - 1 - at].open();
+            self.open(at);
+            self.open(len - 1 - at);
         }
         if len <= 2 * depth {
             return;
@@ -289,17 +304,18 @@ impl Quicklist {
         let inner = depth..len - depth;
         // Nodes that came in at an end have moved others from the open to the compressed part.
         for at in 0..INSERTED_MAX.min(inner.len()) {
-            self.nodes[inner.start + at].squeeze();
-            self.nodes[inner.end - 1 - at].squeeze();
+            self.nodes.alter(inner.start + at, Node::squeeze);
+            self.nodes.alter(inner.end - 1 - at, Node::squeeze);
         }
         for at in first.max(inner.start)..=last.min(inner.end - 1) {
-            self.nodes[at].squeeze();
+            self.nodes.alter(at, Node::squeeze);
         }
     }
 
     /// Checks all that is promised about the structure.
     #[cfg(test)]
     pub(super) fn check(&self) {
+        self.nodes.check();
         assert_eq!(self.len, self.nodes.iter().map(Node::len).sum::<usize>());
         let (depth, count) = (usize::from(self.depth), self.nodes.len());
         for (at, node) in self.nodes.iter().enumerate() {

@@ -9,10 +9,9 @@
 //!             depth 1                                                               depth 1
 //! ```
 //!
-//! The chain is a ring buffer of nodes of two words, not a linked list: both ends take and give in constant time, the
-//! walk to an index reads counts that lie side by side (some 1500 for a million short elements), and there are no pointers
-//! to keep right. Putting a node in the middle moves the shorter side; at 16 bytes for each 8 KiB of elements that is less
-//! than the search for the place has cost.
+//! The chain ([`chain`]) is a queue of short runs of nodes of two words, not a linked list: both ends take and give in constant
+//! time, the walk to an index reads counts that lie side by side (some hundred for a million short elements), and there are no
+//! pointers to keep right. A copy of a list shares its runs until either is altered there.
 //!
 //! The middle of a long queue is seldom looked at: with `depth` above zero, all but so many nodes at each end are
 //! compressed. The invariant, which [`Quicklist::settle`] restores after every edit: the outer `depth` nodes at each end
@@ -21,12 +20,12 @@
 //! Limits, thresholds, and where an element goes that has no room are those of Redis 7.2, as far as they show (OBJECT ENCODING,
 //! DEBUG OBJECT, RDB files). A list keeps the limits it was created with.
 
+mod chain;
 mod edit;
 mod node;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 pub use edit::remove_matching_in;
@@ -34,6 +33,7 @@ pub use edit::remove_matching_in;
 use crate::base::limits::LISTPACK_MAX;
 use crate::data::Limits;
 use crate::data::listpack::{ENTRY_OVERHEAD_MAX, Item, Listpack};
+use chain::Chain;
 use node::{Elements, Node};
 
 /// What an entry adds to its text, as Redis estimates it when it looks for room.
@@ -126,7 +126,7 @@ pub enum End {
 /// A list as a row of listpacks.
 #[derive(Clone)]
 pub struct Quicklist {
-    nodes: VecDeque<Node>,
+    nodes: Chain,
     /// Elements in all nodes.
     len: usize,
     fill: i16,
@@ -172,7 +172,7 @@ impl std::fmt::Debug for Quicklist {
 impl Quicklist {
     /// An empty one that keeps to these limits.
     pub fn new(packing: Packing) -> Quicklist {
-        Quicklist { nodes: VecDeque::new(), len: 0, fill: packing.fill, depth: packing.depth }
+        Quicklist { nodes: Chain::default(), len: 0, fill: packing.fill, depth: packing.depth }
     }
 
     /// How many elements.
@@ -218,7 +218,7 @@ impl Quicklist {
             0..=LOOKED_AT => sum,
             all => (sum as u128 * all as u128 / LOOKED_AT as u128) as usize,
         };
-        size_of::<Quicklist>() + self.nodes.capacity() * size_of::<Node>() + elements
+        size_of::<Quicklist>() + self.nodes.memory() + elements
     }
 
     /// The element at one end, which is never compressed.
@@ -237,7 +237,7 @@ impl Quicklist {
     /// What `f` makes of the element at `index`; `None` when there is none.
     pub fn at<R>(&self, index: usize, f: impl FnOnce(Item<'_>) -> R) -> Option<R> {
         let (node, offset) = self.locate(index)?;
-        Some(self.nodes[node].look(|elements| f(elements.at(offset))))
+        Some(self.nodes.get(node)?.look(|elements| f(elements.at(offset))))
     }
 
     /// Shows `f` the elements from `index` on, towards the end that is not `from`, until it breaks or they end. Compressed
@@ -261,8 +261,8 @@ impl Quicklist {
             })
         };
         let _ = match from {
-            End::Left => self.nodes.range(first..).try_for_each(&mut show),
-            End::Right => self.nodes.range(..=first).rev().try_for_each(&mut show),
+            End::Left => self.nodes.iter_from(first).try_for_each(&mut show),
+            End::Right => self.nodes.iter_back_from(first).try_for_each(&mut show),
         };
     }
 
@@ -271,23 +271,9 @@ impl Quicklist {
         if index >= self.len {
             return None;
         }
-        if index <= self.len / 2 {
-            let mut left = index;
-            for (at, node) in self.nodes.iter().enumerate() {
-                if left < node.len() {
-                    return Some((at, left));
-                }
-                left -= node.len();
-            }
-        } else {
-            let mut behind = self.len - index;
-            for (at, node) in self.nodes.iter().enumerate().rev() {
-                if behind <= node.len() {
-                    return Some((at, node.len() - behind));
-                }
-                behind -= node.len();
-            }
-        }
-        unreachable!("the nodes hold {} elements", self.len)
+        Some(match index <= self.len / 2 {
+            true => self.nodes.locate(index),
+            false => self.nodes.locate_from_end(self.len - index),
+        })
     }
 }

@@ -72,6 +72,10 @@ impl Node {
         matches!(self, Node::Plain(_))
     }
 
+    pub(super) fn is_squeezed(&self) -> bool {
+        matches!(self, Node::Squeezed { .. })
+    }
+
     /// Bytes that the limits are about: of the listpack, or of the element.
     pub(super) fn byte_len(&self) -> usize {
         match self {

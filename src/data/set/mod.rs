@@ -302,6 +302,13 @@ impl Collection for Set {
         Set::is_empty(self)
     }
 
+    fn freeze(&mut self) -> Option<Set> {
+        match &mut self.0 {
+            Form::Table(table) => table.freeze().map(|table| Set(Form::Table(Box::new(table)))),
+            _ => None,
+        }
+    }
+
     fn encoding(&self) -> Encoding {
         match &self.0 {
             Form::Ints(_) => Encoding::Intset,

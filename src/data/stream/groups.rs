@@ -5,10 +5,11 @@
 //! change both. Consumers are named by a number inside the group, so a pending entry costs no pointer and a group is
 //! copied by copying its parts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 
 use super::id::Id;
+use super::idmap::IdMap;
 
 /// The groups of a stream by name, in the order of their bytes.
 pub type Groups = BTreeMap<Box<[u8]>, Group>;
@@ -36,7 +37,7 @@ pub struct Consumer {
     pub seen_at: i64,
     /// When it last got something, if ever.
     pub active_at: Option<i64>,
-    pending: BTreeSet<Id>,
+    pending: IdMap<()>,
 }
 
 impl Consumer {
@@ -46,7 +47,7 @@ impl Consumer {
     }
 
     /// The ids of what it has not acknowledged, in order.
-    pub fn pending(&self) -> &BTreeSet<Id> {
+    pub fn pending(&self) -> &IdMap<()> {
         &self.pending
     }
 }
@@ -58,7 +59,7 @@ pub struct Group {
     pub last_id: Id,
     /// How many entries of the stream were delivered, if that is known.
     pub entries_read: Option<i64>,
-    pending: BTreeMap<Id, Pending>,
+    pending: IdMap<Pending>,
     names: BTreeMap<Box<[u8]>, ConsumerId>,
     /// By number.
     consumers: Vec<Option<Consumer>>,
@@ -72,7 +73,7 @@ impl Group {
         Group {
             last_id,
             entries_read,
-            pending: BTreeMap::new(),
+            pending: IdMap::default(),
             names: BTreeMap::new(),
             consumers: Vec::new(),
             free: Vec::new(),
@@ -90,7 +91,7 @@ impl Group {
             self.consumers.push(None);
             ConsumerId(u32::try_from(self.consumers.len() - 1).expect("memory for fewer consumers than that"))
         });
-        let consumer = Consumer { name: name.into(), seen_at: now, active_at: None, pending: BTreeSet::new() };
+        let consumer = Consumer { name: name.into(), seen_at: now, active_at: None, pending: IdMap::default() };
         self.consumers[number.0 as usize] = Some(consumer);
         let earlier = self.names.insert(name.into(), number);
         assert!(earlier.is_none(), "the name of a new consumer was free");
@@ -101,7 +102,7 @@ impl Group {
     pub fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
         let number = self.names.remove(name)?;
         let consumer = self.consumers[number.0 as usize].take().expect("a name leads to a consumer");
-        for id in &consumer.pending {
+        for id in consumer.pending.ids(..) {
             self.pending.remove(id);
         }
         self.free.push(number);
@@ -134,12 +135,12 @@ impl Group {
 
     /// A pending entry.
     pub fn pending(&self, id: Id) -> Option<&Pending> {
-        self.pending.get(&id)
+        self.pending.get(id)
     }
 
     /// Pending entries by id.
     pub fn pending_in(&self, range: impl RangeBounds<Id>) -> impl DoubleEndedIterator<Item = (Id, &Pending)> {
-        self.pending.range(range).map(|(id, pending)| (*id, pending))
+        self.pending.range(range)
     }
 
     /// Makes an entry pending with `consumer`, whoever had it before.
@@ -148,16 +149,16 @@ impl Group {
         match earlier {
             Some(earlier) if earlier.consumer == consumer => return,
             Some(earlier) => {
-                self.consumer_mut(earlier.consumer).pending.remove(&id);
+                self.consumer_mut(earlier.consumer).pending.remove(id);
             }
             None => {}
         }
-        self.consumer_mut(consumer).pending.insert(id);
+        self.consumer_mut(consumer).pending.insert(id, ());
     }
 
     /// Counts one more delivery of a pending entry to the consumer who has it.
     pub fn delivered_again(&mut self, id: Id, now: i64) {
-        if let Some(pending) = self.pending.get_mut(&id) {
+        if let Some(pending) = self.pending.get_mut(id) {
             pending.delivered_at = now;
             pending.deliveries = pending.deliveries.wrapping_add(1);
         }
@@ -165,23 +166,23 @@ impl Group {
 
     /// Takes an entry off the lists; gives whether it was pending.
     pub fn acknowledge(&mut self, id: Id) -> bool {
-        let Some(pending) = self.pending.remove(&id) else { return false };
-        self.consumer_mut(pending.consumer).pending.remove(&id);
+        let Some(pending) = self.pending.remove(id) else { return false };
+        self.consumer_mut(pending.consumer).pending.remove(id);
         true
     }
 
     /// About how many bytes of memory it occupies.
     pub fn memory(&self) -> usize {
         // A leaf of a tree has room for eleven and is filled to about two thirds.
-        const PENDING: usize = (size_of::<(Id, Pending)>() + size_of::<Id>()) * 3 / 2;
         const NAMED: usize = size_of::<(Box<[u8]>, ConsumerId)>() * 3 / 2;
         let names: usize = self.names.keys().map(|name| 2 * name.len() + NAMED).sum();
-        self.pending.len() * PENDING + names + self.consumers.capacity() * size_of::<Option<Consumer>>()
+        let lists: usize = self.consumers.iter().flatten().map(|consumer| consumer.pending.memory()).sum();
+        self.pending.memory() + lists + names + self.consumers.capacity() * size_of::<Option<Consumer>>()
     }
 
     /// About how many allocations it consists of.
     pub fn free_effort(&self) -> usize {
-        self.pending.len() / 4 + 4 * self.consumers.len() + 2
+        2 * self.pending.allocations() + 4 * self.consumers.len() + 2
     }
 }
 
@@ -190,7 +191,7 @@ mod tests {
     use super::*;
 
     fn ids(consumer: &Consumer) -> Vec<u64> {
-        consumer.pending().iter().map(|id| id.ms).collect()
+        consumer.pending().ids(..).map(|id| id.ms).collect()
     }
 
     #[test]

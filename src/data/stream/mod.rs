@@ -3,13 +3,16 @@
 //!
 //! ```text
 //! Stream ──► log.rs: entries ──► nodes.rs: nodes in order ──► node.rs: a listpack of some hundred entries
-//!        └─► groups.rs: who has read how far, what is pending with whom
+//!        └─► groups.rs: who has read how far, what is pending with whom ──► idmap.rs
 //! ```
+//!
+//! A copy of a stream shares nearly everything with it until either is altered, so copies cost little.
 //!
 //! A stream stays when its last entry goes, since its ids must not repeat and its groups wait for more.
 
 mod groups;
 mod id;
+mod idmap;
 mod log;
 mod node;
 mod nodes;
@@ -21,6 +24,7 @@ use crate::data::{Collection, Encoding, TypeName, Value, ValueMut, ValueRef};
 
 pub use groups::{Consumer, ConsumerId, Group, Groups, Pending};
 pub use id::{BadId, GivenId, Id, IdText};
+pub use idmap::IdMap;
 pub use log::{AddError, ENTRY_BYTES_MAX, History, Keep, Log, NodeLimits, Range, RangeRev, Trim, WantedId};
 pub use node::{Corrupt, Entry, Node, Pair};
 
@@ -97,6 +101,10 @@ impl Collection for Stream {
 
     fn is_empty(&self) -> bool {
         self.log().is_empty()
+    }
+
+    fn freeze(&mut self) -> Option<Stream> {
+        (self.log().nodes_len() > 1 || !self.groups().is_empty()).then(|| self.clone())
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&[&[u8]])) {

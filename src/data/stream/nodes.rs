@@ -1,13 +1,18 @@
 //! The nodes of a stream in the order of their ids: a queue of short lists, so that adding at one end and trimming at the
-//! other touch one list, a search halves its way twice, and an index full to the brim costs a node's own 24 bytes.
+//! other touch one list, a search halves its way twice, and an index full to the brim costs a node's own 24 bytes and two more.
+//!
+//! A copy shares the lists until either is altered there, and then one list is copied. Therefore they are short.
 
 use std::collections::VecDeque;
 
+use triomphe::Arc;
+
 use super::id::Id;
 use super::node::Node;
+use crate::data::rows::note_copy;
 
 /// Nodes in one list. The lists between the first and the last only become shorter when XDEL empties a node.
-const LIST_MAX: usize = 64;
+const LIST_MAX: usize = 16;
 
 /// Where a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +25,7 @@ pub struct At {
 #[derive(Clone, Debug, Default)]
 pub struct Nodes {
     /// None of them is empty.
-    lists: VecDeque<Vec<Node>>,
+    lists: VecDeque<Arc<Vec<Node>>>,
     len: usize,
 }
 
@@ -37,7 +42,7 @@ impl Nodes {
 
     /// The node at a place, to be altered. Where it begins must stay.
     pub fn get_mut(&mut self, at: At) -> &mut Node {
-        &mut self.lists[at.list][at.index]
+        &mut own(&mut self.lists[at.list])[at.index]
     }
 
     /// The first.
@@ -80,19 +85,20 @@ impl Nodes {
         self.len += 1;
         match self.lists.back_mut() {
             Some(list) if list.len() < LIST_MAX => {
+                let list = own(list);
                 if list.len() == list.capacity() {
                     list.reserve_exact(list.len().min(LIST_MAX - list.len()));
                 }
                 list.push(node);
             }
-            _ => self.lists.push_back(vec![node]),
+            _ => self.lists.push_back(Arc::new(vec![node])),
         }
     }
 
     /// Takes a node out.
     pub fn remove(&mut self, at: At) -> Node {
         self.len -= 1;
-        let list = &mut self.lists[at.list];
+        let list = own(&mut self.lists[at.list]);
         let node = list.remove(at.index);
         if list.is_empty() {
             self.lists.remove(at.list);
@@ -102,12 +108,22 @@ impl Nodes {
 
     /// All of them, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Node> {
-        self.lists.iter().flatten()
+        self.lists.iter().flat_map(|list| list.iter())
     }
 
     /// Bytes of memory of the index itself.
     pub fn memory(&self) -> usize {
-        let full = self.lists.len().saturating_sub(1) * LIST_MAX + self.lists.back().map_or(0, Vec::capacity);
-        full * size_of::<Node>() + self.lists.capacity() * size_of::<Vec<Node>>()
+        let full = self.lists.len().saturating_sub(1) * LIST_MAX + self.lists.back().map_or(0, |list| list.capacity());
+        let list = size_of::<usize>() + size_of::<Vec<Node>>();
+        full * size_of::<Node>() + self.lists.len() * list + self.lists.capacity() * size_of::<usize>()
     }
+}
+
+/// A list to be altered: itself, or a copy in its place when somebody else holds it.
+#[inline]
+fn own(list: &mut Arc<Vec<Node>>) -> &mut Vec<Node> {
+    if !list.is_unique() {
+        note_copy(list.iter().map(Node::memory).sum());
+    }
+    Arc::make_mut(list)
 }

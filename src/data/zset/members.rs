@@ -25,6 +25,7 @@
 use smallvec::SmallVec;
 
 use crate::base::alloc::rounded;
+use crate::data::rows::Rows;
 
 /// Names a block. Good until that block is freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ const NONE: u32 = u32::MAX;
 /// The blocks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Members {
-    pages: Vec<Box<[u8]>>,
+    pages: Rows<Box<[u8]>>,
     /// Units of the last page that have been handed out.
     used: usize,
     /// Heads of the lists of free blocks, by size in units; empty until something is freed.
@@ -67,12 +68,23 @@ pub(super) struct Members {
     free_units: usize,
     /// With less free than this, no page can be emptied.
     retry_above: usize,
-    large: Vec<Box<[u8]>>,
+    large: Rows<Box<[u8]>>,
     large_free: Vec<u32>,
     large_bytes: usize,
 }
 
 impl Members {
+    /// A copy that costs next to nothing: both share their pages until either alters them.
+    pub fn freeze(&mut self) -> Members {
+        Members {
+            pages: self.pages.freeze(),
+            large: self.large.freeze(),
+            free: Vec::new(),
+            large_free: Vec::new(),
+            ..*self
+        }
+    }
+
     /// Stores a member.
     pub fn add(&mut self, score: f64, member: &[u8]) -> MemberId {
         let mut head = [0u8; 16];
@@ -106,8 +118,8 @@ impl Members {
         let units = units_of(block);
         if block[LENGTH_AT] == OUTSIDE {
             let index = four_bytes(block);
-            let gone = std::mem::take(&mut self.large[index as usize]);
-            self.large_bytes -= rounded(gone.len());
+            self.large_bytes -= rounded(self.large.get(index as usize).len());
+            self.large.set(index as usize, Box::default());
             self.large_free.push(index);
         }
         self.push(id, units);
@@ -151,9 +163,6 @@ impl Members {
         self.pages.pop();
         self.used = PAGE_UNITS;
         self.retry_above = 0;
-        if self.pages.capacity() > 4 * self.pages.len() {
-            self.pages.shrink_to(2 * self.pages.len());
-        }
         true
     }
 
@@ -163,7 +172,7 @@ impl Members {
         let block = self.block(id);
         match block[LENGTH_AT] {
             LENGTH_IN_TWO => &block[11..11 + two_bytes(block)],
-            OUTSIDE => &self.large[four_bytes(block) as usize],
+            OUTSIDE => self.large.get(four_bytes(block) as usize),
             length => &block[9..9 + length as usize],
         }
     }
@@ -181,11 +190,10 @@ impl Members {
 
     /// Bytes of memory in use.
     pub fn memory(&self) -> usize {
-        let first = self.pages.first().map_or(0, |page| rounded(page.len()));
+        let first = if self.pages.is_empty() { 0 } else { rounded(self.pages.get(0).len()) };
         let others = self.pages.len().saturating_sub(1) * rounded(PAGE_UNITS * UNIT);
-        let tables = self.pages.capacity() * size_of::<Box<[u8]>>()
-            + self.large.capacity() * size_of::<Box<[u8]>>()
-            + (self.large_free.capacity() + self.free.capacity()) * 4;
+        let tables =
+            self.pages.memory() + self.large.memory() + (self.large_free.capacity() + self.free.capacity()) * 4;
         first + others + tables + self.large_bytes
     }
 
@@ -197,17 +205,17 @@ impl Members {
     /// From the start of a block to the end of its page.
     #[inline]
     fn block(&self, id: MemberId) -> &[u8] {
-        &self.pages[(id.0 >> PAGE_BITS) as usize][(id.0 as usize % PAGE_UNITS) * UNIT..]
+        &self.pages.get((id.0 >> PAGE_BITS) as usize)[(id.0 as usize % PAGE_UNITS) * UNIT..]
     }
 
     fn block_mut(&mut self, id: MemberId) -> &mut [u8] {
-        &mut self.pages[(id.0 >> PAGE_BITS) as usize][(id.0 as usize % PAGE_UNITS) * UNIT..]
+        &mut self.pages.get_mut((id.0 >> PAGE_BITS) as usize)[(id.0 as usize % PAGE_UNITS) * UNIT..]
     }
 
     fn add_large(&mut self, member: &[u8]) -> u32 {
         self.large_bytes += rounded(member.len());
         if let Some(index) = self.large_free.pop() {
-            self.large[index as usize] = member.into();
+            self.large.set(index as usize, member.into());
             return index;
         }
         self.large.push(member.into());
@@ -245,7 +253,7 @@ impl Members {
 
     fn take_unused(&mut self, units: usize) -> Option<MemberId> {
         let number = self.pages.len().checked_sub(1)?;
-        let has = self.pages[number].len() / UNIT;
+        let has = self.pages.get(number).len() / UNIT;
         if self.used + units > has {
             if number > 0 || self.used + units > PAGE_UNITS {
                 return None;
@@ -253,8 +261,8 @@ impl Members {
             // Only the first page is smaller than the others, for a while.
             let mut larger =
                 vec![0; (self.used + units).next_power_of_two().max(FIRST_UNITS) * UNIT].into_boxed_slice();
-            larger[..has * UNIT].copy_from_slice(&self.pages[0]);
-            self.pages[0] = larger;
+            larger[..has * UNIT].copy_from_slice(self.pages.get(0));
+            self.pages.set(0, larger);
         }
         let id = MemberId(((number << PAGE_BITS) + self.used) as u32);
         self.used += units;

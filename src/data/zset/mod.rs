@@ -40,6 +40,9 @@ enum Repr {
     Sorted(Box<Sorted>),
 }
 
+/// Sets up to this size are laid out as fast as they are frozen.
+const FROZEN_FROM: usize = 64;
+
 /// A member, borrowed: from a listpack it may be an integer.
 pub type Member<'a> = Item<'a>;
 
@@ -320,6 +323,13 @@ impl Collection for Zset {
 
     fn is_empty(&self) -> bool {
         Zset::is_empty(self)
+    }
+
+    fn freeze(&mut self) -> Option<Zset> {
+        match &mut self.0 {
+            Repr::Sorted(sorted) if sorted.len() > FROZEN_FROM => Some(Zset(Repr::Sorted(Box::new(sorted.freeze())))),
+            _ => None,
+        }
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&[&[u8]])) {

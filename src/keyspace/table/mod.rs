@@ -42,7 +42,7 @@ use super::entry::{self, EntryRef, Outside, Shape, Value};
 use crate::base::limits::INLINE_VALUE_MAX;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
-use crate::data::{Collection, NewValue};
+use crate::data::{self, Collection, NewValue, ValueMut};
 use arena::Arena;
 pub(super) use arena::Pager;
 pub(super) use scan::Swept;
@@ -93,7 +93,7 @@ pub(super) struct Loc {
     at: usize,
 }
 
-/// The entries of one segment, as a snapshot sees them.
+/// The entries of one segment.
 #[derive(Clone, Copy)]
 pub struct SegmentView<'a> {
     segment: Segment,
@@ -103,26 +103,50 @@ pub struct SegmentView<'a> {
 impl<'a> SegmentView<'a> {
     /// The entries, in no order.
     pub fn iter(self) -> impl Iterator<Item = EntryRef<'a>> {
-        // Entries are far apart in memory: ask for each one some steps before it is needed.
-        let mut ahead = self.segment.slots();
-        ahead.by_ref().take(AHEAD).for_each(|slot| segment::prefetch(slot.block().as_ptr()));
-        self.segment.slots().map(move |slot| {
-            if let Some(later) = ahead.next() {
-                segment::prefetch(later.block().as_ptr());
-            }
-            slot.entry()
-        })
+        slots_ahead(self.segment).map(Slot::entry)
+    }
+}
+
+/// The entries of one segment as a snapshot gets them: before they are altered.
+pub struct Sealed<'a> {
+    segment: Segment,
+    borrowed: PhantomData<&'a mut Table>,
+}
+
+impl Sealed<'_> {
+    /// Shows `take` each entry, in no order. With a value that is large comes a copy of it that may be kept
+    /// ([`Collection::freeze`]), so that nobody need lay out millions of elements at once.
+    pub fn each(self, mut take: impl FnMut(EntryRef<'_>, Option<data::Value>)) {
+        for slot in slots_ahead(self.segment) {
+            let frozen = match slot.has(OUTSIDE) {
+                // SAFETY: a live entry, and the table is borrowed mutably.
+                true => unsafe { entry::collection_mut(slot.block()) }.and_then(ValueMut::freeze),
+                false => None,
+            };
+            take(slot.entry(), frozen);
+        }
     }
 
     /// How many entries there are.
-    pub fn len(self) -> usize {
+    pub fn len(&self) -> usize {
         self.segment.header().count as usize
     }
 
     /// Whether there is none.
-    pub fn is_empty(self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The slots of a segment. Entries are far apart in memory: each one is asked for some steps before it is needed.
+fn slots_ahead(segment: Segment) -> impl Iterator<Item = Slot> {
+    let mut ahead = segment.slots();
+    ahead.by_ref().take(AHEAD).for_each(|slot| segment::prefetch(slot.block().as_ptr()));
+    segment.slots().inspect(move |_| {
+        if let Some(later) = ahead.next() {
+            segment::prefetch(later.block().as_ptr());
+        }
+    })
 }
 
 /// How many entries are prefetched ahead when walking a segment: enough to cover a miss at some 20 ns of work each.
@@ -515,13 +539,13 @@ impl Table {
     // ---- versions ---------------------------------------------------------------------------------------------------
 
     /// The segment that a write to `hash` will alter, if it is older than `epoch`. It is then stamped.
-    pub fn seal(&mut self, hash: u64, epoch: u64) -> Option<SegmentView<'_>> {
+    pub fn seal(&mut self, hash: u64, epoch: u64) -> Option<Sealed<'_>> {
         let segment = self.segment(hash);
         if segment.header().version >= epoch {
             return None;
         }
         segment.header_mut().version = epoch;
-        Some(SegmentView { segment, borrowed: PhantomData })
+        Some(Sealed { segment, borrowed: PhantomData })
     }
 
     /// The segment at `position` of the hash space, and the position after it (`None` at the end).

@@ -4,8 +4,8 @@
 //! versions understands and which loads as fast as an image.
 
 use crate::base::time::UnixMillis;
-use crate::data::ValueRef;
 use crate::data::string::StrView;
+use crate::data::{Value, ValueRef};
 use crate::rdb::dump;
 use crate::rdb::encode::Chunk;
 
@@ -29,6 +29,14 @@ impl Writer<'_> {
         self.words(&[b"SELECT", digits.format(db).as_bytes()]);
     }
 
+    /// A key with its expiry and its value, which is serialised when the chunk is packed.
+    pub fn key_with_frozen(&mut self, key: &[u8], value: Value, expiry: Option<UnixMillis>) {
+        self.header(b'*', 4);
+        [b"RESTORE", key, b"0"].into_iter().for_each(|word| self.word(word));
+        self.0.dump_of_frozen(value);
+        self.expiry(key, expiry);
+    }
+
     /// A key with its value and expiry.
     pub fn key(&mut self, key: &[u8], value: ValueRef<'_>, expiry: Option<UnixMillis>) {
         match value {
@@ -43,6 +51,10 @@ impl Writer<'_> {
             }
             value => self.words(&[b"RESTORE", key, b"0", &dump::dump(value)]),
         }
+        self.expiry(key, expiry);
+    }
+
+    fn expiry(&mut self, key: &[u8], expiry: Option<UnixMillis>) {
         if let Some(at) = expiry {
             let mut digits = itoa::Buffer::new();
             self.words(&[b"PEXPIREAT", key, digits.format(at.0).as_bytes()]);
@@ -51,11 +63,13 @@ impl Writer<'_> {
 
     fn words(&mut self, words: &[&[u8]]) {
         self.header(b'*', words.len());
-        for word in words {
-            self.header(b'$', word.len());
-            self.0.raw(word);
-            self.0.raw(b"\r\n");
-        }
+        words.iter().for_each(|word| self.word(word));
+    }
+
+    fn word(&mut self, word: &[u8]) {
+        self.header(b'$', word.len());
+        self.0.raw(word);
+        self.0.raw(b"\r\n");
     }
 
     fn header(&mut self, mark: u8, len: usize) {

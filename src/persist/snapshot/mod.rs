@@ -13,11 +13,16 @@
 //! The machine reads no clock and writes nowhere. [`Snapshot`] is what its owner holds; the [`sink::Recorder`] that takes
 //! the segments lives inside the keyspace while the cut lasts, because writes reach it there. One snapshot at a time.
 //!
+//! *Large values.* A collection of many elements is not laid out here. The keyspace gives a copy of it that stays as it is and
+//! costs next to nothing ([`Collection::freeze`](crate::data::Collection::freeze)), and who packs the chunk lays it out, slice by
+//! slice. So no slice here is longer for a set of five million members, and a write to it copies the few parts that it alters.
+//!
 //! *Pressure.* A slow consumer stops the walk (`is_full` of [`Snapshot::step`]), never a write: what writes add is bounded
-//! by the rate of writing and by the size of the data, and shown as `queued_bytes`.
+//! by the rate of writing and by the size of the data, and shown as [`Figures::added_bytes`].
 //!
 //! *`rdb-key-save-delay`* makes a snapshot slow on purpose, for tests. Redis's child sleeps after each key; here the walk
-//! only goes on, and the end is only reached, once as much time has passed as those pauses would have taken.
+//! only goes on, and the end is only reached, once as much time has passed as those pauses would have taken. A delay that is
+//! changed on the way holds for the keys from there on.
 
 pub mod commands;
 mod sink;
@@ -26,6 +31,7 @@ use std::any::Any;
 
 use super::pace;
 use crate::base::limits::SLICE_MAX_US;
+use crate::data::rows::copied_bytes;
 use crate::keyspace::{CutDb, Keyspace, Walk};
 use crate::rdb::encode::Chunk;
 use crate::rdb::header::Header;
@@ -85,17 +91,18 @@ pub struct Figures {
     pub keys_by_writes: u64,
     /// Longest slice of the walk in microseconds.
     pub slice_max_us: u64,
-    /// Bytes laid out and not yet taken.
-    pub queued_bytes: u64,
-    /// Most memory that waiting chunks have needed at one time.
-    pub queued_peak: u64,
+    /// What the snapshot adds to memory: records that wait, and all that was copied so far because a write altered what the
+    /// image shares.
+    pub added_bytes: u64,
 }
 
 /// A snapshot being taken.
 #[derive(Debug)]
 pub struct Snapshot {
     settings: Settings,
-    started_us: u64,
+    /// The moment, and the keys then done, from which the delay per key counts.
+    paced_from: (u64, u64),
+    copied_before: u64,
     keys_total: u64,
     slice_max_us: u64,
     is_done: bool,
@@ -109,7 +116,14 @@ impl Snapshot {
         let dbs = keyspace.begin_cut(Box::new(recorder));
         let recorder = keyspace.cut_sink::<Recorder>().expect("just given");
         recorder.open(header);
-        let mut snapshot = Snapshot { settings, started_us: now_us, keys_total: 0, slice_max_us: 0, is_done: false };
+        let mut snapshot = Snapshot {
+            settings,
+            paced_from: (now_us, 0),
+            copied_before: copied_bytes(),
+            keys_total: 0,
+            slice_max_us: 0,
+            is_done: false,
+        };
         if settings.skip_keys {
             recorder.close();
             snapshot.is_done = true;
@@ -155,9 +169,12 @@ impl Snapshot {
         Progress::Done
     }
 
-    /// Changes `rdb-key-save-delay` on the way.
-    pub fn set_key_delay(&mut self, delay: i32) {
-        self.settings.key_delay = delay;
+    /// Changes `rdb-key-save-delay` on the way; `now_us` is the caller's clock.
+    pub fn set_key_delay(&mut self, keyspace: &mut Keyspace, delay: i32, now_us: u64) {
+        if delay != self.settings.key_delay {
+            self.settings.key_delay = delay;
+            self.paced_from = (now_us, recorder(keyspace).keys_done);
+        }
     }
 
     /// The next filled chunk, or any chunk when the snapshot is done.
@@ -173,8 +190,7 @@ impl Snapshot {
             keys_total: self.keys_total,
             keys_by_writes: recorder.keys_by_writes,
             slice_max_us: self.slice_max_us,
-            queued_bytes: recorder.queued_bytes(),
-            queued_peak: recorder.memory_peak,
+            added_bytes: recorder.memory() + copied_bytes() - self.copied_before,
         }
     }
 
@@ -185,7 +201,8 @@ impl Snapshot {
     }
 
     fn due_us(&self, keys_done: u64) -> Option<u64> {
-        pace::due_us(self.started_us, keys_done, self.settings.key_delay)
+        let (since, keys_before) = self.paced_from;
+        pace::due_us(since, keys_done - keys_before, self.settings.key_delay)
     }
 }
 

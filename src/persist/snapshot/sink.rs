@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::base::time::UnixMillis;
-use crate::keyspace::{CutSink, Recency, SegmentView};
+use crate::data::Value;
+use crate::keyspace::{CutSink, EntryRef, Recency, Sealed};
 use crate::rdb::encode::{Chunk, KeyFacts};
 use crate::rdb::header::Header;
 
@@ -35,7 +36,6 @@ pub(super) struct Recorder {
     now: UnixMillis,
     current: Chunk,
     filled: VecDeque<Chunk>,
-    filled_bytes: u64,
     memory: u64,
     db: Option<u32>,
     is_closed: bool,
@@ -43,7 +43,6 @@ pub(super) struct Recorder {
     pub is_walking: bool,
     pub keys_done: u64,
     pub keys_by_writes: u64,
-    pub memory_peak: u64,
 }
 
 impl Recorder {
@@ -57,14 +56,12 @@ impl Recorder {
             now,
             current: Chunk::new(CHUNK + CHUNK / 4, settings.compress),
             filled: VecDeque::new(),
-            filled_bytes: 0,
             memory: 0,
             db: None,
             is_closed: false,
             is_walking: false,
             keys_done: 0,
             keys_by_writes: 0,
-            memory_peak: 0,
         }
     }
 
@@ -106,28 +103,49 @@ impl Recorder {
     /// The next chunk to be written.
     pub fn take(&mut self) -> Option<Chunk> {
         let chunk = self.filled.pop_front()?;
-        self.filled_bytes -= chunk.len() as u64;
         self.memory -= chunk.memory() as u64;
         Some(chunk)
     }
 
-    /// Bytes laid out and not taken.
-    pub fn queued_bytes(&self) -> u64 {
-        self.filled_bytes + self.current.len() as u64
+    /// Memory of what is laid out and not taken.
+    pub fn memory(&self) -> u64 {
+        self.memory + self.current.memory() as u64
+    }
+
+    /// Lays out a key, but of a large value only that it belongs here.
+    fn entry(&mut self, entry: EntryRef<'_>, frozen: Option<Value>) {
+        if self.form != Form::Rdb {
+            let mut writer = Writer(&mut self.current);
+            match frozen {
+                Some(value) => writer.key_with_frozen(entry.key(), value, entry.expiry()),
+                None => writer.key(entry.key(), entry.value(), entry.expiry()),
+            }
+            return;
+        }
+        let mut facts = KeyFacts { expiry: entry.expiry(), ..KeyFacts::default() };
+        match self.write_recency {
+            WriteRecency::No => {}
+            WriteRecency::Idle => facts.idle = Some(self.recency.idle_secs(entry.recency(), self.now)),
+            WriteRecency::Frequency => {
+                facts.freq = Some(self.recency.frequency(entry.recency(), self.now).min(255) as u8);
+            }
+        }
+        match frozen {
+            Some(value) => self.current.key_with_frozen(entry.key(), value, facts),
+            None => self.current.key(entry.key(), entry.value(), facts),
+        }
     }
 
     fn pass_on(&mut self) {
         let room = if self.is_closed { 0 } else { CHUNK + CHUNK / 4 };
         let chunk = std::mem::replace(&mut self.current, Chunk::new(room, self.compress));
-        self.filled_bytes += chunk.len() as u64;
         self.memory += chunk.memory() as u64;
-        self.memory_peak = self.memory_peak.max(self.memory);
         self.filled.push_back(chunk);
     }
 }
 
 impl CutSink for Recorder {
-    fn segment(&mut self, db: u32, entries: SegmentView<'_>) {
+    fn segment(&mut self, db: u32, entries: Sealed<'_>) {
         if entries.is_empty() {
             return;
         }
@@ -139,24 +157,11 @@ impl CutSink for Recorder {
             }
             self.db = Some(db);
         }
-        for entry in entries.iter() {
-            if self.form != Form::Rdb {
-                Writer(&mut self.current).key(entry.key(), entry.value(), entry.expiry());
-                continue;
-            }
-            let mut facts = KeyFacts { expiry: entry.expiry(), ..KeyFacts::default() };
-            match self.write_recency {
-                WriteRecency::No => {}
-                WriteRecency::Idle => facts.idle = Some(self.recency.idle_secs(entry.recency(), self.now)),
-                WriteRecency::Frequency => {
-                    facts.freq = Some(self.recency.frequency(entry.recency(), self.now).min(255) as u8);
-                }
-            }
-            self.current.key(entry.key(), entry.value(), facts);
-        }
-        self.keys_done += entries.len() as u64;
+        let keys = entries.len() as u64;
+        entries.each(|entry, frozen| self.entry(entry, frozen));
+        self.keys_done += keys;
         if !self.is_walking {
-            self.keys_by_writes += entries.len() as u64;
+            self.keys_by_writes += keys;
         }
         if self.current.len() >= CHUNK {
             self.pass_on();

@@ -15,6 +15,7 @@
 //! written only where it could not hold the data.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use crate::base::time::UnixMillis;
 use crate::data::hash::{Fresh, Hash, Ttl};
@@ -22,7 +23,7 @@ use crate::data::listpack::Listpack;
 use crate::data::string::IntText;
 use crate::data::{Collection, Encoding, Limits, Value};
 use crate::rdb::build::Build;
-use crate::rdb::encode::Chunk;
+use crate::rdb::encode::Out;
 use crate::rdb::format;
 use crate::rdb::read::{Stop, take_array, take_length, take_string, text};
 use crate::rdb::ziplist::Ziplist;
@@ -48,8 +49,9 @@ pub fn type_id(value: &Hash) -> u8 {
 }
 
 /// Lays out a value.
-pub fn encode(value: &Hash, chunk: &mut Chunk) {
+pub fn encode(value: &Hash, out: &mut impl Out) -> ControlFlow<()> {
     let earliest = value.has_expiries().then(|| value.iter().filter_map(|field| field.expiry).min()).flatten();
+    let chunk = out.chunk();
     if let Some(when) = earliest {
         chunk.raw(&when.0.to_le_bytes());
     }
@@ -60,14 +62,17 @@ pub fn encode(value: &Hash, chunk: &mut Chunk) {
         (None, None) => {
             chunk.length(value.len() as u64);
             for field in value.iter() {
+                let chunk = out.chunk();
                 if let Some(earliest) = earliest {
                     chunk.length(field.expiry.map_or(0, |when| (when.0 - earliest.0) as u64 + 1));
                 }
                 chunk.value(field.name);
                 chunk.value(field.value);
+                out.between()?;
             }
         }
     }
+    ControlFlow::Continue(())
 }
 
 fn without_expiries(triplets: &Listpack) -> Listpack {

@@ -10,13 +10,15 @@
 //! A list of a single listpack is written as one node. Nodes that lie compressed in memory are written as they are: their form
 //! is that of a compressed string.
 
+use std::ops::ControlFlow;
+
 use crate::data::list::{List, Packing};
 use crate::data::listpack::Listpack;
 use crate::data::quicklist::{End, NodeView, Quicklist};
 use crate::data::string::IntText;
 use crate::data::{Collection, Limits, Value};
 use crate::rdb::build::Build;
-use crate::rdb::encode::Chunk;
+use crate::rdb::encode::Out;
 use crate::rdb::format;
 use crate::rdb::read::{Stop, take_length, take_string, text};
 use crate::rdb::ziplist::Ziplist;
@@ -33,22 +35,27 @@ pub fn type_id(_value: &List) -> u8 {
 }
 
 /// Lays out a value.
-pub fn encode(value: &List, chunk: &mut Chunk) {
-    chunk.length(value.node_count() as u64);
-    value.each_node(|node| match node {
-        NodeView::Packed(entries) => {
-            chunk.length(PACKED);
-            chunk.string(entries.as_bytes());
+pub fn encode(value: &List, out: &mut impl Out) -> ControlFlow<()> {
+    out.chunk().length(value.node_count() as u64);
+    for node in value.nodes() {
+        let chunk = out.chunk();
+        match node {
+            NodeView::Packed(entries) => {
+                chunk.length(PACKED);
+                chunk.string(entries.as_bytes());
+            }
+            NodeView::Squeezed { lzf, byte_len } => {
+                chunk.length(PACKED);
+                chunk.compressed(lzf, byte_len);
+            }
+            NodeView::Plain(text) => {
+                chunk.length(PLAIN);
+                chunk.string(text);
+            }
         }
-        NodeView::Squeezed { lzf, byte_len } => {
-            chunk.length(PACKED);
-            chunk.compressed(lzf, byte_len);
-        }
-        NodeView::Plain(text) => {
-            chunk.length(PLAIN);
-            chunk.string(text);
-        }
-    });
+        out.between()?;
+    }
+    ControlFlow::Continue(())
 }
 
 /// A reader, if the number is one of this type.
@@ -197,15 +204,12 @@ mod tests {
         let all: [&[u8]; 9] = [b"a", b"b", &long, &long, b"17", b"18", &large, b"c", b"d"];
         let list = list(&all, Packing::from(&limits));
         let kinds = |list: &List| {
-            let mut kinds = String::new();
-            list.each_node(|node| {
-                kinds.push(match node {
-                    NodeView::Packed(_) => 'p',
-                    NodeView::Squeezed { .. } => 's',
-                    NodeView::Plain(_) => 'l',
-                });
-            });
-            kinds
+            let kind = |node| match node {
+                NodeView::Packed(_) => 'p',
+                NodeView::Squeezed { .. } => 's',
+                NodeView::Plain(_) => 'l',
+            };
+            list.nodes().map(kind).collect::<String>()
         };
         assert_eq!(kinds(&list), "psplp");
         let again = read(&content(&list), &limits).unwrap();

@@ -9,8 +9,10 @@ mod set;
 mod stream;
 mod zset;
 
+use std::ops::ControlFlow;
+
 use super::build::Build;
-use super::encode::Chunk;
+use super::encode::Out;
 use super::format;
 use crate::data::{Limits, ValueRef};
 
@@ -26,16 +28,19 @@ pub fn type_id(value: ValueRef<'_>) -> u8 {
     }
 }
 
-/// Lays out `value`, without its number.
+/// Lays out `value`, without its number. `Break` when `out` did not want all of it.
 #[inline]
-pub fn encode(value: ValueRef<'_>, chunk: &mut Chunk) {
+pub fn encode(value: ValueRef<'_>, out: &mut impl Out) -> ControlFlow<()> {
     match value {
-        ValueRef::Str(value) => chunk.value(value),
-        ValueRef::List(value) => list::encode(value, chunk),
-        ValueRef::Set(value) => set::encode(value, chunk),
-        ValueRef::Zset(value) => zset::encode(value, chunk),
-        ValueRef::Hash(value) => hash::encode(value, chunk),
-        ValueRef::Stream(value) => stream::encode(value, chunk),
+        ValueRef::Str(value) => {
+            out.chunk().value(value);
+            ControlFlow::Continue(())
+        }
+        ValueRef::List(value) => list::encode(value, out),
+        ValueRef::Set(value) => set::encode(value, out),
+        ValueRef::Zset(value) => zset::encode(value, out),
+        ValueRef::Hash(value) => hash::encode(value, out),
+        ValueRef::Stream(value) => stream::encode(value, out),
     }
 }
 

@@ -6,13 +6,15 @@
 //! 20   a string: the bytes of a listpack     since Redis 7.2, only read: 7.0 does not know it
 //! ```
 
+use std::ops::ControlFlow;
+
 use crate::data::intset::Intset;
 use crate::data::listpack::Listpack;
 use crate::data::set::Set;
 use crate::data::string::IntText;
 use crate::data::{Limits, Value};
 use crate::rdb::build::Build;
-use crate::rdb::encode::Chunk;
+use crate::rdb::encode::Out;
 use crate::rdb::format;
 use crate::rdb::read::{Stop, take_length, take_string, text};
 
@@ -22,14 +24,17 @@ pub fn type_id(value: &Set) -> u8 {
 }
 
 /// Lays out a value.
-pub fn encode(value: &Set, chunk: &mut Chunk) {
+pub fn encode(value: &Set, out: &mut impl Out) -> ControlFlow<()> {
     if let Some(ints) = value.as_ints() {
-        return chunk.string(ints.as_bytes());
+        out.chunk().string(ints.as_bytes());
+        return ControlFlow::Continue(());
     }
-    chunk.length(value.len() as u64);
+    out.chunk().length(value.len() as u64);
     for member in value.iter() {
-        chunk.string(member.as_bytes(&mut IntText::new()));
+        out.chunk().string(member.as_bytes(&mut IntText::new()));
+        out.between()?;
     }
+    ControlFlow::Continue(())
 }
 
 /// A reader, if the number is one of this type.
@@ -109,6 +114,7 @@ mod tests {
     use crate::base::hash::crc64;
     use crate::data::{Collection, Encoding, NewValue, ValueRef};
     use crate::rdb::dump::{RestoreError, dump, restore};
+    use crate::rdb::encode::Chunk;
     use crate::rdb::pack::Packer;
 
     const LIMITS: Limits = Limits { set_max_intset_entries: 5, set_max_listpack_entries: 3, ..Limits::DEFAULT };
@@ -194,7 +200,7 @@ mod tests {
             let mut original = Set::default();
             texts.iter().for_each(|text| { original.insert(text.as_bytes(), &LIMITS); });
             let mut chunk = Chunk::new(0, true);
-            encode(&original, &mut chunk);
+            assert!(encode(&original, &mut chunk).is_continue());
             let mut bytes = Vec::new();
             Packer::new(true).pack(chunk, |piece| bytes.extend_from_slice(&piece));
 

@@ -16,11 +16,12 @@
 //! right; names and pending entries may not repeat; and every pending entry has to belong to exactly one consumer.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use crate::data::stream::{ConsumerId, Group, Groups, History, Id, Log, Node, Stream};
 use crate::data::{Limits, Value};
 use crate::rdb::build::Build;
-use crate::rdb::encode::Chunk;
+use crate::rdb::encode::{Chunk, Out};
 use crate::rdb::format;
 use crate::rdb::read::{Stop, take_array, take_length, take_string, text};
 
@@ -30,13 +31,15 @@ pub fn type_id(_value: &Stream) -> u8 {
 }
 
 /// Lays out a value.
-pub fn encode(value: &Stream, chunk: &mut Chunk) {
+pub fn encode(value: &Stream, out: &mut impl Out) -> ControlFlow<()> {
     let (log, history) = (value.log(), value.log().history());
-    chunk.length(log.nodes_len() as u64);
+    out.chunk().length(log.nodes_len() as u64);
     for node in log.nodes() {
-        chunk.string(&node.first_id().to_bytes());
-        chunk.string(node.as_bytes());
+        out.chunk().string(&node.first_id().to_bytes());
+        out.chunk().string(node.as_bytes());
+        out.between()?;
     }
+    let chunk = out.chunk();
     chunk.length(log.len());
     put_id(chunk, history.last_id);
     put_id(chunk, log.first_id());
@@ -44,28 +47,37 @@ pub fn encode(value: &Stream, chunk: &mut Chunk) {
     chunk.length(history.entries_added);
     chunk.length(value.groups().len() as u64);
     for (name, group) in value.groups() {
-        chunk.string(name);
-        encode_group(group, chunk);
+        out.chunk().string(name);
+        encode_group(group, out)?;
     }
+    ControlFlow::Continue(())
 }
 
-fn encode_group(group: &Group, chunk: &mut Chunk) {
+fn encode_group(group: &Group, out: &mut impl Out) -> ControlFlow<()> {
+    let chunk = out.chunk();
     put_id(chunk, group.last_id);
     chunk.length(group.entries_read.unwrap_or(UNKNOWN) as u64);
     chunk.length(group.pending_len() as u64);
     for (id, pending) in group.pending_in(..) {
+        let chunk = out.chunk();
         chunk.raw(&id.to_bytes());
         chunk.raw(&pending.delivered_at.to_le_bytes());
         chunk.length(pending.deliveries);
+        out.between()?;
     }
     let consumers = group.consumers();
-    chunk.length(consumers.len() as u64);
+    out.chunk().length(consumers.len() as u64);
     for consumer in consumers {
+        let chunk = out.chunk();
         chunk.string(consumer.name());
         chunk.raw(&consumer.seen_at.to_le_bytes());
         chunk.length(consumer.pending().len() as u64);
-        consumer.pending().iter().for_each(|id| chunk.raw(&id.to_bytes()));
+        for id in consumer.pending().ids(..) {
+            out.chunk().raw(&id.to_bytes());
+            out.between()?;
+        }
     }
+    ControlFlow::Continue(())
 }
 
 fn put_id(chunk: &mut Chunk, id: Id) {
@@ -423,7 +435,7 @@ mod tests {
         let nodes: usize =
             stream.log().nodes().map(|node| 17 + 1 + node.byte_len() + usize::from(node.byte_len() > 63)).sum();
         let mut whole = Chunk::new(0, false);
-        encode(stream, &mut whole);
+        assert!(encode(stream, &mut whole).is_continue());
         whole.len() - chunk.len() - nodes
     }
 

@@ -12,6 +12,7 @@
 //! What is read is not believed: members must differ, packed ones must come in order, and no score may be NaN.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use crate::base::number::parse_f64;
 use crate::data::listpack::Listpack;
@@ -19,7 +20,7 @@ use crate::data::string::IntText;
 use crate::data::zset::Zset;
 use crate::data::{Limits, Value};
 use crate::rdb::build::Build;
-use crate::rdb::encode::Chunk;
+use crate::rdb::encode::Out;
 use crate::rdb::format;
 use crate::rdb::read::{Stop, take_array, take_byte, take_length, take_string, text};
 use crate::rdb::ziplist::Ziplist;
@@ -37,16 +38,20 @@ pub fn type_id(value: &Zset) -> u8 {
 }
 
 /// Lays out a value.
-pub fn encode(value: &Zset, chunk: &mut Chunk) {
+pub fn encode(value: &Zset, out: &mut impl Out) -> ControlFlow<()> {
     if let Some(listpack) = value.as_listpack() {
-        return chunk.string(listpack.as_bytes());
+        out.chunk().string(listpack.as_bytes());
+        return ControlFlow::Continue(());
     }
-    chunk.length(value.len() as u64);
+    out.chunk().length(value.len() as u64);
     let mut room = IntText::new();
     for (member, score) in value.elements_backwards(0..value.len()) {
+        let chunk = out.chunk();
         chunk.string(member.as_bytes(&mut room));
         chunk.raw(&score.to_le_bytes());
+        out.between()?;
     }
+    ControlFlow::Continue(())
 }
 
 /// A reader, if the number is one of this type.
@@ -170,6 +175,7 @@ mod tests {
     use super::*;
     use crate::data::{Collection, Encoding, ValueRef};
     use crate::rdb::dump;
+    use crate::rdb::encode::Chunk;
 
     /// What is read from a payload of this type; `limits` as given.
     fn read(id: u8, mut input: &[u8], limits: &Limits) -> Result<Zset, Stop> {
@@ -236,7 +242,7 @@ mod tests {
         let limits = Limits::default();
         let zset = sample(1000, &limits);
         let mut chunk = Chunk::new(0, false);
-        encode(&zset, &mut chunk);
+        assert!(encode(&zset, &mut chunk).is_continue());
         let bytes = &chunk.bytes;
         let mut build = builder(format::TYPE_ZSET_2, &limits).unwrap();
         let (mut start, mut end) = (0, 0);

@@ -16,7 +16,7 @@
 //! `stop-writes-on-bgsave-error` a failure stops writes until a save succeeds.
 //!
 //! INFO calls copy-on-write what writes during a snapshot cost in memory. Here that is the memory of records laid out and
-//! not yet written, shown under the same names.
+//! not yet written, and of parts of large values that were copied because a write altered them; shown under the same names.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ pub struct Record {
     pub saves: u64,
     /// Images begun in the background since the start, for whatever: where Redis forks.
     pub begun: u64,
-    /// Most memory that the last snapshot's waiting records needed.
+    /// The most that the last snapshot added to memory.
     pub last_memory: u64,
     /// Longest slice of the last snapshot in microseconds.
     pub last_slice_max_us: u64,
@@ -114,7 +114,23 @@ struct Running {
     target: Target,
     started: Now,
     dirty_at_start: u64,
+    spent: Spent,
+}
+
+/// What a running snapshot costs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
     figures: Figures,
+    /// The most that it has added to memory so far.
+    added_peak: u64,
+}
+
+impl Spent {
+    fn note(&mut self, mut figures: Figures, writer: &Writer) {
+        figures.added_bytes += writer.memory();
+        self.added_peak = self.added_peak.max(figures.added_bytes);
+        self.figures = figures;
+    }
 }
 
 /// What INFO shows of a running snapshot.
@@ -126,6 +142,8 @@ pub struct Current {
     pub seconds: i64,
     /// How far it is.
     pub figures: Figures,
+    /// The most that it has added to memory so far.
+    pub added_peak: u64,
 }
 
 impl Snapshots {
@@ -213,7 +231,7 @@ impl Snapshots {
             target,
             started: now,
             dirty_at_start: engine.dirty_since_save,
-            figures: Figures::default(),
+            spent: Spent::default(),
         });
     }
 
@@ -231,13 +249,12 @@ impl Snapshots {
         let mut deadline = None;
         if let Some(snapshot) = &mut running.snapshot {
             let is_full = running.writer.under_way() + unsent >= Flow::HIGH;
-            snapshot.set_key_delay(engine.config.persistence.rdb_key_save_delay);
+            snapshot.set_key_delay(&mut engine.keyspace, engine.config.persistence.rdb_key_save_delay, clock());
             let progress = snapshot.step(&mut engine.keyspace, is_full, clock);
+            running.spent.note(snapshot.figures(&mut engine.keyspace), &running.writer);
             while let Some(chunk) = snapshot.take(&mut engine.keyspace) {
                 running.writer.add(chunk);
             }
-            running.figures = snapshot.figures(&mut engine.keyspace);
-            running.figures.queued_bytes += running.writer.under_way();
             match progress {
                 Progress::More => deadline = Some(engine.now.mono),
                 Progress::Until(us) => deadline = Some(Instant::from_millis(us.div_ceil(1000))),
@@ -248,9 +265,16 @@ impl Snapshots {
                 }
             }
         }
-        while let Some(report) = running.writer.report() {
+        // Replicas that take nothing leave the rest with the writer, which waits then.
+        let mut unsent = unsent;
+        while unsent < Flow::HIGH
+            && let Some(report) = running.writer.report()
+        {
             match report {
-                Report::Piece(piece) => happened.push(Happened::Piece(piece)),
+                Report::Piece(piece) => {
+                    unsent += piece.len() as u64;
+                    happened.push(Happened::Piece(piece));
+                }
                 Report::Done { .. } => {
                     self.finished(engine, true, happened);
                     return None;
@@ -269,15 +293,15 @@ impl Snapshots {
         let Some(mut running) = self.running.take() else { return };
         if let Some(snapshot) = running.snapshot.take() {
             // The writer failed before the walk was over.
-            running.figures = snapshot.figures(&mut engine.keyspace);
+            running.spent.note(snapshot.figures(&mut engine.keyspace), &running.writer);
             snapshot.end(&mut engine.keyspace);
         }
-        self.record.last_memory = running.figures.queued_peak;
+        self.record.last_memory = running.spent.added_peak;
         if running.target == Target::AofBase {
             happened.push(Happened::Ended { target: running.target, ok });
             return;
         }
-        self.record.last_slice_max_us = running.figures.slice_max_us;
+        self.record.last_slice_max_us = running.spent.figures.slice_max_us;
         self.record.last_seconds = Some(seconds_since(running.started, engine.now));
         let what = match running.target {
             Target::File | Target::AofBase => "saving",
@@ -391,7 +415,12 @@ impl Snapshots {
     pub fn current(&self, now: Now) -> Option<Current> {
         let running = self.running.as_ref()?;
         let seconds = seconds_since(running.started, now);
-        Some(Current { target: running.target, seconds, figures: running.figures })
+        Some(Current {
+            target: running.target,
+            seconds,
+            figures: running.spent.figures,
+            added_peak: running.spent.added_peak,
+        })
     }
 
     fn aof_plan(&mut self, config: &Config) -> Plan {

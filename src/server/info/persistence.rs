@@ -1,7 +1,7 @@
 //! INFO persistence: loading, snapshots, saves.
 //!
 //! Nothing is forked here, so the figures that Redis names after the child and its copy-on-write pages say what stands in
-//! their place: memory of records laid out and not yet written. The two `…_slice_max_usec` are ours: the longest time
+//! their place: memory of records laid out and not yet written, and of what writes made the server copy of large values. The two `…_slice_max_usec` are ours: the longest time
 //! that a snapshot has kept the loop.
 
 use crate::server::Turn;
@@ -20,8 +20,8 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     info.section("Persistence")
         .flag("loading", engine.facts.is_loading)
         .flag("async_loading", engine.facts.is_loading_async)
-        .field("current_cow_peak", figures.queued_peak)
-        .field("current_cow_size", figures.queued_bytes)
+        .field("current_cow_peak", current.map_or(0, |current| current.added_peak))
+        .field("current_cow_size", figures.added_bytes)
         .field("current_cow_size_age", 0)
         .ratio("current_fork_perc", percent)
         .field("current_save_keys_processed", figures.keys_done)

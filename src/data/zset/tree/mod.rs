@@ -12,6 +12,8 @@
 //! Order is by score, then by the bytes of the member. The tree does not know members: whoever searches brings a [`Point`],
 //! which says which elements come before it.
 //!
+//! A copy of a tree shares its nodes until either is altered there, so it costs nothing to take one for a snapshot.
+//!
 //! A leaf that overflows at the end of the tree (or at its beginning) splits off only the new element, so that sets
 //! filled in order have full leaves. Neighbours that fit into three quarters of a node are joined when one shrinks.
 
@@ -21,6 +23,7 @@ mod point;
 mod tests;
 
 use smallvec::SmallVec;
+use triomphe::Arc;
 
 use super::members::MemberId;
 use crate::base::alloc::rounded;
@@ -44,7 +47,7 @@ struct Edge {
 impl Tree {
     /// An empty tree.
     pub fn new() -> Tree {
-        Tree { root: Node::Leaf(Box::new(Leaf::new())), length: 0 }
+        Tree { root: Node::Leaf(Arc::new(Leaf::new())), length: 0 }
     }
 
     /// A tree of elements that come in order. Its nodes are filled to nine tenths.
@@ -54,20 +57,20 @@ impl Tree {
         let mut length = 0;
         for (score, id) in elements {
             if leaf.len() == node::LEAF_FILLED {
-                leaves.push(Node::Leaf(Box::new(std::mem::replace(&mut leaf, Leaf::new()))));
+                leaves.push(Node::Leaf(Arc::new(std::mem::replace(&mut leaf, Leaf::new()))));
             }
             leaf.insert(leaf.len(), score, id);
             length += 1;
         }
         if leaf.len() > 0 || leaves.is_empty() {
-            leaves.push(Node::Leaf(Box::new(leaf)));
+            leaves.push(Node::Leaf(Arc::new(leaf)));
         }
         let mut level = leaves;
         while level.len() > 1 {
             let mut above = Vec::with_capacity(level.len().div_ceil(node::INNER_FILLED));
             let mut children = level.into_iter().peekable();
             while children.peek().is_some() {
-                above.push(Node::Inner(Box::new(Inner::of(children.by_ref().take(node::INNER_FILLED)))));
+                above.push(Node::Inner(Arc::new(Inner::of(children.by_ref().take(node::INNER_FILLED)))));
             }
             level = above;
         }
@@ -101,8 +104,8 @@ impl Tree {
         let edge = Edge { first: true, last: true };
         self.length += 1;
         if let Some(right) = self.root.insert(score, id, point, edge) {
-            let left = std::mem::replace(&mut self.root, Node::Leaf(Box::new(Leaf::new())));
-            self.root = Node::Inner(Box::new(Inner::of([left, right].into_iter())));
+            let left = std::mem::replace(&mut self.root, Node::Leaf(Arc::new(Leaf::new())));
+            self.root = Node::Inner(Arc::new(Inner::of([left, right].into_iter())));
         }
     }
 
@@ -181,7 +184,7 @@ impl Tree {
 
     /// Removes levels that have a single node.
     fn lower(&mut self) {
-        while let Node::Inner(inner) = &mut self.root {
+        while let Node::Inner(inner) = &self.root {
             match inner.only_child() {
                 Some(child) => self.root = child,
                 None => break,

@@ -1,9 +1,15 @@
 //! The nodes of the tree: arrays that are searched, split and joined. All leaves are at the same depth, no node below the
 //! root is empty, and an inner node's table repeats what is true of its children.
+//!
+//! Nodes are counted references: a copy of a tree shares all of them, and whichever of both alters a node first takes a copy of
+//! it ([`own`]). Without copies that is a look at a count that lies beside what is altered anyway.
+
+use triomphe::Arc;
 
 use super::super::members::MemberId;
 use super::{Edge, Point};
 use crate::base::alloc::rounded;
+use crate::data::rows::note_copy;
 
 /// Elements of a leaf: as many as make it 760 bytes, just below a size of the allocator.
 pub(super) const LEAF: usize = 63;
@@ -18,8 +24,17 @@ const JOINED_MAX: usize = 48;
 /// A node.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
-    Leaf(Box<Leaf>),
-    Inner(Box<Inner>),
+    Leaf(Arc<Leaf>),
+    Inner(Arc<Inner>),
+}
+
+/// A node to be altered: itself, or a copy in its place when somebody else holds it.
+#[inline]
+fn own<T: Clone>(node: &mut Arc<T>) -> &mut T {
+    if !node.is_unique() {
+        note_copy(size_of::<T>());
+    }
+    Arc::make_mut(node)
 }
 
 /// Elements in order.
@@ -68,9 +83,10 @@ impl Node {
         match self {
             Node::Leaf(leaf) => {
                 let at = leaf.count_before(point);
-                leaf.insert_or_split(at, score, id, edge).map(|right| Node::Leaf(Box::new(right)))
+                own(leaf).insert_or_split(at, score, id, edge).map(|right| Node::Leaf(Arc::new(right)))
             }
             Node::Inner(inner) => {
+                let inner = own(inner);
                 let child = inner.count_before_point(point).saturating_sub(1);
                 let below = Edge { first: edge.first && child == 0, last: edge.last && child + 1 == inner.len() };
                 let split = inner.children[child].insert(score, id, point, below);
@@ -82,7 +98,7 @@ impl Node {
                     }
                     Some(right) => {
                         inner.note(child);
-                        inner.insert_or_split(child + 1, right, edge).map(|right| Node::Inner(Box::new(right)))
+                        inner.insert_or_split(child + 1, right, edge).map(|right| Node::Inner(Arc::new(right)))
                     }
                 }
             }
@@ -94,6 +110,7 @@ impl Node {
         match self {
             Node::Leaf(leaf) => {
                 let at = leaf.count_before(point).checked_sub(1).expect("the element is there");
+                let leaf = own(leaf);
                 let stays = score.is_some_and(|score| leaf.rescore(at, score));
                 if !stays {
                     leaf.remove(at, 1);
@@ -101,6 +118,7 @@ impl Node {
                 stays
             }
             Node::Inner(inner) => {
+                let inner = own(inner);
                 let child = inner.count_before_point(point).saturating_sub(1);
                 let stays = inner.children[child].rescore_or_remove(score, point);
                 if !stays {
@@ -116,9 +134,10 @@ impl Node {
         match self {
             Node::Leaf(leaf) => {
                 let at = leaf.count_before(point).checked_sub(1).expect("the element is there");
-                leaf.ids[at] = id;
+                own(leaf).ids[at] = id;
             }
             Node::Inner(inner) => {
+                let inner = own(inner);
                 let child = inner.count_before_point(point).saturating_sub(1);
                 inner.children[child].renumber_before(id, point);
                 inner.note_first(child);
@@ -135,10 +154,11 @@ impl Node {
                     let (score, id) = leaf.element(at);
                     taken(score, id);
                 }
-                leaf.remove(rank, count);
+                own(leaf).remove(rank, count);
                 count
             }
             Node::Inner(inner) => {
+                let inner = own(inner);
                 let (child, before) = inner.child_with(rank);
                 let count = inner.children[child].remove_run(rank - before, most, taken);
                 inner.shrunk(child, count);
@@ -151,17 +171,19 @@ impl Node {
     fn join(&mut self, right: Node) {
         match (self, right) {
             (Node::Leaf(left), Node::Leaf(right)) => {
+                let left = own(left);
                 let (start, end) = (left.len(), left.len() + right.len());
                 left.scores[start..end].copy_from_slice(&right.scores[..right.len()]);
                 left.ids[start..end].copy_from_slice(&right.ids[..right.len()]);
                 left.length = end as u16;
             }
             (Node::Inner(left), Node::Inner(right)) => {
+                let left = own(left);
                 let (start, end) = (left.len(), left.len() + right.len());
                 left.scores[start..end].copy_from_slice(&right.scores[..right.len()]);
                 left.firsts[start..end].copy_from_slice(&right.firsts[..right.len()]);
                 left.counts[start..end].copy_from_slice(&right.counts[..right.len()]);
-                left.children.extend(right.children);
+                left.children.extend(right.children.iter().cloned());
             }
             _ => unreachable!("neighbours are at the same depth"),
         }
@@ -325,11 +347,11 @@ impl Inner {
         (0, 0)
     }
 
-    /// If it has a single child: that child.
-    pub fn only_child(&mut self) -> Option<Node> {
-        match self.children.len() {
-            0 => Some(Node::Leaf(Box::new(Leaf::new()))),
-            1 => self.children.pop(),
+    /// What can stand in its place if it has a single child or none.
+    pub fn only_child(&self) -> Option<Node> {
+        match &self.children[..] {
+            [] => Some(Node::Leaf(Arc::new(Leaf::new()))),
+            [child] => Some(child.clone()),
             _ => None,
         }
     }
