@@ -5,6 +5,7 @@ PREFIX ?= /usr/local
 PORT ?= 6379
 SENTINEL_PORT ?= 26379
 SEEDS ?= 100000
+TEST_SEEDS ?= 10000
 FUZZ_SECONDS ?= 600
 CRASH_RUNS ?= 10000
 
@@ -23,7 +24,7 @@ run: build
 # Format, lints, unit tests, transcripts, simulation, end-to-end scenarios with real processes, real clients.
 test: lint
 	cargo build --release
-	cargo test --no-fail-fast
+	SEEDS=$(TEST_SEEDS) cargo test --no-fail-fast
 	$(MAKE) test-clients
 
 lint:

@@ -4,7 +4,9 @@ use rredis::base::rng::Rng;
 use rredis::sentinel::core::io::Command;
 
 use crate::network::{Host, Process};
-use crate::world::{MASTER, World};
+use crate::shape::name_of;
+use crate::tally::Count;
+use crate::world::World;
 
 /// One thing that goes wrong or is put right.
 #[derive(Clone, Debug)]
@@ -17,17 +19,29 @@ pub enum Fault {
     PowerOn(Host),
     CutOff(Vec<Host>),
     Block(Host, Host),
+    /// Nothing reaches a machine; what it sends arrives.
+    Deafen(Host),
+    /// Nothing that a machine sends arrives.
+    Mute(Host),
     HealNetwork,
     ResetConnections(u64),
     ShiftWall(usize, i64),
     BreakDisk(usize),
+    SlowDisk(usize, u64),
     RepairDisk(usize),
-    /// SENTINEL FAILOVER.
-    ByHand(usize),
+    /// A Sentinel crashes about when its disk has kept something, and is back soon.
+    CrashWhileSaving(usize),
+    /// SENTINEL FAILOVER, of the master of this group.
+    ByHand(usize, usize),
     SlowNetwork(u64, u64),
-    /// Whoever is the master now, in the eyes of the first Sentinel that runs.
-    KillMaster,
-    StopMaster,
+    FastNetwork,
+    /// Messages are lost, so many of a hundred, and sent again.
+    Lossy(u64),
+    /// Whoever is the master of the group now, in the eyes of the first Sentinel that runs.
+    KillMaster(usize),
+    StopMaster(usize),
+    /// One of its replicas and it lose sight of each other.
+    LagReplica(usize, usize),
 }
 
 impl World {
@@ -39,44 +53,103 @@ impl World {
             Fault::Resume(process) => self.resume(process),
             Fault::PowerOff(host) => self.power_off(host),
             Fault::PowerOn(host) => self.power_on(host),
-            Fault::CutOff(hosts) => self.cut_off(&hosts),
-            Fault::Block(from, to) => self.block(from, to),
+            Fault::CutOff(hosts) => {
+                self.tally.one(Count::Partitions);
+                self.cut_off(&hosts);
+            }
+            Fault::Block(from, to) => self.block_one_way(&[(from, to)]),
+            Fault::Deafen(host) => {
+                self.block_one_way(&(0..self.shape.hosts()).map(|from| (from, host)).collect::<Vec<_>>());
+            }
+            Fault::Mute(host) => {
+                self.block_one_way(&(0..self.shape.hosts()).map(|to| (host, to)).collect::<Vec<_>>());
+            }
             Fault::HealNetwork => self.heal_network(),
-            Fault::ResetConnections(percent) => self.reset_connections(percent),
-            Fault::ShiftWall(sentinel, ms) => self.nodes[sentinel].wall_shift += ms,
-            Fault::BreakDisk(sentinel) => self.nodes[sentinel].is_disk_broken = true,
-            Fault::RepairDisk(sentinel) => self.nodes[sentinel].is_disk_broken = false,
-            Fault::ByHand(sentinel) => {
+            Fault::ResetConnections(percent) => {
+                self.tally.one(Count::Resets);
+                self.reset_connections(percent);
+            }
+            Fault::ShiftWall(sentinel, ms) => {
+                self.tally.one(Count::ClockJumps);
+                self.nodes[sentinel].wall_shift += ms;
+            }
+            Fault::BreakDisk(sentinel) => {
+                self.tally.one(Count::BrokenDisks);
+                self.nodes[sentinel].is_disk_broken = true;
+            }
+            Fault::SlowDisk(sentinel, ms) => {
+                self.tally.one(Count::SlowDisks);
+                self.nodes[sentinel].disk_delay = ms;
+            }
+            Fault::RepairDisk(sentinel) => {
+                self.nodes[sentinel].is_disk_broken = false;
+                self.nodes[sentinel].disk_delay = 0;
+            }
+            // Asked for before all was put right.
+            Fault::CrashWhileSaving(_) if !self.is_troubled => {}
+            Fault::CrashWhileSaving(sentinel) => {
+                self.tally.one(Count::CrashesWhileSaving);
+                self.kill(Process::Sentinel(sentinel));
+                let back = self.now + 2 + self.rng.below(50);
+                self.schedule(back, Fault::Start(Process::Sentinel(sentinel)));
+            }
+            Fault::ByHand(sentinel, group) => {
                 if self.nodes[sentinel].life.is_running && !self.nodes[sentinel].life.is_stopped {
-                    self.command(sentinel, Command::Failover { name: MASTER.into() });
+                    self.tally.one(Count::ByHand);
+                    self.command(sentinel, Command::Failover { name: name_of(group).into() });
                 }
             }
-            Fault::SlowNetwork(least, most) => self.network.latency = (least, most),
-            Fault::KillMaster => self.with_master(Fault::Kill),
-            Fault::StopMaster => self.with_master(Fault::Stop),
+            Fault::SlowNetwork(least, most) => {
+                self.tally.one(Count::SlowNetworks);
+                self.network.latency = (least, most);
+            }
+            Fault::FastNetwork => (self.network.latency, self.network.loss) = (self.shape.latency, 0),
+            Fault::Lossy(percent) => {
+                self.tally.one(Count::LossyNetworks);
+                self.network.loss = percent;
+            }
+            Fault::LagReplica(group, which) => self.lag_replica(group, which),
+            Fault::KillMaster(group) => self.with_master(group, Fault::Kill),
+            Fault::StopMaster(group) => self.with_master(group, Fault::Stop),
         }
     }
 
-    fn with_master(&mut self, fault: impl Fn(Process) -> Fault) {
-        if let Some(master) = (0..self.nodes.len()).find_map(|index| self.master_of(index)) {
+    fn lag_replica(&mut self, group: usize, which: usize) {
+        let first = self.shape.first_of(group);
+        let seen = (0..self.nodes.len()).find_map(|index| self.master_of_group(index, group));
+        let Some(master) = seen.filter(|&master| self.shape.group_of(master) == group) else { return };
+        let replica = first + (master - first + 1 + which % (self.shape.servers - 1)) % self.shape.servers;
+        self.tally.one(Count::Partitions);
+        self.block(master, replica);
+        self.block(replica, master);
+    }
+
+    fn with_master(&mut self, group: usize, fault: impl Fn(Process) -> Fault) {
+        if let Some(master) = (0..self.nodes.len()).find_map(|index| self.master_of_group(index, group)) {
             self.inflict(fault(Process::Server(master)));
         }
     }
 
+    fn block_one_way(&mut self, paths: &[(Host, Host)]) {
+        let is_any = paths.iter().any(|(from, to)| from != to);
+        self.tally.add(Count::OneWayPartitions, u64::from(is_any));
+        paths.iter().for_each(|&(from, to)| self.block(from, to));
+    }
+
     /// Puts everything right.
     pub fn heal(&mut self) {
-        self.note("HEAL".to_owned());
+        self.note(|| "HEAL".to_owned());
         self.is_troubled = false;
         self.heal_network();
-        (0..self.hosts()).for_each(|host| self.power_on(host));
+        self.inflict(Fault::FastNetwork);
+        (0..self.shape.hosts()).for_each(|host| self.power_on(host));
         let processes =
             (0..self.servers.len()).map(Process::Server).chain((0..self.nodes.len()).map(Process::Sentinel));
         for process in processes.collect::<Vec<_>>() {
             self.start(process);
             self.resume(process);
         }
-        self.nodes.iter_mut().for_each(|node| node.is_disk_broken = false);
-        self.network.latency = self.shape.latency;
+        (0..self.nodes.len()).for_each(|sentinel| self.inflict(Fault::RepairDisk(sentinel)));
     }
 
     /// Draws `count` faults between now and `length` milliseconds from now.
@@ -93,38 +166,55 @@ impl World {
     }
 
     fn draw_fault(&self, rng: &mut Rng, at: u64, until: u64) -> Vec<(u64, Fault)> {
+        let hosts = self.shape.hosts() as u64;
         let sentinel = rng.below(self.nodes.len() as u64) as usize;
         let server = rng.below(self.servers.len() as u64) as usize;
         let any = if rng.percent(50) { Process::Sentinel(sentinel) } else { Process::Server(server) };
-        let (host, other) = (rng.below(self.hosts() as u64) as usize, rng.below(self.hosts() as u64) as usize);
-        match rng.below(14) {
-            0 | 1 => vec![(at, Fault::Kill(any)), (until, Fault::Start(any))],
-            2 => {
+        let group = self.shape.group_of(server);
+        let (host, other) = (rng.below(hosts) as usize, rng.below(hosts) as usize);
+        let both = |fault, repair| vec![(at, fault), (until, repair)];
+        match rng.below(22) {
+            0 | 1 => both(Fault::Kill(any), Fault::Start(any)),
+            2 | 3 => {
                 let all = (0..self.servers.len()).map(|server| (until, Fault::Start(Process::Server(server))));
-                std::iter::once((at, Fault::KillMaster)).chain(all).collect()
+                std::iter::once((at, Fault::KillMaster(group))).chain(all).collect()
             }
-            3 => {
+            4 => {
                 let all = (0..self.servers.len()).map(|server| (until, Fault::Resume(Process::Server(server))));
-                std::iter::once((at, Fault::StopMaster)).chain(all).collect()
+                std::iter::once((at, Fault::StopMaster(group))).chain(all).collect()
             }
-            4 => vec![(at, Fault::Stop(any)), (until, Fault::Resume(any))],
-            5 => vec![(at, Fault::PowerOff(host)), (until, Fault::PowerOn(host))],
-            6 | 7 => {
-                let mut hosts = vec![host];
-                if rng.percent(40) {
-                    hosts.push(other);
-                }
-                vec![(at, Fault::CutOff(hosts)), (until, Fault::HealNetwork)]
+            5 => both(Fault::Stop(any), Fault::Resume(any)),
+            6 => both(Fault::PowerOff(host), Fault::PowerOn(host)),
+            7 | 8 => {
+                let hosts = if rng.percent(40) { vec![host, other] } else { vec![host] };
+                both(Fault::CutOff(hosts), Fault::HealNetwork)
             }
-            8 => vec![(at, Fault::Block(host, other)), (until, Fault::HealNetwork)],
-            9 => vec![(at, Fault::ResetConnections(10 + rng.below(90)))],
-            10 => vec![(at, Fault::ShiftWall(sentinel, rng.between(0, 20_000) as i64 - 10_000))],
-            11 => vec![(at, Fault::BreakDisk(sentinel)), (until, Fault::RepairDisk(sentinel))],
-            12 => vec![(at, Fault::ByHand(sentinel))],
+            9 => both(Fault::Block(host, other), Fault::HealNetwork),
+            10 => both(Fault::Deafen(host), Fault::HealNetwork),
+            11 => both(Fault::Mute(host), Fault::HealNetwork),
+            12 => vec![(at, Fault::ResetConnections(10 + rng.below(90)))],
+            13 => vec![(at, Fault::ShiftWall(sentinel, rng.between(0, 20_000) as i64 - 10_000))],
+            14 => both(Fault::BreakDisk(sentinel), Fault::RepairDisk(sentinel)),
+            15 => both(Fault::SlowDisk(sentinel, 50 + rng.below(2000)), Fault::RepairDisk(sentinel)),
+            16 | 17 => vec![(at, Fault::ByHand(sentinel, group))],
+            18 => both(Fault::Lossy(1 + rng.below(30)), Fault::FastNetwork),
+            // The master dies when one of its replicas has not got everything.
+            19 | 20 => {
+                let killed = at + 200 + rng.below(1500);
+                let all =
+                    (0..self.servers.len()).map(|server| (until.max(killed), Fault::Start(Process::Server(server))));
+                [
+                    (at, Fault::LagReplica(group, other)),
+                    (killed, Fault::KillMaster(group)),
+                    (killed + rng.below(300), Fault::HealNetwork),
+                ]
+                .into_iter()
+                .chain(all)
+                .collect()
+            }
             _ => {
-                let (least, most) = self.shape.latency;
                 let slow = 10 + rng.below(200);
-                vec![(at, Fault::SlowNetwork(slow, slow * 2)), (until, Fault::SlowNetwork(least, most))]
+                both(Fault::SlowNetwork(slow, slow * 2), Fault::FastNetwork)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::network::{Host, Process};
 use crate::replication::Work;
+use crate::tally::Count;
 use crate::world::{Happening, World};
 
 /// What every process has.
@@ -40,7 +41,9 @@ impl World {
         if life.is_running || self.powerless.contains_key(host) {
             return;
         }
-        server.start(life.number == 0, now, &mut rng);
+        let has_forgotten = server.start(life.number == 0, now, &mut rng);
+        self.tally.add(Count::Restarts, u64::from(life.number > 0));
+        self.tally.add(Count::UnsyncedData, u64::from(has_forgotten));
         life.number += 1;
         life.is_running = true;
         life.is_stopped = false;
@@ -58,8 +61,11 @@ impl World {
         life.is_running = false;
         life.is_stopped = false;
         life.backlog.clear();
+        self.tally.one(Count::Kills);
         if let Process::Sentinel(index) = process {
-            self.nodes[index].core = None;
+            let node = &mut self.nodes[index];
+            node.core = None;
+            self.tally.add(Count::UnsyncedStates, u64::from(node.writes_until > self.now));
         }
         if self.is_up(self.host(process)) {
             for id in self.network.of(process) {
@@ -71,6 +77,7 @@ impl World {
     pub fn stop(&mut self, process: Process) {
         let life = self.life(process);
         life.is_stopped = life.is_running;
+        self.tally.one(Count::Stops);
     }
 
     pub fn resume(&mut self, process: Process) {
@@ -83,6 +90,7 @@ impl World {
 
     pub fn power_off(&mut self, host: Host) {
         self.powerless.insert(host, self.now);
+        self.tally.one(Count::PowerLosses);
         for process in self.processes_on(host) {
             self.kill(process);
         }
@@ -109,13 +117,5 @@ impl World {
         let processes =
             (0..self.servers.len()).map(Process::Server).chain((0..self.nodes.len()).map(Process::Sentinel));
         processes.filter(|&process| self.host(process) == host).collect()
-    }
-
-    pub fn hosts(&self) -> usize {
-        if self.shape.is_shared_host {
-            self.shape.servers.max(self.shape.sentinels)
-        } else {
-            self.shape.servers + self.shape.sentinels
-        }
     }
 }

@@ -12,10 +12,12 @@ use rredis::base::time::Instant;
 use rredis::repl::io::HostPort;
 use rredis::repl::node::Position;
 use rredis::repl::{Link, Node, Settings};
+use rredis::resp::args::{Args, OwnedArgs};
 use rredis::resp::value::Value;
 
 use crate::data::Data;
 use crate::replication::Snapshot;
+use crate::shape::DATA_PORT;
 
 /// What a connection to a server is used for.
 #[derive(Clone, Debug, Default)]
@@ -25,9 +27,9 @@ pub struct Client {
     /// What came on a replica's connection and is not understood yet.
     pub received: Vec<u8>,
     /// Commands between MULTI and EXEC.
-    pub queued: Option<Vec<Vec<Vec<u8>>>>,
+    pub queued: Option<Vec<OwnedArgs>>,
     /// Commands that wait for the end of CLIENT PAUSE.
-    pub waiting: Vec<Vec<Vec<u8>>>,
+    pub waiting: Vec<OwnedArgs>,
 }
 
 /// What a command asks the world to do besides answering.
@@ -69,6 +71,10 @@ pub struct Server {
     pub loading_until: u64,
     /// Answers every transaction with an error, as a server does that denies SLAVEOF to the Sentinel's user.
     pub refuses_promotion: bool,
+    /// Built wrong, for a test of the checks.
+    pub lies_about_offset: bool,
+    /// Length of the last command executed.
+    pub last_len: usize,
 }
 
 impl Server {
@@ -81,7 +87,7 @@ impl Server {
             timeout_ms: REPLICATION_TIMEOUT,
             ping_period_ms: 500,
             output_hard: rng.below(2) * 20_000,
-            announce_port: crate::world::DATA_PORT,
+            announce_port: DATA_PORT,
             ..Settings::default()
         };
         Server {
@@ -105,6 +111,8 @@ impl Server {
             paused_until: 0,
             loading_until: 0,
             refuses_promotion: false,
+            lies_about_offset: false,
+            last_len: 0,
         }
     }
 
@@ -125,12 +133,13 @@ impl Server {
     }
 
     /// Starts, or starts again with what the files say: all data but not where they stand (a log of commands), or what was
-    /// last saved, with its place in a history.
-    pub fn start(&mut self, is_first: bool, now: u64, rng: &mut Rng) {
+    /// last saved, with its place in a history. Tells whether something was lost.
+    pub fn start(&mut self, is_first: bool, now: u64, rng: &mut Rng) -> bool {
         self.run_id = HexId::random(rng);
         self.repl = Node::new(self.settings.clone(), Rng::seeded(rng.next_u64()));
-        let mut position = None;
+        let (mut position, mut has_forgotten) = (None, false);
         if !is_first && rng.percent(50) {
+            has_forgotten = self.data != self.durable.0;
             (self.data, position) = self.durable.clone();
         }
         let at = Instant::from_millis(now);
@@ -148,40 +157,41 @@ impl Server {
         self.snapshot_number += 1;
         self.paused_until = 0;
         self.loading_until = if is_first { 0 } else { now + rng.below(300) };
+        has_forgotten
     }
 
     /// Executes a command of a client.
-    pub fn execute(&mut self, client: u64, words: &[Vec<u8>], now: u64) -> Vec<Effect> {
-        let name = String::from_utf8_lossy(&words[0]).to_ascii_uppercase();
+    pub fn execute(&mut self, client: u64, command: &OwnedArgs, now: u64) -> Vec<Effect> {
+        let words = command.as_args();
         let state = self.clients.entry(client).or_default();
         if let Some(queued) = &mut state.queued
-            && name != "EXEC"
+            && words.get(0) != b"EXEC"
         {
-            queued.push(words.to_vec());
+            queued.push(command.clone());
             return vec![Effect::Reply(Value::Simple("QUEUED".into()))];
         }
-        if now < self.loading_until && name == "PING" {
-            return vec![Effect::Reply(Value::Error("LOADING Redis is loading the dataset in memory".into()))];
-        }
-        match name.as_str() {
-            "PING" => vec![Effect::Reply(Value::Simple("PONG".into()))],
-            "INFO" => vec![Effect::Reply(Value::bulk(&self.info(now)))],
-            "AUTH" => vec![Effect::Reply(Value::ok())],
-            "SUBSCRIBE" => {
+        match words.get(0) {
+            b"PING" if now < self.loading_until => {
+                vec![Effect::Reply(Value::Error("LOADING Redis is loading the dataset in memory".into()))]
+            }
+            b"PING" => vec![Effect::Reply(Value::Simple("PONG".into()))],
+            b"INFO" => vec![Effect::Reply(Value::bulk(&self.info(now)))],
+            b"AUTH" => vec![Effect::Reply(Value::ok())],
+            b"SUBSCRIBE" => {
                 state.is_subscribed = true;
                 vec![Effect::Reply(Value::Array(Vec::new()))]
             }
-            "PUBLISH" if now < self.paused_until => {
-                state.waiting.push(words.to_vec());
+            b"PUBLISH" if now < self.paused_until => {
+                state.waiting.push(command.clone());
                 Vec::new()
             }
-            "PUBLISH" => vec![Effect::Publish(words[2].clone()), Effect::Reply(Value::Int(1))],
-            "CLIENT" => self.client_command(words, now),
-            "MULTI" => {
+            b"PUBLISH" => vec![Effect::Publish(words.get(2).to_vec()), Effect::Reply(Value::Int(1))],
+            b"CLIENT" => self.client_command(&words, now),
+            b"MULTI" => {
                 state.queued = Some(Vec::new());
                 vec![Effect::Reply(Value::ok())]
             }
-            "EXEC" => {
+            b"EXEC" => {
                 let queued = state.queued.take().unwrap_or_default();
                 if self.refuses_promotion {
                     return vec![Effect::Reply(Value::Error("EXECABORT Transaction discarded".into()))];
@@ -199,24 +209,24 @@ impl Server {
                 effects.push(Effect::Reply(Value::Array(replies)));
                 effects
             }
-            "SLAVEOF" => {
-                let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
-                let following = (!words[1].eq_ignore_ascii_case(b"NO"))
-                    .then(|| HostPort { host: text(&words[1]), port: text(&words[2]).parse().unwrap_or(0) });
+            b"SLAVEOF" => {
+                let text = |index: usize| String::from_utf8_lossy(words.get(index)).into_owned();
+                let following =
+                    (!words.is(1, "NO")).then(|| HostPort { host: text(1), port: text(2).parse().unwrap_or(0) });
                 vec![Effect::Follow(following), Effect::Reply(Value::ok())]
             }
-            "CONFIG" => vec![Effect::Reply(Value::ok())],
+            b"CONFIG" => vec![Effect::Reply(Value::ok())],
             _ => vec![Effect::Reply(Value::Error("ERR unknown command".into()))],
         }
     }
 
-    fn client_command(&mut self, words: &[Vec<u8>], now: u64) -> Vec<Effect> {
+    fn client_command(&mut self, words: &Args<'_>, now: u64) -> Vec<Effect> {
         let ok = Effect::Reply(Value::ok());
-        match words[1].to_ascii_uppercase().as_slice() {
-            b"KILL" if words[3] == b"normal" => vec![Effect::KillNormal, Effect::Reply(Value::Int(0))],
+        match words.get(1).to_ascii_uppercase().as_slice() {
+            b"KILL" if words.get(3) == b"normal" => vec![Effect::KillNormal, Effect::Reply(Value::Int(0))],
             b"KILL" => vec![Effect::KillPubSub, Effect::Reply(Value::Int(0))],
             b"PAUSE" => {
-                let ms: u64 = String::from_utf8_lossy(&words[2]).parse().unwrap_or(0);
+                let ms: u64 = String::from_utf8_lossy(words.get(2)).parse().unwrap_or(0);
                 self.paused_until = now + ms;
                 vec![ok]
             }
@@ -252,7 +262,8 @@ impl Server {
                     let seconds = link.down_secs(Instant::from_millis(now)).map_or(-1, |seconds| seconds as i64);
                     write!(text, "master_link_down_since_seconds:{seconds}\r\n").expect("a string");
                 }
-                let (offset, priority) = (self.offset(), self.priority);
+                let offset = if self.lies_about_offset { 1_000_000_000 - self.offset() } else { self.offset() };
+                let priority = self.priority;
                 write!(text, "slave_repl_offset:{offset}\r\nslave_priority:{priority}\r\nreplica_announced:1\r\n")
                     .expect("a string");
             }

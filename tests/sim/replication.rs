@@ -9,11 +9,15 @@ use rredis::base::time::Instant;
 use rredis::repl::io::{HostPort, ReplicaOption, SnapshotKind, SyncRequest};
 use rredis::repl::master::feed::Room;
 use rredis::repl::master::psync::{Circumstances, refuse};
+use rredis::repl::node::Position;
+use rredis::repl::wire::command;
 use rredis::repl::{Input, Output};
 
 use crate::data::{Data, parse};
 use crate::network::{Message, Process, Way};
-use crate::world::{Happening, World, ip_of};
+use crate::shape::{Sabotage, ip_of};
+use crate::tally::Count;
+use crate::world::{Happening, World};
 
 /// Stream bytes on their way to one replica beyond which it is offered no more.
 const WINDOW: usize = 4000;
@@ -93,6 +97,8 @@ impl World {
             return state.backlog.push(Happening::Server { server: index, life, work });
         }
         match work {
+            // Made void by an earlier one.
+            Work::Timer if server.timer_at.is_none_or(|at| at > self.now) => return,
             Work::Timer => {
                 server.timer_at = None;
                 let now = Instant::from_millis(self.now);
@@ -129,7 +135,10 @@ impl World {
                         self.tell_server(index, Input::LinkFailed("no such host"));
                     }
                 }
-                Output::Send(bytes) => {
+                Output::Send(mut bytes) => {
+                    if self.shape.sabotage == Sabotage::ReplicasRepeat {
+                        bytes = self.asking_for_more(index, bytes);
+                    }
                     if let Some(id) = self.servers[index].2.upstream {
                         self.send(id, Way::ToServer, Message::Bytes(bytes));
                     }
@@ -157,7 +166,14 @@ impl World {
                         self.say_end(id, Process::Server(index));
                     }
                 }
-                Output::Write(client, bytes) => self.send(client.0, Way::ToClient, Message::Bytes(bytes)),
+                Output::Write(client, bytes) => {
+                    if bytes.starts_with(b"+CONTINUE") {
+                        self.tally.one(Count::PartialResyncs);
+                    } else if bytes.starts_with(b"+FULLRESYNC") {
+                        self.tally.one(Count::FullResyncs);
+                    }
+                    self.send(client.0, Way::ToClient, Message::Bytes(bytes));
+                }
                 Output::Attached(client) => {
                     if let Some(client) = self.servers[index].2.clients.get_mut(&client.0) {
                         client.is_replica = true;
@@ -165,6 +181,7 @@ impl World {
                 }
                 Output::StartSnapshot { kind, .. } => {
                     if self.is_troubled && self.rng.percent(5) {
+                        self.tally.one(Count::FailedSnapshots);
                         self.tell_server(index, Input::SnapshotRefused);
                         continue;
                     }
@@ -196,7 +213,7 @@ impl World {
                     self.tell_server(index, Input::ClientClosed(client));
                 }
                 Output::Append(bytes) => self.execute_as_master(index, &bytes),
-                Output::MasterIs(master) => self.note(format!("server {index} follows {master:?}")),
+                Output::MasterIs(master) => self.note(|| format!("server {index} follows {master:?}")),
                 Output::StreamStarts { .. }
                 | Output::Online(_)
                 | Output::OverLimit(_)
@@ -218,7 +235,7 @@ impl World {
         let fails = self.is_troubled && self.rng.percent(5);
         let Some(snapshot) = self.servers[index].2.snapshot.take() else { return };
         match snapshot.kind {
-            _ if fails => {}
+            _ if fails => self.tally.one(Count::FailedSnapshots),
             SnapshotKind::Disk | SnapshotKind::Other => self.servers[index].2.file = snapshot.bytes,
             SnapshotKind::Sockets => {
                 for id in snapshot.members {
@@ -233,6 +250,7 @@ impl World {
     fn load(&mut self, index: usize) {
         if self.is_troubled && self.rng.percent(5) {
             // Received damaged: the old data are still there.
+            self.tally.one(Count::FailedSnapshots);
             return self.tell_server(index, Input::LoadFailed);
         }
         self.tell_server(index, Input::LoadReplaces);
@@ -266,11 +284,16 @@ impl World {
         }
         let (mut len, mut is_ack_wanted) = (0, false);
         while let Some((words, more)) = parse(&server.received[len..]) {
+            server.last_len = more;
             len += more;
             is_ack_wanted |= words.get(1).is_some_and(|word| word == b"GETACK");
         }
         let bytes: Vec<u8> = server.received.drain(..len).collect();
-        server.data.execute(&bytes);
+        if self.shape.sabotage == Sabotage::ReplicasSkip && self.rng.percent(1) {
+            // Built wrong: counted, as below, and not executed.
+        } else {
+            server.data.execute(&bytes);
+        }
         let left = server.received.len() as u64;
         self.tell_server(index, Input::Applied { bytes: &bytes, db: 0 });
         self.tell_server(index, Input::StreamRead(left));
@@ -336,7 +359,7 @@ impl World {
         if let Some(error) = error {
             return self.send(id, Way::ToClient, Message::Bytes(format!("-{error}\r\n").into_bytes()));
         }
-        let Some(connection) = self.network.connections.get(&id) else { return };
+        let Some(connection) = self.network.get(id) else { return };
         let ip = ip_of(connection.client_host);
         self.tell_server(index, Input::Sync { client: ClientId(id), ip: &ip, request });
     }
@@ -353,25 +376,43 @@ impl World {
     }
 
     /// Servers with the same place in the same history have the same data.
-    pub fn check_data(&self) {
-        let mut known: std::collections::BTreeMap<_, (usize, &Data)> = std::collections::BTreeMap::new();
-        for (index, (life, _, server)) in self.servers.iter().enumerate().filter(|(_, (life, ..))| life.is_running) {
+    pub fn check_data(&mut self) {
+        let mut known: Vec<(Position, usize, &Data)> = Vec::new();
+        let mut compared = 0;
+        for (index, (.., server)) in self.servers.iter().enumerate().filter(|(_, (life, ..))| life.is_running) {
             // Without a backlog the offset does not count what is written.
             let Some(position) = server.repl.position(0) else { continue };
-            if life.is_running
-                && let Some((other, data)) = known.insert((position.id, position.end), (index, &server.data))
-                && *data != server.data
+            if let Some((_, other, data)) =
+                known.iter().find(|(known, ..)| (known.id, known.end) == (position.id, position.end))
             {
-                let lens = (data.writes.len(), server.data.writes.len());
-                self.fail(&format!("servers {other} and {index} differ at {position:?}: {lens:?}"));
+                compared += 1;
+                if data.digest != server.data.digest || data.writes.len() != server.data.writes.len() {
+                    let lens = (data.writes.len(), server.data.writes.len());
+                    self.fail(&format!("servers {other} and {index} differ at {position:?}: {lens:?}"));
+                }
             }
+            known.push((position, index, &server.data));
+        }
+        self.tally.add(Count::DataChecked, compared);
+    }
+
+    /// What a replica built wrong sends instead: it asks for what it has already.
+    fn asking_for_more(&self, index: usize, bytes: Vec<u8>) -> Vec<u8> {
+        match parse(&bytes) {
+            Some((words, _)) if words[0] == b"PSYNC" && words[1] != b"?" => {
+                let position: usize = String::from_utf8_lossy(&words[2]).parse().expect("a position");
+                let earlier = position.saturating_sub(self.servers[index].2.last_len).to_string();
+                command(&[b"PSYNC", &words[1], earlier.as_bytes()])
+            }
+            _ => bytes,
         }
     }
 
     /// Clients that know a master write to it, right or wrong.
     pub fn take_writes(&mut self) {
         for index in 0..self.servers.len() {
-            let (life, _, server) = &self.servers[index];
+            let (life, _, server) = &mut self.servers[index];
+            server.lies_about_offset = self.shape.sabotage == Sabotage::OffsetsLie;
             let works = life.is_running && !life.is_stopped && server.is_master();
             if works && self.now >= server.loading_until && self.now >= server.paused_until && !self.is_quiet {
                 self.next_write += 1;

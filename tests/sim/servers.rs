@@ -1,11 +1,14 @@
 //! What clients ask of the data servers, and what that does to others.
 
+use rredis::resp::args::OwnedArgs;
+
 use crate::network::{Message, Process, Way};
 use crate::redis_model::{Client, Effect};
+use crate::shape::Sabotage;
 use crate::world::{Happening, World};
 
 impl World {
-    pub fn serve(&mut self, index: usize, id: u64, words: Vec<Vec<u8>>) {
+    pub fn serve(&mut self, index: usize, id: u64, words: OwnedArgs) {
         if let Some(client) = self.servers[index].2.clients.get_mut(&id)
             && !client.waiting.is_empty()
         {
@@ -14,7 +17,7 @@ impl World {
         self.execute(index, id, &words);
     }
 
-    fn execute(&mut self, index: usize, id: u64, words: &[Vec<u8>]) {
+    fn execute(&mut self, index: usize, id: u64, words: &OwnedArgs) {
         let effects = self.servers[index].2.execute(id, words, self.now);
         let paused_until = self.servers[index].2.paused_until;
         if paused_until > self.now {
@@ -31,6 +34,7 @@ impl World {
                         self.send(id, Way::ToClient, Message::Push(payload.clone()));
                     }
                 }
+                Effect::Follow(Some(_)) if self.shape.sabotage == Sabotage::ServersStay => {}
                 Effect::Follow(master) => self.set_following(index, master),
                 Effect::KillNormal => {
                     self.kill_clients(index, id, |client| !client.is_subscribed && !client.is_replica)
@@ -56,7 +60,7 @@ impl World {
         if self.servers[index].2.paused_until > self.now {
             return;
         }
-        let waiting: Vec<(u64, Vec<Vec<Vec<u8>>>)> = self.servers[index]
+        let waiting: Vec<(u64, Vec<OwnedArgs>)> = self.servers[index]
             .2
             .clients
             .iter_mut()

@@ -7,7 +7,8 @@ use rredis::sentinel::core::io::{Input, LinkKind};
 
 use crate::network::{Arrival, Host, Message, Process, Way};
 use crate::redis_model::Client;
-use crate::world::{DATA_PORT, Happening, SENTINEL_PORT, World, ip_of};
+use crate::shape::{DATA_PORT, SENTINEL_PORT, host_at, ip_of};
+use crate::world::{Happening, World};
 
 impl World {
     pub fn block(&mut self, from: Host, to: Host) {
@@ -21,8 +22,8 @@ impl World {
 
     /// Cuts a set of machines off from all others, both ways.
     pub fn cut_off(&mut self, hosts: &[Host]) {
-        for from in 0..self.hosts() {
-            for to in 0..self.hosts() {
+        for from in 0..self.shape.hosts() {
+            for to in 0..self.shape.hosts() {
                 if hosts.contains(&from) != hosts.contains(&to) {
                     self.block(from, to);
                 }
@@ -38,7 +39,7 @@ impl World {
 
     /// Breaks a share of all connections, as a middlebox that forgets them does.
     pub fn reset_connections(&mut self, percent: u64) {
-        let ids: Vec<u64> = self.network.connections.keys().copied().collect();
+        let ids: Vec<u64> = self.network.all().map(|(id, _)| id).collect();
         for id in ids {
             if self.rng.percent(percent)
                 && let Some(connection) = self.network.drop_connection(id)
@@ -57,7 +58,7 @@ impl World {
 
     /// One side is done with a connection; the other will hear of it.
     pub fn say_end(&mut self, id: u64, from: Process) {
-        let Some(connection) = self.network.connections.get(&id) else { return };
+        let Some(connection) = self.network.get(id) else { return };
         if !connection.is_open {
             self.network.drop_connection(id);
             return;
@@ -67,11 +68,15 @@ impl World {
     }
 
     pub fn process_at(&self, ip: &str, port: u16) -> Option<Process> {
-        let host = (0..self.hosts()).find(|&host| ip_of(host) == ip)?;
-        self.processes_on(host).into_iter().find(|process| match process {
-            Process::Server(_) => port == DATA_PORT,
-            Process::Sentinel(_) => port == SENTINEL_PORT,
-        })
+        let host = host_at(ip)?;
+        match port {
+            DATA_PORT => (host < self.servers.len()).then_some(Process::Server(host)),
+            SENTINEL_PORT => {
+                let index = host.checked_sub(self.shape.host_of_sentinel(0))?;
+                (index < self.nodes.len()).then_some(Process::Sentinel(index))
+            }
+            _ => None,
+        }
     }
 
     pub fn connect(&mut self, client: Process, ip: &str, port: u16) -> Option<u64> {
@@ -86,7 +91,7 @@ impl World {
         match arrival {
             Arrival::Attempt(id) => self.attempted(id),
             Arrival::Accepted(id) | Arrival::Refused(id) => {
-                let Some(connection) = self.network.connections.get_mut(&id) else { return };
+                let Some(connection) = self.network.get_mut(id) else { return };
                 let client = connection.client;
                 let life = self.life(client);
                 if life.is_stopped {
@@ -102,7 +107,7 @@ impl World {
                 }
             }
             Arrival::Next(id, way) => {
-                let Some(connection) = self.network.connections.get(&id) else { return };
+                let Some(connection) = self.network.get(id) else { return };
                 let receiver = if way == Way::ToServer { connection.server } else { connection.client };
                 let is_host_up = self.is_up(self.host(receiver));
                 let life = self.life(receiver);
@@ -129,13 +134,13 @@ impl World {
     }
 
     fn attempted(&mut self, id: u64) {
-        let Some(connection) = self.network.connections.get(&id) else { return };
+        let Some(connection) = self.network.get(id) else { return };
         let server = connection.server;
         let is_up = self.is_up(self.host(server));
         match self.network.attempt(id, self.now, is_up) {
             Ok(()) => {
                 let is_running = self.life(server).is_running;
-                self.network.connections.get_mut(&id).expect("seen above").is_open = is_running;
+                self.network.get_mut(id).expect("seen above").is_open = is_running;
                 let delay = self.rng.between(self.network.latency.0, self.network.latency.1);
                 let arrival = if is_running { Arrival::Accepted(id) } else { Arrival::Refused(id) };
                 if is_running {
@@ -144,7 +149,7 @@ impl World {
                             self.servers[index].2.clients.insert(id, Client::default());
                         }
                         Process::Sentinel(index) => {
-                            self.nodes[index].owed.insert(id, VecDeque::new());
+                            self.nodes[index].answers.open(id);
                         }
                     }
                 }
@@ -164,7 +169,7 @@ impl World {
             }
             Process::Sentinel(index) => {
                 let node = &self.nodes[index];
-                node.conns.contains_key(&id) || node.owed.contains_key(&id)
+                node.conns.contains_key(&id) || node.answers.knows(id)
             }
         }
     }
@@ -204,7 +209,7 @@ impl World {
             }
             Process::Sentinel(index) => {
                 let node = &mut self.nodes[index];
-                node.owed.remove(&id);
+                node.answers.close(id);
                 if let Some((conn, ..)) = node.conns.remove(&id) {
                     node.outgoing.remove(&conn);
                     // A stopped process hears of it later.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use rredis::base::id::HexId;
 use rredis::base::rng::Rng;
 use rredis::repl::io::HostPort;
 use rredis::sentinel::core::io::{Input, Ticket};
 
+use crate::agenda::Agenda;
 use crate::checks::Checks;
 use crate::faults::Fault;
 use crate::network::{Arrival, Host, Network};
@@ -13,53 +15,12 @@ use crate::nodes::Node;
 use crate::processes::Life;
 use crate::redis_model::Server;
 use crate::replication::Work;
+use crate::shape::{DATA_PORT, Shape, ip_of};
+use crate::tally::{Count, Tally};
+use crate::transcript::Transcript;
 
-/// The name of the one master every Sentinel watches.
-pub const MASTER: &str = "mymaster";
-pub const DATA_PORT: u16 = 6379;
-pub const SENTINEL_PORT: u16 = 26379;
 /// How often each master takes a write.
 const WRITE_EVERY: u64 = 100;
-/// Lines of the transcript shown on failure; all of them go to a file.
-const SHOWN_LINES: usize = 60;
-
-/// How a cluster is built.
-#[derive(Clone, Debug)]
-pub struct Shape {
-    pub servers: usize,
-    pub sentinels: usize,
-    pub quorum: u32,
-    pub down_after: u64,
-    pub failover_timeout: u64,
-    pub parallel_syncs: u32,
-    pub latency: (u64, u64),
-    /// Time a write to the disk takes.
-    pub disk: (u64, u64),
-    /// Whether server n and Sentinel n share a machine.
-    pub is_shared_host: bool,
-    /// Chance in percent that a Sentinel crashes just when it has asked the disk to keep something.
-    pub crash_at_persist: u64,
-    /// How far the speed of a Sentinel's clock may be off, in thousandths.
-    pub drift: u64,
-}
-
-impl Default for Shape {
-    fn default() -> Shape {
-        Shape {
-            servers: 3,
-            sentinels: 3,
-            quorum: 2,
-            down_after: 1000,
-            failover_timeout: 10_000,
-            parallel_syncs: 1,
-            latency: (0, 1),
-            disk: (2, 10),
-            is_shared_host: true,
-            crash_at_persist: 0,
-            drift: 2,
-        }
-    }
-}
 
 /// Something that will happen at its time.
 #[derive(Debug)]
@@ -78,8 +39,7 @@ pub struct World {
     pub shape: Shape,
     pub seed: u64,
     pub rng: Rng,
-    queue: BTreeMap<(u64, u64), Happening>,
-    sequence: u64,
+    agenda: Agenda<Happening>,
     pub network: Network,
     pub servers: Vec<(Life, Host, Server)>,
     pub nodes: Vec<Node>,
@@ -92,24 +52,23 @@ pub struct World {
     pub checks: Checks,
     /// Between the first fault and the healing.
     pub is_troubled: bool,
-    transcript: Vec<String>,
-}
-
-pub fn ip_of(host: Host) -> String {
-    format!("10.0.0.{}", host + 1)
+    pub tally: Tally,
+    transcript: Transcript,
 }
 
 impl World {
     pub fn new(seed: u64, shape: Shape) -> World {
+        World::with(seed, shape, Transcript::written())
+    }
+
+    pub fn with(seed: u64, shape: Shape, transcript: Transcript) -> World {
         let mut rng = Rng::seeded(seed);
-        let network = Network::new(shape.latency);
         let mut world = World {
             now: 1_000,
             seed,
             rng: rng.clone(),
-            queue: BTreeMap::new(),
-            sequence: 0,
-            network,
+            agenda: Agenda::new(),
+            network: Network::new(shape.hosts(), shape.latency),
             servers: Vec::new(),
             nodes: Vec::new(),
             powerless: BTreeMap::new(),
@@ -118,42 +77,44 @@ impl World {
             is_quiet: false,
             checks: Checks::default(),
             is_troubled: false,
-            transcript: Vec::new(),
-            shape: shape.clone(),
+            tally: Tally::default(),
+            transcript,
+            shape,
         };
-        for index in 0..shape.servers {
-            let mut server = Server::new(ip_of(index), 100, &mut rng);
-            if index > 0 {
-                server.written = Some(HostPort { host: ip_of(0), port: DATA_PORT });
-            }
-            world.servers.push((Life::default(), index, server));
-            world.start_server(index);
-        }
-        for index in 0..shape.sentinels {
-            let host = if shape.is_shared_host { index } else { shape.servers + index };
-            world.nodes.push(Node::new(host, rng.between(1000 - shape.drift, 1000 + shape.drift)));
-            world.start_sentinel(index);
-        }
+        world.populate(&mut rng);
         world.at(world.now + WRITE_EVERY, Happening::Writes);
         world
     }
 
-    pub fn note(&mut self, text: String) {
-        self.transcript.push(format!("{:>7} {text}", self.now));
+    fn populate(&mut self, rng: &mut Rng) {
+        for index in 0..self.shape.all_servers() {
+            let mut server = Server::new(ip_of(index), 100, rng);
+            let first = self.shape.first_of(self.shape.group_of(index));
+            if index != first {
+                server.written = Some(HostPort { host: ip_of(first), port: DATA_PORT });
+            }
+            self.servers.push((Life::default(), index, server));
+            self.start_server(index);
+        }
+        for index in 0..self.shape.sentinels {
+            let speed = rng.between(1000 - self.shape.drift, 1000 + self.shape.drift);
+            self.tally.add(Count::DriftingClocks, u64::from(speed != 1000));
+            self.nodes.push(Node::new(self.shape.host_of_sentinel(index), speed, HexId::random(rng)));
+        }
+        (0..self.shape.sentinels).for_each(|index| self.start_sentinel(index));
+    }
+
+    pub fn note(&mut self, text: impl FnOnce() -> String) {
+        self.transcript.note(self.now, text);
     }
 
     /// Ends the test with the seed and the transcript.
     pub fn fail(&self, why: &str) -> ! {
-        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sim-{}.log", self.seed));
-        std::fs::write(&path, self.transcript.join("\n")).expect("the transcript is written");
-        let shown = self.transcript.len().saturating_sub(SHOWN_LINES);
-        eprintln!("{}", self.transcript[shown..].join("\n"));
-        panic!("SEED={} at {} ms: {why}\n{:?}\ntranscript: {}", self.seed, self.now, self.shape, path.display());
+        self.transcript.fail(self.seed, &format!("at {} ms: {why}\n{:?}", self.now, self.shape));
     }
 
     pub fn at(&mut self, time: u64, happening: Happening) {
-        self.sequence += 1;
-        self.queue.insert((time.max(self.now), self.sequence), happening);
+        self.agenda.put(time.max(self.now), happening);
     }
 
     pub fn schedule(&mut self, time: u64, fault: Fault) {
@@ -166,9 +127,10 @@ impl World {
     }
 
     pub fn run_until(&mut self, end: u64) {
-        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= end) {
-            let ((time, _), happening) = entry.remove_entry();
+        assert!(end >= self.now, "time does not go back");
+        while let Some((time, happening)) = self.agenda.take(end) {
             self.now = time;
+            self.tally.one(Count::Happenings);
             self.happen(happening);
         }
         self.now = end;
@@ -191,7 +153,8 @@ impl World {
             Happening::Network(arrival) => self.arrived(arrival),
             Happening::Timer { sentinel, life } => {
                 let node = &mut self.nodes[sentinel];
-                if node.life.number != life || !node.life.is_running {
+                // One that was made void by an earlier one means nothing any more.
+                if node.life.number != life || !node.life.is_running || node.timer_at.is_none_or(|at| at > self.now) {
                     return;
                 }
                 if node.life.is_stopped {
@@ -200,23 +163,7 @@ impl World {
                 node.timer_at = None;
                 self.tell(sentinel, Input::Timer);
             }
-            Happening::Saved { sentinel, life, ticket, text } => {
-                let node = &mut self.nodes[sentinel];
-                if node.life.number != life || !node.life.is_running {
-                    return;
-                }
-                // The disk works on while the process is stopped; the news waits.
-                let is_saved = text.is_some();
-                if let Some(text) = text {
-                    node.file = text;
-                }
-                if node.life.is_stopped {
-                    let text = is_saved.then(|| node.file.clone());
-                    return node.life.backlog.push(Happening::Saved { sentinel, life, ticket, text });
-                }
-                let input = if is_saved { Input::Persisted { ticket } } else { Input::PersistFailed { ticket } };
-                self.tell(sentinel, input);
-            }
+            Happening::Saved { sentinel, life, ticket, text } => self.saved(sentinel, life, ticket, text),
             Happening::Server { server, life, work } => self.server_worked(server, life, work),
             Happening::PauseOver { server } => self.pause_over(server),
             Happening::Writes => {
@@ -224,9 +171,28 @@ impl World {
                 self.at(self.now + WRITE_EVERY, Happening::Writes);
             }
             Happening::Fault(fault) => {
-                self.note(format!("FAULT {fault:?}"));
+                self.note(|| format!("FAULT {fault:?}"));
                 self.inflict(fault);
             }
         }
+    }
+}
+
+/// What the run exercised.
+impl World {
+    pub fn into_tally(mut self) -> Tally {
+        let (votes, elections) = self.checks.counts();
+        let counts = [
+            (Count::Seeds, 1),
+            (Count::SimulatedMs, self.now),
+            (Count::Votes, votes as u64),
+            (Count::Elections, elections as u64),
+            (Count::Failovers, self.checks.promotions.len() as u64),
+            (Count::Retransmissions, self.network.retransmissions),
+            (Count::Overtakings, self.network.overtakings),
+            (Count::SeveralMasters, u64::from(self.shape.masters > 1)),
+        ];
+        counts.into_iter().for_each(|(what, many)| self.tally.add(what, many));
+        self.tally
     }
 }
