@@ -77,6 +77,8 @@ pub struct DataSettings {
     pub is_past_expiry_deletion: bool,
     /// LFU counters are kept instead of idle times.
     pub is_lfu: bool,
+    /// Small integers are said to belong to many keys, see OBJECT REFCOUNT.
+    pub are_integers_shared: bool,
     /// When small encodings become large ones.
     pub limits: Limits,
     /// RESTORE does not look at checksums (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
@@ -93,6 +95,7 @@ impl Default for DataSettings {
             is_expire_lazy: false,
             is_past_expiry_deletion: true,
             is_lfu: false,
+            are_integers_shared: true,
             is_checksum_skipped: false,
             limits: Limits::default(),
         }

@@ -1,7 +1,7 @@
 //! Whether a command may run now: the admission rules, in Redis's order.
 //!
 //! ```text
-//! known → arity → protected → authenticated → not forbidden in MULTI → ACL → disk → good replicas → read-only
+//! known → arity → protected → authenticated → not forbidden in MULTI → ACL → memory → disk → good replicas → read-only
 //!       → RESP2 subscriber → stale → loading → replica link → pause
 //! ```
 //!
@@ -35,6 +35,8 @@ pub struct Facts {
     pub aof_trouble: Option<String>,
     /// The last save failed, save points exist and `stop-writes-on-bgsave-error` is set.
     pub is_save_failing: bool,
+    /// When the present command, transaction or script began, more memory was in use than `maxmemory` allows.
+    pub is_out_of_memory: bool,
     /// A script is stuck, and this is what others are told.
     pub busy: Option<Refusal>,
 }

@@ -5,7 +5,7 @@
 //! ```text
 //! words of a request
 //!   │  spec::Table      which command is it? right number of words?           else an error, and a MULTI is spoilt
-//!   │  gates            may it run now? (login, MULTI, ACL, disk, replicas, role, stale, loading)
+//!   │  gates            may it run now? (login, MULTI, ACL, memory, disk, replicas, role, stale, loading)
 //!   │  MULTI open?      queue it and say QUEUED
 //!   ▼
 //! call                  the clock is read, the handler runs and writes its reply, MONITOR is told
@@ -38,6 +38,7 @@ pub mod flow;
 pub mod functions;
 pub mod gates;
 pub mod journal;
+pub mod memory;
 pub mod notify;
 pub mod replay;
 pub mod scripts;
@@ -57,6 +58,7 @@ use crate::exec::blocked::BlockedClients;
 use crate::exec::functions::Functions;
 use crate::exec::gates::{Caller, Facts, Gate};
 use crate::exec::journal::Journal;
+use crate::exec::memory::Shortage;
 use crate::exec::scripts::Scripts;
 use crate::exec::tracking::TrackingTable;
 use crate::exec::watch::WatchTable;
@@ -114,6 +116,8 @@ pub struct Engine {
     pub counters: Counters,
     /// Changes since the last save that succeeded began.
     pub dirty_since_save: u64,
+    /// Times when memory was short.
+    pub shortage: Shortage,
     /// Scripts.
     pub scripts: Scripts,
     /// Libraries of functions.
@@ -201,6 +205,10 @@ pub trait Host: Sized {
 
     /// The monotonic clock, read now: it goes on while a script runs, as the turn's own time does not.
     fn clock(&mut self) -> Instant;
+
+    /// Bytes in use as far as `maxmemory` counts them: without what waits for replicas and for the append only file, which
+    /// grows with every key that is removed to make room.
+    fn memory_in_use(&mut self) -> u64;
 
     /// Serves other clients in the middle of a script that is stuck. The gates refuse most of what they ask for.
     fn serve_others(&mut self);
@@ -315,10 +323,7 @@ fn admit_and_run<H: Host>(
         reject(host, session, Some(command), &text, out);
         return Verdict::Done;
     }
-    let flags = match table.handler(command) {
-        Handler::Flow(flow) => flow::eval::flags_of_call(host.engine(), *flow, command, args),
-        _ => command.flags,
-    };
+    let flags = flags_of(host, table, command, args);
     if host.is_held_back(session, command, flags, &caller) {
         return Verdict::HeldBack;
     }
@@ -334,11 +339,19 @@ fn admit_and_run<H: Host>(
     Verdict::Done
 }
 
+/// What this call may do: a script says it itself.
+fn flags_of<H: Host>(host: &mut H, table: &Table<Handler<H::Admin>>, command: &Command, args: &Args<'_>) -> Flags {
+    match table.handler(command) {
+        Handler::Flow(flow) => flow::eval::flags_of_call(host.engine(), *flow, command, args),
+        _ => command.flags,
+    }
+}
+
 /// The gates, in order. The text of the refusal, if any.
 fn admit<H: Host>(
     host: &mut H,
     table: &Table<Handler<H::Admin>>,
-    session: &Session,
+    session: &mut Session,
     command: &Command,
     args: &Args<'_>,
     caller: &Caller,
@@ -347,6 +360,17 @@ fn admit<H: Host>(
     let context = if caller.is_in_multi { acl::Context::Multi } else { acl::Context::TopLevel };
     if let Some(text) = acl_refusal(host, table, session, command, args, context) {
         return Err(text.into());
+    }
+    let engine = host.engine();
+    // In the middle of a stuck script matters stand as they stood when it began.
+    if engine.config.memory.maxmemory != 0 && engine.facts.busy.is_none() && !caller.is_master {
+        memory::look(host, Some(session));
+        if host.engine().facts.is_out_of_memory {
+            let flags = flags_of(host, table, command, args);
+            if memory::is_refused(flags, command.meta.name, caller) {
+                return Err(memory::OOM.into());
+            }
+        }
     }
     match gates::after_acl(command.meta, caller, &host.engine().facts) {
         Ok(()) => Ok(()),

@@ -5,7 +5,7 @@
 //! databases (flush, swap, cuts, active expiry) are methods of [`Keyspace`].
 //!
 //! What lies where: `entry.rs` one key in memory; `table/` the hash table; `db.rs` the verbs; `change.rs` the log;
-//! `access.rs` the conditions of a command and recency; `expire.rs` active expiry; `cut.rs` point-in-time images;
+//! `access.rs` the conditions of a command and recency; `expire.rs` active expiry; `evict.rs` which key goes when memory is short; `cut.rs` point-in-time images;
 //! `lazy_free.rs` freeing in the background; `aside.rs` a second set of data that takes the place of this one;
 //! `own_expires.rs` what clients of a writable replica let expire.
 
@@ -15,6 +15,7 @@ mod change;
 mod cut;
 mod db;
 mod entry;
+mod evict;
 mod expire;
 mod fields;
 mod lazy_free;
@@ -28,6 +29,7 @@ pub use change::{Change, ChangeLog, Effect, Event, EventClass};
 pub use cut::{CutDb, CutSink, Walk};
 pub use db::{AnyValue, CopyError, DbHandle, Expiry, Facts, Notes, ReadAs, WrongType};
 pub use entry::EntryRef;
+pub use evict::{EvictBy, EvictionRule};
 pub use expire::ExpireStep;
 pub use table::Sealed;
 
@@ -37,6 +39,7 @@ use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::data::NewValue;
 use cut::Cut;
+use evict::Evictor;
 use lazy_free::LazyFree;
 use own_expires::OwnExpires;
 use table::{KeyHasher, Pager, Table};
@@ -194,6 +197,7 @@ pub struct Keyspace {
     cut: Option<Cut>,
     lazy: LazyFree,
     own_expires: OwnExpires,
+    evictor: Evictor,
     /// The database at which active expiry goes on.
     expire_at_db: u32,
     /// Announced keys that will still be believed.
@@ -213,6 +217,7 @@ impl Keyspace {
             cut: None,
             lazy: LazyFree::default(),
             own_expires: OwnExpires::default(),
+            evictor: Evictor::default(),
             expire_at_db: 0,
             reserve_left: RESERVE_MAX,
         }
@@ -421,6 +426,11 @@ impl Keyspace {
     /// Objects waiting to be freed in the background.
     pub fn lazyfree_pending(&self) -> u64 {
         self.lazy.pending()
+    }
+
+    /// Bytes that objects waiting to be freed take: still in use, and as good as free.
+    pub fn lazyfree_pending_bytes(&self) -> u64 {
+        self.lazy.pending_bytes()
     }
 
     /// Objects freed in the background so far.

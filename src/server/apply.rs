@@ -46,6 +46,18 @@ impl Turn<'_> {
                 title::show(after, &identity.program, &identity.config_file, "standalone");
                 Ok(())
             }
+            Apply::MaxMemory => {
+                let (limit, used) = (after.memory.maxmemory, self.server.memory_counted());
+                if limit != 0 && used > limit {
+                    tracing::warn!(
+                        "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory \
+                         usage ({used}). This will result in key eviction and/or the inability to accept new write \
+                         commands depending on the maxmemory-policy."
+                    );
+                }
+                self.server.engine.shortage.is_unfinished = true;
+                Ok(())
+            }
             // Read where they are used, or refreshed at the end.
             Apply::Backlog
             | Apply::Replication
@@ -62,13 +74,9 @@ impl Turn<'_> {
             | Apply::AppendFsync
             | Apply::Acl => Ok(()),
             // Not in effect yet; CONFIG SET names them in the log.
-            Apply::Tls
-            | Apply::MaxMemory
-            | Apply::OomScore
-            | Apply::Locale
-            | Apply::CrashReports
-            | Apply::Allocator
-            | Apply::Cluster => Ok(()),
+            Apply::Tls | Apply::OomScore | Apply::Locale | Apply::CrashReports | Apply::Allocator | Apply::Cluster => {
+                Ok(())
+            }
         }
     }
 

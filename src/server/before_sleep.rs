@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  1. clients whose waiting is over are answered     (their replies leave with this turn)
-//!  2. recurring work that is due, then clients with caches hear of changed keys under their prefixes
+//!  2. recurring work that is due, and a slice of making room; then clients with caches hear of changed keys under their prefixes
 //!  3. the journal goes to the backlog and the replicas
 //!  4. a slice of a running snapshot, or of loading
 //!  5. the append only file is written, and its sync asked for
@@ -37,9 +37,11 @@ impl Turn<'_> {
             self.server.engine.blocked.release_held();
         }
         let mut next = now;
+        let mut is_room_wanted = false;
         if !self.server.is_leaving {
             self.wake_blocked();
             next = self.cron();
+            is_room_wanted = self.end_turn_of_eviction();
             tracking::broadcast(self);
             self.poll_shutdown();
         }
@@ -48,7 +50,7 @@ impl Turn<'_> {
         next = next.min(self.end_turn_of_loading());
         next = next.min(self.end_turn_of_aof_loading());
         next = next.min(self.end_turn_of_aof());
-        if self.server.expire.is_behind {
+        if self.server.expire.is_behind || is_room_wanted {
             next = now;
         }
         let server = &*self.server;

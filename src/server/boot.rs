@@ -62,6 +62,7 @@ impl Server {
             program: Program { version: COMPATIBLE_VERSION, role: Role::Master, databases: databases as usize },
             counters: Default::default(),
             dirty_since_save: 0,
+            shortage: Default::default(),
             scripts: Scripts::default(),
             functions: Functions::default(),
             command_stats: CommandStats::new(table.catalog().len()),
@@ -115,6 +116,7 @@ impl Server {
         let config = &engine.config;
         let policy = config.memory.maxmemory_policy;
         let is_lfu = matches!(policy, EvictionPolicy::AllkeysLfu | EvictionPolicy::VolatileLfu);
+        let is_lru = matches!(policy, EvictionPolicy::AllkeysLru | EvictionPolicy::VolatileLru);
         engine.settings = DataSettings {
             string_bytes_max: config.clients.proto_max_bulk_len,
             databases: config.keyspace.databases as usize,
@@ -123,6 +125,7 @@ impl Server {
             is_expire_lazy: config.memory.lazyfree_lazy_expire,
             is_past_expiry_deletion: !engine.facts.is_replica && !engine.facts.is_loading,
             is_lfu,
+            are_integers_shared: config.memory.maxmemory == 0 || !(is_lfu || is_lru),
             is_checksum_skipped: self.is_checksum_skipped,
             limits: Limits {
                 // DEBUG has set it, if anybody.
@@ -152,6 +155,7 @@ impl Server {
         facts.is_replica_read_only = config.replication.replica_read_only;
         facts.is_stale_data_served = config.replication.replica_serve_stale_data;
         facts.is_write_paused = is_write_paused;
+        facts.is_out_of_memory &= config.memory.maxmemory != 0;
         self.repl.node.keep_quiet(is_write_paused || self.is_leaving);
         self.snapshots.refresh_gate(&mut self.engine);
         let facts = &self.engine.facts;

@@ -82,6 +82,10 @@ impl Host for Turn<'_> {
         self.net.clock().now().mono
     }
 
+    fn memory_in_use(&mut self) -> u64 {
+        self.server.memory_counted()
+    }
+
     fn serve_others(&mut self) {
         let is_function = self.server.engine.scripts.running.as_ref().is_some_and(|running| running.is_function);
         self.server.engine.facts.busy = Some(if is_function { BUSY_FUNCTION } else { BUSY_SCRIPT });

@@ -15,6 +15,7 @@ mod cron;
 pub mod dispatch;
 pub mod drivers;
 mod info;
+mod memory;
 pub mod pause;
 pub mod shutdown;
 pub mod tools;

@@ -20,6 +20,7 @@ use crate::exec::blocked::{self, BlockedClients, End};
 use crate::exec::functions::Functions;
 use crate::exec::gates::{Caller, Facts};
 use crate::exec::journal::Journal;
+use crate::exec::memory::Shortage;
 use crate::exec::scripts::Scripts;
 use crate::exec::watch::{WatchTable, note_change};
 use crate::exec::{Engine, Handler, Host, Verdict, execute, flow, tracking};
@@ -45,12 +46,23 @@ const LISTENER: ClientId = ClientId(u64::MAX);
 #[derive(Clone, Copy)]
 pub enum NoAdmin {}
 
+/// How much memory is said to be in use.
+#[derive(Clone, Copy, Debug)]
+pub enum MemoryInUse {
+    /// So many bytes.
+    Fixed(u64),
+    /// So many for each key.
+    PerKey(u64),
+}
+
 /// The server.
 pub struct Stage {
     /// The client whose turn it is. Tests may set its database or protocol.
     pub session: Session,
     /// What everything works on.
     pub engine: Engine,
+    /// How much memory is said to be in use.
+    pub memory_in_use: MemoryInUse,
     table: Table<Handler<NoAdmin>>,
     others: Others,
     now_ms: u64,
@@ -102,6 +114,7 @@ impl Default for Stage {
             facts: Facts::default(),
             counters: Counters::default(),
             dirty_since_save: 0,
+            shortage: Shortage::default(),
             scripts: Scripts::default(),
             functions: Functions::default(),
             command_stats: CommandStats::new(table.catalog().len()),
@@ -116,7 +129,14 @@ impl Default for Stage {
         engine.refresh_observers();
         engine.journal.set_on(true);
         let session = Session::new(ClientId(1), "test:1", "test:2", false, &engine.acl, Instant::from_millis(BEGIN_MS));
-        Stage { session, engine, table, others: Others::default(), now_ms: BEGIN_MS }
+        Stage {
+            session,
+            engine,
+            memory_in_use: MemoryInUse::Fixed(0),
+            table,
+            others: Others::default(),
+            now_ms: BEGIN_MS,
+        }
     }
 }
 
@@ -207,12 +227,14 @@ impl Stage {
         let own = self.session.id;
         let nobody = Session::new(ClientId(0), "", "", false, &self.engine.acl, Instant::default());
         self.others.clients.insert(own, std::mem::replace(&mut self.session, nobody));
-        act(&mut Backstage { engine: &mut self.engine, others: &mut self.others }, &self.table);
+        let memory_in_use = self.memory_in_use;
+        act(&mut Backstage { engine: &mut self.engine, others: &mut self.others, memory_in_use }, &self.table);
         self.session = self.others.clients.remove(&own).expect("put there above");
     }
 
     fn with<R>(&mut self, act: impl FnOnce(&mut Backstage<'_>, &Table<Handler<NoAdmin>>, &mut Session) -> R) -> R {
-        let mut host = Backstage { engine: &mut self.engine, others: &mut self.others };
+        let memory_in_use = self.memory_in_use;
+        let mut host = Backstage { engine: &mut self.engine, others: &mut self.others, memory_in_use };
         act(&mut host, &self.table, &mut self.session)
     }
 
@@ -273,6 +295,7 @@ impl<'a> Lines<'a> {
 struct Backstage<'a> {
     engine: &'a mut Engine,
     others: &'a mut Others,
+    memory_in_use: MemoryInUse,
 }
 
 impl Host for Backstage<'_> {
@@ -302,6 +325,13 @@ impl Host for Backstage<'_> {
 
     fn clock(&mut self) -> Instant {
         self.engine.now.mono
+    }
+
+    fn memory_in_use(&mut self) -> u64 {
+        match self.memory_in_use {
+            MemoryInUse::Fixed(bytes) => bytes,
+            MemoryInUse::PerKey(bytes) => bytes * self.engine.keyspace.len() as u64,
+        }
     }
 
     fn serve_others(&mut self) {}

@@ -12,6 +12,9 @@
 //! @resp3             the client speaks RESP3 from here on
 //! @gone 2            another client leaves
 //! @endturn           the turn of the loop ends: clients with caches hear of what changed under their prefixes
+//! @memory 120 100    so many bytes are in use, and so many are allowed
+//! @memory 50/key 100 so many bytes are in use for each key
+//! @policy allkeys-lru   the maxmemory-policy
 //!
 //! > BLPOP k 0
 //! (waits)            the command is not answered yet
@@ -31,8 +34,9 @@
 //! [`Heard::propagates`] (what replicas and the AOF receive, without SELECT) and [`Heard::notifies`] (keyspace events).
 
 use crate::base::quote::split_args;
+use crate::config::values::EvictionPolicy;
 use crate::resp::reply::Proto;
-use crate::testkit::stage::Stage;
+use crate::testkit::stage::{MemoryInUse, Stage};
 
 /// What the commands of a transcript left behind.
 pub struct Heard {
@@ -105,6 +109,18 @@ fn direct(stage: &mut Stage, directive: &str) {
         ("endturn", "") => stage.end_turn(),
         ("trackinglimit", keys) => {
             stage.engine.config.clients.tracking_table_max_keys = keys.parse().expect("a number of keys");
+        }
+        ("memory", figures) => {
+            let (used, limit) = figures.split_once(' ').expect("bytes in use and allowed");
+            stage.memory_in_use = match used.strip_suffix("/key") {
+                Some(each) => MemoryInUse::PerKey(each.parse().expect("bytes")),
+                None => MemoryInUse::Fixed(used.parse().expect("bytes")),
+            };
+            stage.engine.config.memory.maxmemory = limit.parse().expect("bytes");
+        }
+        ("policy", word) => {
+            let policy = EvictionPolicy::from_word(word.as_bytes()).expect("a policy");
+            stage.engine.config.memory.maxmemory_policy = policy;
         }
         ("resp3", "") => stage.session.proto = Proto::Resp3,
         _ => panic!("no such directive: @{directive}"),

@@ -133,13 +133,15 @@ pub const REFCOUNT: Spec<DataHandler> = Spec {
 };
 
 /// Redis keeps one object for each of these numbers and says of it that it has very many references. Here a number lies in
-/// its entry and belongs to nobody else; the answer is kept for programs that look at it.
+/// its entry and belongs to nobody else; the answer is kept for programs that look at it. Where eviction looks at how values are
+/// used, Redis keeps a number for each key as well.
 const SHARED_INTEGERS: i64 = 10_000;
 
 fn refcount(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let key = args.get(2);
     let small = 0..SHARED_INTEGERS;
     let is_small = matches!(ctx.db.peek::<Str>(key), Ok(Some(StrView::Int(number))) if small.contains(&number));
+    let is_small = is_small && ctx.settings.are_integers_shared;
     match ctx.db.facts(key) {
         Some(_) if is_small => ctx.reply.int(i64::from(i32::MAX)),
         Some(_) => ctx.reply.int(1),

@@ -14,39 +14,38 @@ pub static GROUP: Group = Group {
             name: "maxmemory",
             kind: integer!(Bytes, memory.maxmemory, 0, 0..=u64::MAX as i128),
             apply: Some(Apply::MaxMemory),
-            effect: NotYet,
-            doc: "How much memory the data may take before keys are evicted or writes refused. 0: no limit.",
+            doc: "How much memory may be in use before keys are evicted or, where none can be, commands that take memory are \
+                  refused. What waits for replicas and for the append only file does not count. 0: no limit.",
             ..RUNTIME
         },
         Directive {
             name: "maxmemory-policy",
             kind: word!(memory.maxmemory_policy: EvictionPolicy::Noeviction),
             apply: Some(Apply::Eviction),
-            effect: NotYet,
-            doc: "Which keys are evicted.",
+            doc: "Which keys are evicted: of all keys (allkeys-) or only of those with an expiry (volatile-) the one not used \
+                  for longest (lru), used least often (lfu), over soonest (ttl), or any (random); noeviction: none.",
             ..RUNTIME
         },
         Directive {
             name: "maxmemory-samples",
             kind: integer!(Int, memory.maxmemory_samples, 5, 1..=INT_MAX),
             apply: Some(Apply::Eviction),
-            effect: NotYet,
-            doc: "How many keys are compared for each eviction.",
+            doc: "How many keys at least are looked at for each that is evicted; the best candidates so far are remembered. More: \
+                  closer to the true order, and slower.",
             ..RUNTIME
         },
         Directive {
             name: "maxmemory-eviction-tenacity",
             kind: integer!(Int, memory.maxmemory_eviction_tenacity, 10, 0..=100),
             apply: Some(Apply::Eviction),
-            effect: NotYet,
-            doc: "How much delay eviction may cause: 0 least, 100 as much as it takes.",
+            doc: "For how long at a time keys are evicted before a command runs: at 10 for half a millisecond, 15 % longer with \
+                  each step, at 100 until there is room. What is left then is evicted between commands.",
             ..RUNTIME
         },
         Directive {
             name: "lfu-log-factor",
             kind: integer!(Int, memory.lfu_log_factor, 10, 0..=INT_MAX),
             apply: Some(Apply::Eviction),
-            effect: NotYet,
             doc: "How slowly the frequency counter of a key grows.",
             ..RUNTIME
         },
@@ -54,8 +53,7 @@ pub static GROUP: Group = Group {
             name: "lfu-decay-time",
             kind: integer!(Int, memory.lfu_decay_time, 1, 0..=INT_MAX),
             apply: Some(Apply::Eviction),
-            effect: NotYet,
-            doc: "Minutes after which an idle key's frequency counter falls by one. 0: at every look.",
+            doc: "Minutes after which an idle key's frequency counter falls by one. 0: never.",
             ..RUNTIME
         },
         Directive {
@@ -63,8 +61,8 @@ pub static GROUP: Group = Group {
             kind: flag!(memory.lazyfree_lazy_eviction, false),
             flags: Flags::DEBUG,
             apply: Some(Apply::LazyFree),
-            effect: NotYet,
-            doc: "Free evicted values in the background.",
+            doc: "Tell replicas and the append only file UNLINK instead of DEL for evicted keys. Here large values are \
+                  freed in the background either way.",
             ..RUNTIME
         },
         Directive {

@@ -180,8 +180,8 @@ pub static GROUP: Group = Group {
             name: "replica-ignore-maxmemory",
             alias: Some("slave-ignore-maxmemory"),
             kind: flag!(replication.replica_ignore_maxmemory, true),
-            effect: NotYet,
-            doc: "Leave eviction to the master.",
+            doc: "Leave eviction to the master, whose removals arrive like any other change. A replica that does not would lose keys \
+                  that its master has.",
             ..RUNTIME
         },
         Directive {

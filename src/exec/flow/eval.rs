@@ -18,6 +18,7 @@ use crate::base::time::Instant;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::exec::flow::Flow;
 use crate::exec::gates::{self, Facts};
+use crate::exec::memory;
 use crate::exec::scripts::{Running, parse_sha, sha_text};
 use crate::exec::{Engine, Handler, Host, acl_refusal, call, reply};
 use crate::resp::args::{Args, OwnedArgs};
@@ -148,6 +149,9 @@ fn may_start(
     if facts.lacks_good_replicas && !facts.is_replica {
         return Err(CommandError::text(gates::NOREPLICAS));
     }
+    if facts.is_out_of_memory && !flags.allow_oom {
+        return Err(CommandError::text(memory::OOM_SCRIPT));
+    }
     Ok(())
 }
 
@@ -263,6 +267,7 @@ struct Runner<'a, H: Host> {
     /// Its stand-in, which calls the commands.
     session: Box<Session>,
     is_read_only: bool,
+    may_take_memory: bool,
     started: Instant,
     served: Instant,
     ticks: u32,
@@ -289,7 +294,19 @@ impl<'a, H: Host> Runner<'a, H> {
         session.script_client_proto = Some(caller.push_proto());
         session.subscribed = caller.subscribed;
         let is_read_only = job.is_read_only || job.flags.is_some_and(|flags| flags.no_writes);
-        Runner { host, table, caller, session, is_read_only, started, served: started, ticks: 0, is_killed: false }
+        let may_take_memory = job.flags.is_some_and(|flags| flags.allow_oom);
+        Runner {
+            host,
+            table,
+            caller,
+            session,
+            is_read_only,
+            may_take_memory,
+            started,
+            served: started,
+            ticks: 0,
+            is_killed: false,
+        }
     }
 
     /// The rules for a command that a script calls, in Redis's order and words.
@@ -351,6 +368,11 @@ impl<'a, H: Host> Runner<'a, H> {
             if let Some(text) = text {
                 return self.rejected(command, text.to_owned());
             }
+        }
+        // A script that has changed something is not stopped half-way.
+        let is_short = facts.is_out_of_memory && !is_master && !self.may_take_memory;
+        if is_short && flags.has(Flags::DENYOOM) && !self.has_written() {
+            return self.rejected(command, memory::OOM.to_owned());
         }
         Ok(command)
     }

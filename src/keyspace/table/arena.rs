@@ -166,7 +166,6 @@ impl Arena {
     }
 
     /// Bytes handed out from pages, rounded to classes.
-    #[cfg(test)]
     pub fn used(&self) -> usize {
         self.used
     }

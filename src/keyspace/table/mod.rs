@@ -235,6 +235,11 @@ impl Table {
         segments + self.directory.capacity() * size_of::<Segment>()
     }
 
+    /// Bytes of entries and segments, without what values own elsewhere.
+    pub fn arena_bytes(&self) -> usize {
+        self.arena.used()
+    }
+
     fn depth(&self) -> u32 {
         63 - self.shift
     }
@@ -283,6 +288,13 @@ impl Table {
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Loc> {
         let word = self.word_of(hash);
         let at = self.directory[word].find(hash, key)?;
+        Some(Loc { word, at })
+    }
+
+    /// The key with this hash.
+    pub fn find_hash(&self, hash: u64) -> Option<Loc> {
+        let word = self.word_of(hash);
+        let at = self.directory[word].find_by(hash, |entry| self.hasher.hash(entry.key()) == hash)?;
         Some(Loc { word, at })
     }
 

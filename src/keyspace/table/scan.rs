@@ -176,6 +176,39 @@ impl Table {
         })
     }
 
+    /// Visits at least `count` entries at random places, if there are as many: whole buckets from one chosen by `start` on.
+    /// With `expiring`, only entries with an expiry are visited.
+    ///
+    /// A random hash chooses the bucket, and hashes of keys are random as well: so each key has about the same chance, however
+    /// full its segment is.
+    pub fn sample(&self, start: u64, count: usize, expiring: bool, visit: &mut dyn FnMut(EntryRef<'_>)) {
+        let first = self.segment(start);
+        let (mut position, mut seen) = (start, 0);
+        loop {
+            let segment = self.segment(position);
+            let header = segment.header();
+            if if expiring { header.expires } else { header.count } > 0 {
+                let is_unsated = segment.buckets_from(start, &mut |bucket| {
+                    let wanted = |slot: &&u64| **slot != 0 && (!expiring || Slot(**slot).has(EXPIRES));
+                    let slots = || bucket.iter().filter(wanted).map(|&slot| Slot(slot));
+                    slots().for_each(|slot| prefetch(slot.block().as_ptr()));
+                    for slot in slots() {
+                        seen += 1;
+                        visit(slot.entry());
+                    }
+                    seen < count
+                });
+                if !is_unsated {
+                    return;
+                }
+            }
+            position = self.after_segment(position).unwrap_or(0);
+            if self.segment(position) == first {
+                return;
+            }
+        }
+    }
+
     /// Goes on with the sweep: appends to `keys` (and their ends to `ends`) keys whose time is over at `now`, which the
     /// caller removes, and keys of values with elements that may be over, which the caller takes out. Returns after one segment that had some, or after `headers` that had none.
     pub fn sweep(&mut self, now: UnixMillis, headers: usize, keys: &mut Vec<u8>, ends: &mut Vec<usize>) -> Swept {

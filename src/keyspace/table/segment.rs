@@ -257,6 +257,12 @@ impl Segment {
     /// Where `key` is: bucket times eight plus slot.
     #[inline]
     pub fn find(self, hash: u64, key: &[u8]) -> Option<usize> {
+        self.find_by(hash, |entry| entry.key() == key)
+    }
+
+    /// Where the entry is that has this hash and of which `is_it` says so.
+    #[inline]
+    pub fn find_by(self, hash: u64, is_it: impl Fn(EntryRef<'_>) -> bool) -> Option<usize> {
         let tag = hash & 0xffff;
         let start = home(tag, self.buckets());
         let mut at = start;
@@ -265,7 +271,7 @@ impl Segment {
             let mut matches = match_tag(bucket, tag);
             while matches != 0 {
                 let i = matches.trailing_zeros() as usize / 4;
-                if bucket[i] != 0 && Slot(bucket[i]).entry().key() == key {
+                if bucket[i] != 0 && is_it(Slot(bucket[i]).entry()) {
                     return Some(at * SLOTS + i);
                 }
                 matches &= matches - 1;
@@ -354,6 +360,12 @@ impl Segment {
     /// All slots that are not empty, in order of buckets.
     pub fn slots<'a>(self) -> impl Iterator<Item = Slot> + use<'a> {
         (0..self.buckets()).flat_map(move |b| self.bucket(b).iter().take_while(|&&s| s != 0).map(|&s| Slot(s)))
+    }
+
+    /// Gives `visit` bucket after bucket from the home of `hash` on, all around, until it has had enough.
+    pub fn buckets_from<'a>(self, hash: u64, visit: &mut dyn FnMut(&'a Bucket) -> bool) -> bool {
+        let start = home(hash & 0xffff, self.buckets());
+        (start..self.buckets()).chain(0..start).all(|at| visit(self.bucket(at)))
     }
 
     /// Visits the slots whose tags are in `low..high`, wherever they had to go.

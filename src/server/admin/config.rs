@@ -159,6 +159,7 @@ fn resetstat(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply: Repl
     let server = &mut *turn.server;
     server.engine.counters.reset();
     server.engine.command_stats.reset();
+    server.engine.shortage.reset();
     server.engine.acl.denials = Default::default();
     server.engine.keyspace.reset_stats();
     server.repl.node.reset_counters();

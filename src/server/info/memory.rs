@@ -49,6 +49,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("maxmemory_policy", config.memory.maxmemory_policy)
         .ratio("mem_fragmentation_ratio", memory.fragmentation())
         .field("mem_fragmentation_bytes", rss as i64 - used as i64)
+        .field("mem_not_counted_for_evict", server.memory_not_counted())
         .field("mem_replication_backlog", memory.backlog)
         .field("mem_total_replication_buffers", server.replication_memory())
         .field("mem_aof_buffer", memory.aof_buffer)
@@ -99,13 +100,17 @@ impl Overhead {
                 _ => clients += memory,
             }
         }
+        // What the backlog holds beyond its size is kept for replicas that lag.
+        let (buffers, size) = (server.replication_memory(), server.engine.config.replication.repl_backlog_size);
+        let has_replicas = !server.repl.node.master().replicas().is_empty();
+        let beyond = if has_replicas { buffers.saturating_sub(size) } else { 0 };
         Overhead {
             peak: alloc::observe_peak().max(alloc::peak_memory()) as u64,
             used: alloc::used_memory() as u64,
             resident: resident_bytes(),
             startup: server.identity.memory_at_start,
-            backlog: server.replication_memory(),
-            replicas,
+            backlog: buffers - beyond,
+            replicas: replicas + beyond,
             clients,
             aof_buffer: server.aof.sizes().map_or(0, |sizes| sizes.buffer as u64),
             scripts: server.engine.scripts.cache_memory() as u64,

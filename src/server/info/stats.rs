@@ -12,6 +12,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     let counters = &engine.counters;
     let keys = engine.keyspace.stats();
     let syncs = server.sync_figures();
+    let now_us = turn.net.clock().micros();
     info.section("Stats")
         .field("total_connections_received", counters.total_connections_received)
         .field("total_commands_processed", counters.total_commands_processed)
@@ -35,6 +36,8 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("expire_cycle_max_slice_usec", server.expire.longest_slice_us)
         .field("evicted_keys", keys.evicted)
         .field("evicted_clients", counters.evicted_clients)
+        .field("total_eviction_exceeded_time", engine.shortage.total_us(now_us) / 1000)
+        .field("current_eviction_exceeded_time", engine.shortage.current_us(now_us) / 1000)
         .field("keyspace_hits", keys.hits)
         .field("keyspace_misses", keys.misses)
         .field("pubsub_channels", engine.pubsub.active_len(Space::Channel))

@@ -170,8 +170,13 @@ pub fn ip_of(addr: &str) -> &str {
 impl Server {
     /// Number of the last stream byte, what waits in the journal included.
     pub fn stream_end(&self) -> u64 {
-        let waiting = if self.repl.node.is_replica() { 0 } else { self.engine.journal.written() - self.repl.drained };
+        let waiting = if self.repl.node.is_replica() { 0 } else { self.undrained_bytes() };
         self.repl.node.history().end() + waiting
+    }
+
+    /// Bytes of the stream that are still in the journal.
+    pub fn undrained_bytes(&self) -> u64 {
+        self.engine.journal.written() - self.repl.drained
     }
 
     /// Bytes that the backlog and the replicas' buffers occupy.
@@ -341,10 +346,14 @@ impl Turn<'_> {
 
     /// Settings of replication may have changed.
     pub fn configure_replication(&mut self) {
+        let settings = settings(&self.server.engine.config);
+        if *self.server.repl.node.settings() == settings {
+            // Draining would end a transaction that this is a part of.
+            return;
+        }
         self.drain_journal();
         let now = self.net.now().mono;
         let mut out = Vec::new();
-        let settings = settings(&self.server.engine.config);
         self.server.repl.node.configure(now, settings, &mut out);
         self.carry_out(out);
     }
