@@ -200,6 +200,7 @@ pub struct Replication {
     pub repl_diskless_sync_delay: u32,
     pub repl_diskless_sync_max_replicas: u32,
     pub repl_diskless_load: DisklessLoad,
+    pub newborn_master_protection: bool,
     pub min_replicas_to_write: u32,
     pub min_replicas_max_lag: u32,
     pub propagation_error_behavior: PropagationError,

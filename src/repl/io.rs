@@ -125,6 +125,8 @@ pub enum ReplicaOption {
     CapaEof,
     /// It understands `+CONTINUE <id>`.
     CapaPsync2,
+    /// It was told to have its data replaced.
+    CapaReplace,
     /// It wants the snapshot and nothing after it.
     RdbOnly(bool),
     /// What it wants of the snapshot.
@@ -185,6 +187,8 @@ pub enum Output {
         length: Option<u64>,
         /// It belongs to the history that our data belong to: they are old, but not wrong.
         is_same_history: bool,
+        /// An empty data set must not take the place of ours: we were not told to follow somebody new.
+        is_guarded: bool,
     },
     /// The next `n` received bytes are part of the snapshot.
     Payload(usize),
@@ -284,6 +288,8 @@ pub struct Settings {
     pub announce_port: u16,
     /// `replica-announce-ip`; empty: none.
     pub announce_ip: String,
+    /// `newborn-master-protection`.
+    pub guards_data: bool,
 }
 
 impl Default for Settings {
@@ -307,6 +313,7 @@ impl Default for Settings {
             master_auth: Vec::new(),
             announce_port: 6379,
             announce_ip: String::new(),
+            guards_data: true,
         }
     }
 }

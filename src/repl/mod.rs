@@ -20,6 +20,7 @@ pub mod history;
 pub mod identity;
 pub mod io;
 pub mod master;
+pub mod newborn;
 pub mod node;
 pub mod replica;
 pub mod wire;

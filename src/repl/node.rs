@@ -13,7 +13,7 @@
 //! A former master may try to resume because its data has a place in a history: its own. If the new master was its
 //! replica and has everything, the demotion costs nothing.
 
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::base::id::{ClientId, HexId};
 use crate::base::rng::Rng;
@@ -25,6 +25,7 @@ use crate::repl::history::History;
 use crate::repl::io::{HostPort, Input, Output, Settings};
 use crate::repl::master::Master;
 use crate::repl::master::feed::Room;
+use crate::repl::newborn::Newborn;
 use crate::repl::replica::{Chain, Link, LinkState, Promotion};
 
 /// Replication state of one server.
@@ -34,6 +35,7 @@ pub struct Node {
     master: Master,
     link: Option<Link>,
     failover: Option<Failover>,
+    newborn: Newborn,
     /// Where our data stood when they were loaded, while we are the master and nobody has changed them.
     restored: Option<Position>,
     /// The configuration, kept up to date by [`Node::configure`].
@@ -76,6 +78,7 @@ impl Node {
             master: Master::default(),
             link: None,
             failover: None,
+            newborn: Newborn::default(),
             restored: None,
             settings,
             fsynced: None,
@@ -136,6 +139,47 @@ impl Node {
     /// Whether we may add to the stream on our own.
     fn is_top(&self) -> bool {
         self.link.is_none() && self.failover.is_none()
+    }
+
+    /// The process has started, and there was nothing to load.
+    pub fn started_without_data(&mut self) {
+        if self.link.is_none() {
+            self.newborn.begin();
+        }
+    }
+
+    /// Whether a connection that sends `PSYNC replid position` is to be refused because it would lose its data here.
+    pub fn refuses_history(&mut self, now: Instant, client: ClientId, ip: &str, replid: &[u8], position: i64) -> bool {
+        let identity = self.history.identity();
+        let is_ours = |id: HexId| id.as_bytes().eq_ignore_ascii_case(replid);
+        let has_more = position > 1 && replid != b"?" && !is_ours(identity.id()) && !is_ours(identity.second_id());
+        let refuses = has_more
+            && self.newborn.is_newborn()
+            && self.settings.guards_data
+            && self.link.is_none()
+            && !self.master.may_replace(client);
+        if refuses {
+            let name = self.master.name_of(client, ip);
+            if self.newborn.refuse(now, name.clone()) {
+                warn!(
+                    "This master started without data, and replica {name} has {} bytes of another history: it is not \
+                     synchronized, or it would lose them. Let Sentinel or REPLICAOF NO ONE make it the master; or, if its \
+                     data are not wanted, set newborn-master-protection to no.",
+                    position - 1
+                );
+            }
+        }
+        refuses
+    }
+
+    /// The snapshot of our master was empty, and was not put in the place of our data.
+    pub fn refused_empty_master(&mut self, now: Instant) {
+        self.newborn.refuse_master(now);
+    }
+
+    /// How many were refused lately because a master started without data: replicas of ours, or our master.
+    pub fn newborn_refused(&self, now: Instant) -> usize {
+        self.newborn.refused(now)
     }
 
     /// Takes a new configuration.
@@ -272,10 +316,13 @@ impl Node {
                 link.load_progress(turn);
                 Chain::Keeps
             }),
-            Input::Loaded { db } => self.with_link(now, out, |link, turn| {
-                link.loaded(turn, db);
-                Chain::Keeps
-            }),
+            Input::Loaded { db } => {
+                self.newborn.end();
+                self.with_link(now, out, |link, turn| {
+                    link.loaded(turn, db);
+                    Chain::Keeps
+                });
+            }
             Input::LoadFailed => self.with_link(now, out, |link, turn| {
                 link.load_failed(turn);
                 Chain::Keeps
@@ -327,6 +374,7 @@ impl Node {
 
     fn follow(&mut self, now: Instant, master: HostPort, out: &mut Vec<Output>) {
         out.push(Output::MasterIs(Some(master.clone())));
+        self.newborn.forget_refused();
         let asks_promotion = self.failover.is_some();
         let mut turn = turn!(self, now, out);
         let resume = match &mut self.link {
@@ -352,7 +400,7 @@ impl Node {
                 }
             }
         };
-        let link = Link::new(now, master, resume);
+        let link = Link::new(now, master, resume).chosen();
         self.link = Some(if asks_promotion { link.asking_promotion() } else { link });
         self.tick(now, out);
     }
@@ -360,6 +408,7 @@ impl Node {
     fn promote(&mut self, now: Instant, out: &mut Vec<Output>) {
         let Some(mut link) = self.link.take() else { return };
         out.push(Output::MasterIs(None));
+        self.newborn.end();
         let mut turn = turn!(self, now, out);
         link.abandon(&mut turn);
         if link.resume_db().is_some() {

@@ -274,6 +274,7 @@ pub fn run(loaded: Loaded, config_file: String, restore_to: Option<i64>) -> Resu
         Err(_) => return Ok(1),
     };
     if !is_loading {
+        server.repl.node.started_without_data();
         tracing::info!("Ready to accept connections tcp");
     }
     supervisor.tell_ready();

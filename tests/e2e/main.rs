@@ -9,6 +9,7 @@ mod failover;
 mod handover;
 mod migrate;
 mod min_replicas;
+mod newborn;
 mod node;
 mod persistence;
 mod replication;

@@ -160,6 +160,15 @@ pub static GROUP: Group = Group {
             ..RUNTIME
         },
         Directive {
+            name: "newborn-master-protection",
+            kind: flag!(replication.newborn_master_protection, true),
+            apply: Some(Apply::Replication),
+            doc: "A master that started without data does not wipe its replicas: it refuses to synchronize who has more, and a \
+                  replica does not take an empty data set from a master that has a new history. A replica that has just been \
+                  sent REPLICAOF takes what is there. Not in Redis.",
+            ..RUNTIME
+        },
+        Directive {
             name: "min-replicas-to-write",
             alias: Some("min-slaves-to-write"),
             kind: integer!(Int, replication.min_replicas_to_write, 0, 0..=INT_MAX),

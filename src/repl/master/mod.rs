@@ -85,6 +85,7 @@ struct Introduction {
     announced_ip: String,
     capa_eof: bool,
     capa_psync2: bool,
+    capa_replace: bool,
     rdb_only: bool,
     filter: Filter,
 }
@@ -222,8 +223,24 @@ impl Master {
             ReplicaOption::IpAddress(ip) => intro.announced_ip = ip,
             ReplicaOption::CapaEof => intro.capa_eof = true,
             ReplicaOption::CapaPsync2 => intro.capa_psync2 = true,
+            ReplicaOption::CapaReplace => intro.capa_replace = true,
             ReplicaOption::RdbOnly(rdb_only) => intro.rdb_only = rdb_only,
             ReplicaOption::Filter(filter) => intro.filter = filter,
+        }
+    }
+
+    /// Whether a connection said that its data may be replaced by whatever we have.
+    pub fn may_replace(&self, client: ClientId) -> bool {
+        self.introduced.get(&client).is_some_and(|intro| intro.capa_replace)
+    }
+
+    /// What a connection that has not asked for data yet calls itself; `ip` is its peer's address.
+    pub fn name_of(&self, client: ClientId, ip: &str) -> String {
+        let intro = self.introduced.get(&client);
+        let ip = intro.map(|intro| &*intro.announced_ip).filter(|ip| !ip.is_empty()).unwrap_or(ip);
+        match intro.map_or(0, |intro| intro.port) {
+            0 => format!("{ip}:<unknown-replica-port>"),
+            port => format!("{ip}:{port}"),
         }
     }
 

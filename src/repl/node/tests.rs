@@ -79,7 +79,7 @@ fn the_handshake_word_by_word() {
         [
             Output::Skip(58),
             Output::Skip(4),
-            Output::TransferStarts { length: Some(5), is_same_history: false },
+            Output::TransferStarts { length: Some(5), is_same_history: false, is_guarded: true },
             Output::Payload(5),
             Output::TransferDone
         ]
@@ -418,6 +418,59 @@ fn a_restarted_master_that_did_nothing_yet_goes_on_under_the_old_name() {
     told(&mut busy, T0, Input::ReplicaOf(other));
     assert_ne!(busy.history().identity().id(), position.id);
     assert_eq!(busy.history().identity().second_id(), position.id);
+}
+
+#[test]
+fn a_newborn_master_refuses_who_has_more() {
+    let other = HexId::random(&mut Rng::seeded(5));
+    let mut node = node(Settings::default());
+    let asks = |node: &mut Node, id: u64, replid: &[u8], position| {
+        node.refuses_history(T0, ClientId(id), "127.0.0.1", replid, position)
+    };
+    assert!(!asks(&mut node, 1, other.as_bytes(), 100), "a master that did not start without data");
+    node.started_without_data();
+    assert!(asks(&mut node, 1, other.as_bytes(), 100));
+    assert_eq!(node.newborn_refused(T0), 1);
+    assert!(!asks(&mut node, 1, b"?", -1), "it has no history");
+    assert!(!asks(&mut node, 1, other.as_bytes(), 1), "nothing was ever written in it");
+    let own = node.history().identity().id();
+    assert!(!asks(&mut node, 1, own.as_bytes(), 100), "it is ours");
+    told(&mut node, T0, Input::Replconf(ClientId(2), ReplicaOption::CapaReplace));
+    assert!(!asks(&mut node, 2, other.as_bytes(), 100), "it was told to");
+    node.configure(T0, Settings { guards_data: false, ..Settings::default() }, &mut Vec::new());
+    assert!(!asks(&mut node, 1, other.as_bytes(), 100), "the protection is off");
+    node.configure(T0, Settings::default(), &mut Vec::new());
+    assert!(asks(&mut node, 1, other.as_bytes(), 100));
+    told(&mut node, T0, Input::ReplicaOf(HostPort { host: "m".into(), port: 1 }));
+    assert_eq!(node.newborn_refused(T0), 0, "that was another role");
+    told(&mut node, T0, Input::Promote);
+    assert!(!asks(&mut node, 1, other.as_bytes(), 100), "somebody decided that it is the master");
+}
+
+/// Whoever was just told whom to follow takes what is there; who comes back does not take nothing.
+#[test]
+fn a_replica_that_comes_back_guards_its_data() {
+    let id = HexId::random(&mut Rng::seeded(9));
+    let attempt = |node: &mut Node| {
+        told(node, T0, Input::Tick);
+        told(node, T0, Input::LinkConnected);
+        let words = text(&told(node, T0, Input::LinkReceived(b"+PONG\r\n")));
+        told(node, T0, Input::LinkReceived(b"+OK\r\n+OK\r\n"));
+        let bytes = format!("+FULLRESYNC {id} 100\r\n$5\r\nREDIS");
+        let out = told(node, T0, Input::LinkReceived(bytes.as_bytes()));
+        let is_guarded = out.iter().any(|output| matches!(output, Output::TransferStarts { is_guarded: true, .. }));
+        (words.contains("replace"), is_guarded)
+    };
+    let master = HostPort { host: "m".into(), port: 1 };
+    let mut chosen = node(Settings::default());
+    told(&mut chosen, T0, Input::ReplicaOf(master.clone()));
+    assert_eq!(attempt(&mut chosen), (true, false));
+    let mut back = node(Settings::default());
+    back.start_as_replica(T0, master.clone());
+    assert_eq!(attempt(&mut back), (false, true));
+    let mut careless = node(Settings { guards_data: false, ..Settings::default() });
+    careless.start_as_replica(T0, master);
+    assert_eq!(attempt(&mut careless), (true, false));
 }
 
 const REPLICA: &str = "127.0.0.1";

@@ -18,12 +18,15 @@ use tracing::{info, warn};
 use crate::base::id::HexId;
 use crate::repl::Turn;
 use crate::repl::io::{Output, ResyncPoint};
+use crate::repl::newborn;
 use crate::repl::wire::command;
 
 /// What was asked and not yet answered, oldest first.
 #[derive(Debug)]
 pub struct Handshake {
     asked: VecDeque<Question>,
+    /// Our data may be replaced by whatever the master has.
+    may_replace: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +57,11 @@ pub enum Answer {
 }
 
 impl Handshake {
-    /// Sends the PING.
-    pub fn start(turn: &mut Turn<'_>) -> Handshake {
+    /// Sends the PING. `is_chosen`: somebody has just decided that this is our master.
+    pub fn start(turn: &mut Turn<'_>, is_chosen: bool) -> Handshake {
         turn.out.push(Output::Send(command(&[b"PING"])));
-        Handshake { asked: VecDeque::from([Question::Ping]) }
+        let may_replace = is_chosen || !turn.settings.guards_data;
+        Handshake { asked: VecDeque::from([Question::Ping]), may_replace }
     }
 
     /// Takes the answer to the oldest question, and asks on when all are answered. `resume`: whether our data has a
@@ -113,7 +117,7 @@ impl Handshake {
     }
 
     fn introduce(&mut self, turn: &mut Turn<'_>) {
-        let settings = turn.settings;
+        let (settings, may_replace) = (turn.settings, self.may_replace);
         let mut batch = Vec::new();
         let mut ask = |question, words: &[&[u8]]| {
             batch.extend_from_slice(&command(words));
@@ -129,7 +133,11 @@ impl Handshake {
         if !settings.announce_ip.is_empty() {
             ask(Question::IpAddress, &[b"REPLCONF", b"ip-address", settings.announce_ip.as_bytes()]);
         }
-        ask(Question::Capa, &[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]);
+        let mut capa: Vec<&[u8]> = vec![b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"];
+        if may_replace {
+            capa.extend([&b"capa"[..], newborn::REPLACE]);
+        }
+        ask(Question::Capa, &capa);
         turn.out.push(Output::Send(batch));
     }
 

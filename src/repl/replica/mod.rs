@@ -76,6 +76,8 @@ pub struct Link {
     acks: Acks,
     last_newline: Instant,
     promotion: Promotion,
+    /// Somebody has just decided whom we follow, whatever that does to our data; until the first success.
+    is_chosen: bool,
 }
 
 /// What became of the wish that the server we follow be a master (`PSYNC … FAILOVER`).
@@ -167,7 +169,13 @@ impl Link {
             acks: Acks::default(),
             last_newline: now,
             promotion: Promotion::NotAsked,
+            is_chosen: false,
         }
+    }
+
+    /// This link, because somebody has just decided so.
+    pub fn chosen(self) -> Link {
+        Link { is_chosen: true, ..self }
     }
 
     /// This link, asking its master to become one.
@@ -306,7 +314,7 @@ impl Link {
         info!("Non blocking connect for SYNC fired the event.");
         self.last_io = turn.now;
         self.line_since = None;
-        self.state = State::Handshake(Handshake::start(turn));
+        self.state = State::Handshake(Handshake::start(turn, self.is_chosen));
     }
 
     /// The connection could not be made.
@@ -555,7 +563,8 @@ impl Link {
         match Transfer::from_header(line) {
             Ok(transfer) => {
                 let is_same_history = point.is_some_and(|point| point.id == turn.history.identity().id());
-                turn.out.push(Output::TransferStarts { length: transfer.len(), is_same_history });
+                let is_guarded = turn.settings.guards_data && !self.is_chosen && !is_same_history;
+                turn.out.push(Output::TransferStarts { length: transfer.len(), is_same_history, is_guarded });
                 self.state = State::Transfer { point, transfer };
             }
             Err(error) => {
@@ -574,6 +583,7 @@ impl Link {
 
     fn stream(&mut self, turn: &mut Turn<'_>, db: u32) {
         self.failures = 0;
+        self.is_chosen = false;
         self.line_since = None;
         self.last_io = turn.now;
         self.state = State::Streaming { ahead: 0 };

@@ -90,12 +90,23 @@ pub struct Observed {
     pub stream_offset: u64,
     pub role: Role,
     pub role_since: Instant,
+    /// Since when it says that a master started without data, and that somebody who has some refused it or was refused.
+    pub newborn_since: Option<Instant>,
 }
 
 impl Observed {
     /// Nothing said yet: it is taken for what we were told it is.
     pub fn new(role: Role, now: Instant) -> Observed {
-        Observed { text: None, refreshed: None, asked: None, is_asked: false, stream_offset: 0, role, role_since: now }
+        Observed {
+            text: None,
+            refreshed: None,
+            asked: None,
+            is_asked: false,
+            stream_offset: 0,
+            role,
+            role_since: now,
+            newborn_since: None,
+        }
     }
 
     /// Whether INFO came at `moment` or later.

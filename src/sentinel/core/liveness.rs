@@ -9,6 +9,9 @@
 //! A master is also down when it has reported to be a replica for down-after and two INFO periods (whatever it is, it is
 //! no master any more), and, under `master-reboot-down-after-period`, when it restarted and has not said `PONG` for so
 //! long: it may be loading its data for minutes.
+//!
+//! And a master is down that started without data while replicas have some, as soon as it says so, or one of those replicas
+//! does (`repl/newborn.rs` of the server): it works, but its group has lost its data unless one of them takes over.
 
 use super::events::About;
 use super::instance::Role;
@@ -75,6 +78,13 @@ impl Sentinel {
             }
             if let Some(since) = master.rebooted {
                 earlier(since + master.settings.reboot_down_after + 1);
+            }
+            if let Some(since) = master.observed.newborn_since.filter(|_| master.observed.role == Role::Master) {
+                earlier(since);
+            }
+            let refusing = master.replicas.iter().filter(|replica| replica.observed.role == Role::Replica);
+            if let Some(since) = refusing.filter_map(|replica| replica.observed.newborn_since).min() {
+                earlier(since);
             }
         }
         at
@@ -143,6 +153,20 @@ mod tests {
         bench.answer_ping_with(error("BUSY Redis is busy running a script."));
         bench.run(5000);
         assert_eq!(bench.sent.iter().filter(|command| command.starts_with("SCRIPT KILL")).count(), 1);
+    }
+
+    #[test]
+    fn a_master_that_started_without_data_is_down_as_soon_as_it_says_so() {
+        let mut bench = Bench::watching_one_master(60_000);
+        bench.answer_info_with("role:master\r\nnewborn_master_refused:0\r\n");
+        bench.run_answering(30_000);
+        assert!(!bench.sentinel.masters()[0].instance.is_down);
+        bench.answer_info_with("role:master\r\nnewborn_master_refused:2\r\n");
+        bench.run_answering(11_000);
+        assert!(bench.sentinel.masters()[0].instance.is_down);
+        bench.answer_info_with("role:master\r\n");
+        bench.run_answering(11_000);
+        assert!(!bench.sentinel.masters()[0].instance.is_down, "nobody is refused any more");
     }
 
     #[test]

@@ -448,6 +448,8 @@ impl Sentinel {
         master.era += 1;
         master.era_since = now;
         master.observed = Observed::new(Role::Master, now);
+        // What they said was about the master of before.
+        master.replicas.iter_mut().for_each(|replica| replica.observed.newborn_since = None);
         master.instance.run_id = None;
         master.instance.is_down = false;
         master.instance.is_script_kill_sent = false;

@@ -32,6 +32,8 @@ pub struct Facts {
     pub is_announced: Option<bool>,
     /// `master_repl_offset`.
     pub stream_offset: Option<u64>,
+    /// `newborn_master_refused`: a master that started without data, and replicas that would lose theirs to it.
+    pub is_newborn_refused: bool,
 }
 
 /// Reads an INFO text. Of repeated lines the last counts, as in Redis.
@@ -59,6 +61,7 @@ pub fn read_info(text: &[u8]) -> Facts {
             "slave_repl_offset" => facts.offset = value.parse().ok(),
             "replica_announced" => facts.is_announced = Some(value != "0"),
             "master_repl_offset" => facts.stream_offset = value.parse().ok(),
+            "newborn_master_refused" => facts.is_newborn_refused = value.parse::<u64>().is_ok_and(|count| count > 0),
             _ => facts
                 .replicas
                 .extend(listed_replica(name, value).filter(|_| facts.replicas.len() < SENTINEL_INSTANCES_MAX)),
@@ -99,6 +102,7 @@ impl Sentinel {
         if let Some(offset) = facts.stream_offset {
             observed.stream_offset = offset;
         }
+        observed.newborn_since = facts.is_newborn_refused.then(|| observed.newborn_since.unwrap_or(now));
         self.observe_run_id(about, &facts, now, out);
         match about {
             About::Master(m) => self.observe_listed(m, &facts, now, out),

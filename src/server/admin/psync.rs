@@ -2,7 +2,8 @@
 //!
 //! Reply:   PSYNC: `CONTINUE [replid]` and the stream, or `FULLRESYNC replid offset` when a snapshot starts, the snapshot
 //!          and the stream. SYNC: the snapshot and the stream.
-//! Errors:  see `repl/master/psync.rs`; an offset that is not a number.
+//! Errors:  see `repl/master/psync.rs`; an offset that is not a number; `NOMASTERLINK` from a master that started
+//!          without data (`repl/newborn.rs`).
 //! Source:  redis.io/docs/management/replication; PSYNC since 2.8.0, SYNC since 1.0.0.
 
 use tracing::warn;
@@ -12,6 +13,7 @@ use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::repl::Input;
 use crate::repl::io::SyncRequest;
 use crate::repl::master::psync::{Circumstances, refuse};
+use crate::repl::newborn;
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use crate::server::Turn;
@@ -80,8 +82,14 @@ fn sync(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: 
         turn.become_master();
         tracing::info!("MASTER MODE enabled (failover request from '{client}')");
     }
-    session.kind = Kind::Replica;
     let ip = crate::server::drivers::repl::ip_of(&session.addr).to_owned();
+    if let SyncRequest::Psync { replid, position } = request {
+        let now = turn.net.now().mono;
+        if turn.server.repl.node.refuses_history(now, session.id, &ip, replid, position) {
+            return Err(CommandError::text(newborn::REFUSAL));
+        }
+    }
+    session.kind = Kind::Replica;
     turn.repl(Input::Sync { client: session.id, ip: &ip, request });
     Ok(Outcome::Done)
 }

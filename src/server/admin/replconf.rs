@@ -12,6 +12,7 @@ use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::repl::Input;
 use crate::repl::io::ReplicaOption;
 use crate::repl::master::full_sync::filter_only;
+use crate::repl::newborn;
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
 use crate::server::Turn;
@@ -63,6 +64,7 @@ fn replconf(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
             b"capa" => match value.to_ascii_lowercase().as_slice() {
                 b"eof" => options.push(ReplicaOption::CapaEof),
                 b"psync2" => options.push(ReplicaOption::CapaPsync2),
+                newborn::REPLACE => options.push(ReplicaOption::CapaReplace),
                 _ => {}
             },
             b"ack" => {

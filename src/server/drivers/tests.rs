@@ -236,12 +236,22 @@ impl Scene {
     }
 
     fn receive(&mut self, bytes: &[u8]) -> Option<u64> {
-        let engine = &mut self.stage.engine;
         let length = Some(bytes.len() as u64);
-        let (mut transfer, mut advance) = Transfer::begin(engine, &mut self.snapshots, length, true);
+        let begun = Transfer::begin(&mut self.stage.engine, &mut self.snapshots, length, true);
+        self.received(begun, bytes)
+    }
+
+    /// The same, in doubt whether there is anything in it.
+    fn receive_guarded(&mut self, bytes: &[u8]) -> Option<u64> {
+        let transfer = Transfer::guarded(&mut self.stage.engine, None, false);
+        self.received((transfer, Advance::Going(None)), bytes)
+    }
+
+    fn received(&mut self, (mut transfer, mut advance): (Transfer, Advance), bytes: &[u8]) -> Option<u64> {
+        let engine = &mut self.stage.engine;
         for piece in bytes.chunks(1000) {
             if !matches!(advance, Advance::Failed) {
-                advance = transfer.payload(engine, piece);
+                advance = transfer.payload(engine, &mut self.snapshots, piece);
             }
         }
         if !matches!(advance, Advance::Failed) {
@@ -254,7 +264,7 @@ impl Scene {
                     advance = transfer.turn(engine, &mut self.snapshots, &mut || 0);
                 }
                 Advance::Loaded { .. } => return Some(self.snapshots.record.load_keys_loaded),
-                Advance::Failed => return None,
+                Advance::Failed | Advance::Refused => return None,
             }
         }
     }
@@ -326,7 +336,7 @@ fn a_snapshot_loaded_aside_leaves_the_old_data_in_service_until_it_is_whole() {
             let (mut transfer, advance) = Transfer::begin(engine, &mut replica.snapshots, None, is_same_history);
             assert!(matches!(advance, Advance::Going(None)));
             let (first, second) = bytes.split_at(bytes.len() / 2);
-            transfer.payload(engine, first);
+            transfer.payload(engine, &mut replica.snapshots, first);
             assert_eq!((engine.facts.is_loading, engine.facts.is_loading_async), (!is_same_history, is_same_history));
             assert_eq!(get(&mut engine.keyspace, b"old").unwrap(), b"data");
             assert!(transfer.load_figures(engine.now).unwrap().loaded_bytes > 0);
@@ -334,7 +344,7 @@ fn a_snapshot_loaded_aside_leaves_the_old_data_in_service_until_it_is_whole() {
                 transfer.abort(engine);
                 assert_eq!((engine.keyspace.len(), get(&mut engine.keyspace, b"old").unwrap()), (1, b"data".to_vec()));
             } else {
-                transfer.payload(engine, second);
+                transfer.payload(engine, &mut replica.snapshots, second);
                 let advance = transfer.done(engine, &mut replica.snapshots);
                 assert!(matches!(advance, Advance::Loaded { is_swapped: true, .. }));
                 assert_eq!((engine.keyspace.len(), get(&mut engine.keyspace, b"old")), (3000, None));
@@ -342,5 +352,26 @@ fn a_snapshot_loaded_aside_leaves_the_old_data_in_service_until_it_is_whole() {
             assert!(!engine.facts.is_loading && !engine.facts.is_loading_async);
             assert!(replica.files.list(Path::new(".")).unwrap().is_empty());
         }
+    }
+}
+
+#[test]
+fn a_guarded_replica_takes_data_in_and_leaves_nothing_out() {
+    let (empty, full) = (Scene::new().streamed(), Scene::with_keys(30).streamed());
+    for load in [DisklessLoad::Disabled, DisklessLoad::Swapdb] {
+        let mut replica = Scene::new();
+        replica.stage.engine.config.replication.repl_diskless_load = load;
+        replica.set(b"old", b"data");
+        let old = |replica: &mut Scene| get(&mut replica.stage.engine.keyspace, b"old");
+        assert_eq!(replica.receive_guarded(&empty), None);
+        assert_eq!(old(&mut replica).unwrap(), b"data");
+        assert!(replica.files.list(Path::new(".")).unwrap().is_empty(), "no file was touched");
+        assert_eq!(replica.receive_guarded(&empty[..empty.len() - 9]), None, "a cut end is no proof of anything");
+        assert_eq!(replica.receive_guarded(&full), Some(30));
+        assert_eq!((replica.stage.engine.keyspace.len(), old(&mut replica)), (30, None));
+        assert!(!replica.stage.engine.facts.is_loading);
+        // Who is not in doubt takes in an empty one, too.
+        assert_eq!(replica.receive(&empty), Some(0));
+        assert_eq!(replica.stage.engine.keyspace.len(), 0);
     }
 }

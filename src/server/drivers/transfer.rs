@@ -14,6 +14,9 @@
 //! wrong before, nothing has changed. If both belong to the same history, the old data are old but not wrong, and are
 //! served meanwhile ("async loading"); if not, clients get `-LOADING`.
 //!
+//! *Guarded* (`newborn-master-protection`) what arrives is held back until it has a key: a master that started without data
+//! does not make us lose ours.
+//!
 //! A replica keeps keys whose time is over: its master says when they go.
 
 use bytes::Bytes;
@@ -37,6 +40,8 @@ pub struct Transfer {
 }
 
 enum State {
+    /// Nobody knows yet whether there are any data in what arrives.
+    Doubting(Box<Doubt>),
     /// Bytes go to a file.
     Receiving(Writer),
     /// All bytes were handed over; the file is being put in place.
@@ -48,6 +53,18 @@ enum State {
     /// It failed, and that was told.
     Failed,
 }
+
+struct Doubt {
+    /// Reads what is held.
+    loader: Loader,
+    keyspace: Keyspace,
+    held: Vec<u8>,
+    length: Option<u64>,
+    is_same_history: bool,
+}
+
+/// Of a snapshot without keys no more than this is held; what is longer has something (functions) and is taken in.
+const DOUBT_MAX: usize = 1024 * 1024;
 
 struct Parsing {
     loader: Loader,
@@ -71,6 +88,8 @@ pub enum Advance {
         /// The old data were replaced with this moment only, and nobody has been told.
         is_swapped: bool,
     },
+    /// The master has no data, and we have: ours stay. The reason is in the log.
+    Refused,
     /// It did not work; the reason is in the log. The data set is as it was, or empty if [`Advance::Replaces`] was said.
     Failed,
 }
@@ -104,23 +123,33 @@ impl Transfer {
             true => (false, true),
             false => (true, false),
         };
-        let rules = Rules {
-            verify_checksum: engine.config.persistence.rdbchecksum,
-            drop_expired: false,
-            replace: false,
-            bytes_there: 0,
-            now: engine.now.wall(),
-            limits: engine.settings.limits,
-        };
+        let rules = rules_for_snapshot(engine);
         let aside = is_aside.then(|| engine.keyspace.beside());
         let parsing = Parsing { loader: Loader::new(rules), aside, length, started: engine.now };
         let advance = if is_aside { Advance::Going(None) } else { Advance::Replaces };
         (Transfer { state: State::Parsing(Box::new(parsing)) }, advance)
     }
 
+    /// Begins, and holds back what arrives until it is known to be more than nothing.
+    pub fn guarded(engine: &mut Engine, length: Option<u64>, is_same_history: bool) -> Transfer {
+        let loader = Loader::new(rules_for_snapshot(engine));
+        let keyspace = engine.keyspace.beside();
+        let doubt = Doubt { loader, keyspace, held: Vec::new(), length, is_same_history };
+        Transfer { state: State::Doubting(Box::new(doubt)) }
+    }
+
     /// The next bytes of the snapshot.
-    pub fn payload(&mut self, engine: &mut Engine, bytes: &[u8]) -> Advance {
+    pub fn payload(&mut self, engine: &mut Engine, snapshots: &mut Snapshots, bytes: &[u8]) -> Advance {
         match &mut self.state {
+            State::Doubting(doubt) => {
+                doubt.held.extend_from_slice(bytes);
+                // Bytes that make no sense are the business of whoever takes them in.
+                let is_sound = doubt.loader.feed(&mut doubt.keyspace, &mut &bytes[..], &mut || true).is_ok();
+                if is_sound && doubt.loader.loaded().keys == 0 && doubt.held.len() < DOUBT_MAX {
+                    return Advance::Going(None);
+                }
+                return self.believe(engine, snapshots);
+            }
             State::Receiving(writer) => writer.add_bytes(Bytes::copy_from_slice(bytes)),
             State::Parsing(parsing) => {
                 let mut input = bytes;
@@ -134,6 +163,21 @@ impl Transfer {
         Advance::Going(None)
     }
 
+    /// There are data: what was held goes the way it would have gone.
+    fn believe(&mut self, engine: &mut Engine, snapshots: &mut Snapshots) -> Advance {
+        let State::Doubting(doubt) = std::mem::replace(&mut self.state, State::Failed) else {
+            return Advance::Going(None);
+        };
+        let Doubt { keyspace, held, length, is_same_history, .. } = *doubt;
+        engine.keyspace.discard(keyspace);
+        let (begun, first) = Transfer::begin(engine, snapshots, length, is_same_history);
+        *self = begun;
+        match self.payload(engine, snapshots, &held) {
+            Advance::Going(_) => first,
+            failed => failed,
+        }
+    }
+
     /// Whether no more bytes should be read from the master for now.
     pub fn is_full(&self) -> bool {
         matches!(&self.state, State::Receiving(writer) if writer.under_way() >= Flow::HIGH)
@@ -142,6 +186,22 @@ impl Transfer {
     /// All bytes were handed over.
     pub fn done(&mut self, engine: &mut Engine, snapshots: &mut Snapshots) -> Advance {
         match std::mem::replace(&mut self.state, State::Failed) {
+            State::Doubting(doubt) if doubt.loader.is_done() => {
+                warn!(
+                    "MASTER <-> REPLICA sync: the master has no data at all, under a new replication id: it started without \
+                     its files. Our data stay (newborn-master-protection). If they are not wanted, send this server REPLICAOF \
+                     NO ONE and then REPLICAOF again."
+                );
+                engine.keyspace.discard(doubt.keyspace);
+                Advance::Refused
+            }
+            State::Doubting(doubt) => {
+                self.state = State::Doubting(doubt);
+                match self.believe(engine, snapshots) {
+                    Advance::Going(_) | Advance::Replaces => self.done(engine, snapshots),
+                    ended => ended,
+                }
+            }
             State::Receiving(writer) => {
                 writer.finish();
                 self.state = State::Syncing(writer);
@@ -193,7 +253,7 @@ impl Transfer {
                 }
                 Turned::Failed => self.fail(engine, "disk"),
             },
-            State::Parsing(_) | State::Failed => Advance::Going(None),
+            State::Doubting(_) | State::Parsing(_) | State::Failed => Advance::Going(None),
         }
     }
 
@@ -249,6 +309,7 @@ impl Transfer {
         let aside = match std::mem::replace(&mut self.state, State::Failed) {
             State::Parsing(parsing) => parsing.aside,
             State::Loading(_) => None,
+            State::Doubting(doubt) => return engine.keyspace.discard(doubt.keyspace),
             State::Receiving(_) | State::Syncing(_) | State::Failed => return,
         };
         (engine.facts.is_loading, engine.facts.is_loading_async) = (false, false);
@@ -267,6 +328,17 @@ impl Transfer {
 impl Parsing {
     fn feed(&mut self, served: &mut Keyspace, input: &mut &[u8]) -> Result<Fed, LoadError> {
         self.loader.feed(self.aside.as_mut().unwrap_or(served), input, &mut || true)
+    }
+}
+
+fn rules_for_snapshot(engine: &Engine) -> Rules {
+    Rules {
+        verify_checksum: engine.config.persistence.rdbchecksum,
+        drop_expired: false,
+        replace: false,
+        bytes_there: 0,
+        now: engine.now.wall(),
+        limits: engine.settings.limits,
     }
 }
 

@@ -40,6 +40,10 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
             .flag("slave_read_only", config.replica_read_only)
             .flag("replica_announced", config.replica_announced);
     }
+    let refused = node.newborn_refused(now);
+    if refused > 0 {
+        info.field("newborn_master_refused", refused);
+    }
     info.field("connected_slaves", node.master().len());
     if config.min_replicas_to_write > 0 && config.min_replicas_max_lag > 0 {
         info.field("min_slaves_good_slaves", node.master().good());

@@ -133,9 +133,12 @@ impl Turn<'_> {
 
     // ---- the snapshot ----
 
-    pub(super) fn transfer_starts(&mut self, length: Option<u64>, is_same_history: bool) {
+    pub(super) fn transfer_starts(&mut self, length: Option<u64>, is_same_history: bool, is_guarded: bool) {
         let server = &mut *self.server;
-        let (transfer, advance) = Transfer::begin(&mut server.engine, &mut server.snapshots, length, is_same_history);
+        let (transfer, advance) = match is_guarded && !server.engine.keyspace.is_empty() {
+            true => (Transfer::guarded(&mut server.engine, length, is_same_history), Advance::Going(None)),
+            false => Transfer::begin(&mut server.engine, &mut server.snapshots, length, is_same_history),
+        };
         server.repl.transfer = Some(transfer);
         self.transfer_advanced(advance);
     }
@@ -145,7 +148,8 @@ impl Turn<'_> {
         let Some(mut input) = self.net.take_input(conn) else { return };
         let mut advance = Advance::Going(None);
         if let Some(transfer) = &mut self.server.repl.transfer {
-            advance = transfer.payload(&mut self.server.engine, &input.bytes()[..count]);
+            let (engine, snapshots) = (&mut self.server.engine, &mut self.server.snapshots);
+            advance = transfer.payload(engine, snapshots, &input.bytes()[..count]);
             if transfer.is_full() {
                 self.server.repl.is_link_paused = true;
                 self.net.pause_reading(conn);
@@ -216,6 +220,12 @@ impl Turn<'_> {
                     // A failure was logged; the next full resync or CONFIG SET tries again.
                     let _ = self.start_aof();
                 }
+            }
+            Advance::Refused => {
+                self.server.repl.transfer = None;
+                let now = self.net.now().mono;
+                self.server.repl.node.refused_empty_master(now);
+                self.repl(Input::LoadFailed);
             }
             Advance::Failed => {
                 self.server.repl.transfer = None;

@@ -150,6 +150,7 @@ fn settings(config: &Config) -> Settings {
             port => port,
         },
         announce_ip: replication.replica_announce_ip.clone(),
+        guards_data: replication.newborn_master_protection,
     }
 }
 
@@ -397,7 +398,9 @@ impl Turn<'_> {
                 Output::Connect(master) => self.connect_to_master(&master),
                 Output::Send(bytes) => self.send_to_master(&bytes),
                 Output::Skip(count) => self.skip_from_master(count),
-                Output::TransferStarts { length, is_same_history } => self.transfer_starts(length, is_same_history),
+                Output::TransferStarts { length, is_same_history, is_guarded } => {
+                    self.transfer_starts(length, is_same_history, is_guarded);
+                }
                 Output::Payload(count) => self.transfer_bytes(count),
                 Output::TransferDone => self.transfer_done(),
                 Output::TransferAborted => self.transfer_aborted(),
