@@ -63,8 +63,11 @@ pub struct ExtraLine {
 /// The new content of a config file whose content was `old`.
 pub fn rewrite(old: &[u8], config: &Config, extra: &Extra) -> Vec<u8> {
     let mut file = Draft::read(old);
+    let default = Config::default();
+    // What the lines of the file say; made once, since making one sets every directive there is.
+    let mut read = Config::default();
     for directive in table::all().filter(|directive| directive.has_value()) {
-        file.put_directive(directive, config);
+        file.put_directive(directive, config, &default, &mut read);
     }
     for line in &extra.lines {
         file.put(&line.key, line.text.clone(), line.is_new_line_wanted);
@@ -137,17 +140,16 @@ impl Draft {
         }
     }
 
-    fn put_directive(&mut self, directive: &Directive, config: &Config) {
+    fn put_directive(&mut self, directive: &Directive, config: &Config, default: &Config, read: &mut Config) {
         let own = self.unused.get(directive.name).cloned().unwrap_or_default();
-        if self.says_already(directive, config, &own) {
+        if self.says_already(directive, config, &own, read) {
             return;
         }
-        let default = Config::default();
-        let defaults = directive.lines(&default);
+        let defaults = directive.lines(default);
         let is_forced = match directive.kind {
             // Their lines add up, so they are written all or none.
             Kind::Special(_) if directive.name == "save" => {
-                !own.is_empty() || directive.get(config) != directive.get(&default)
+                !own.is_empty() || directive.get(config) != directive.get(default)
             }
             _ => directive.name == "dir",
         };
@@ -159,8 +161,8 @@ impl Draft {
     }
 
     /// Whether the lines of the file, under today's name, give this value, so that they can stay to the letter.
-    fn says_already(&self, directive: &Directive, config: &Config, lines: &VecDeque<usize>) -> bool {
-        let mut read = Config::default();
+    /// `read` comes with the default of this directive, and keeps what the lines say.
+    fn says_already(&self, directive: &Directive, config: &Config, lines: &VecDeque<usize>, read: &mut Config) -> bool {
         // A relative `dir` is written as what it has become.
         let is_single_line = directive.name != "save" && directive.name != "client-output-buffer-limit";
         if lines.is_empty() || directive.name == "dir" || (is_single_line && lines.len() > 1) {
@@ -176,12 +178,12 @@ impl Draft {
             };
             let split: Option<Vec<&[u8]>> = split.as_ref().map(|words| words.iter().map(Vec::as_slice).collect());
             let turn = if index == 0 { Turn::First } else { Turn::Further };
-            let is_read = directive.set(&mut read, split.as_deref().unwrap_or(values), turn).is_ok();
+            let is_read = directive.set(read, split.as_deref().unwrap_or(values), turn).is_ok();
             if !is_read || !name.eq_ignore_ascii_case(directive.name.as_bytes()) {
                 return false;
             }
         }
-        directive.get(&read) == directive.get(config)
+        directive.get(read) == directive.get(config)
     }
 
     fn finish(mut self) -> Vec<u8> {
