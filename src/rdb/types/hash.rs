@@ -204,12 +204,17 @@ fn packed(layout: Layout, input: &mut &[u8], limits: &Limits) -> Result<Hash, St
             let ziplist = Ziplist::parse(bytes).map_err(|_| Stop::corrupt("Hash ziplist integrity check failed."))?;
             // Larger than a listpack may be, so larger than it should ever have become.
             let listpack = ziplist.to_listpack().ok_or(Stop::corrupt("a ziplist that is too large"))?;
-            check_names(&listpack, 2, "Hash ziplist integrity check failed.")?;
+            check_names(
+                &listpack,
+                2,
+                "Hash ziplist integrity check failed.",
+                "Hash ziplist integrity check failed: ziplist with dup elements",
+            )?;
             Ok(Hash::of_pairs(listpack, limits))
         }
         Layout::Pairs => {
             let listpack = Listpack::parse(bytes).map_err(|_| Stop::corrupt(BAD_LISTPACK))?;
-            check_names(&listpack, 2, BAD_LISTPACK)?;
+            check_names(&listpack, 2, BAD_LISTPACK, TWICE_IN_LISTPACK)?;
             Ok(Hash::of_pairs(listpack, limits))
         }
         _ => triplets(Listpack::parse(bytes).map_err(|_| Stop::corrupt(BAD_LISTPACK))?, limits),
@@ -217,9 +222,10 @@ fn packed(layout: Layout, input: &mut &[u8], limits: &Limits) -> Result<Hash, St
 }
 
 const BAD_LISTPACK: &str = "Hash listpack integrity check failed.";
+const TWICE_IN_LISTPACK: &str = "Hash listpack integrity check failed: listpack with dup elements";
 
 fn triplets(listpack: Listpack, limits: &Limits) -> Result<Hash, Stop> {
-    check_names(&listpack, 3, BAD_LISTPACK)?;
+    check_names(&listpack, 3, BAD_LISTPACK, TWICE_IN_LISTPACK)?;
     let expiries = || listpack.iter().skip(2).step_by(3).map(|item| item.as_int());
     if !expiries().all(|when| when.is_some_and(|when| (0..=EXPIRY_MAX).contains(&when))) {
         return Err(Stop::corrupt("an expiry that cannot be"));
@@ -238,11 +244,11 @@ fn triplets(listpack: Listpack, limits: &Limits) -> Result<Hash, Stop> {
     Ok(hash)
 }
 
-/// Checks that the fields are complete, `width` entries each, and that none is there twice. Else says `why`.
-fn check_names(listpack: &Listpack, width: usize, why: &'static str) -> Result<(), Stop> {
+/// Checks that the fields are complete, `width` entries each (else it says `incomplete`), and none is there twice (`twice`).
+fn check_names(listpack: &Listpack, width: usize, incomplete: &'static str, twice: &'static str) -> Result<(), Stop> {
     let count = listpack.len();
     if !count.is_multiple_of(width) {
-        return Err(Stop::corrupt(why));
+        return Err(Stop::corrupt(incomplete));
     }
     if count / width <= COMPARED_MAX {
         let mut at = listpack.first();
@@ -251,7 +257,7 @@ fn check_names(listpack: &Listpack, width: usize, why: &'static str) -> Result<(
             let mut room = IntText::new();
             let name = listpack.get(pos);
             if next.is_some_and(|next| listpack.find(next, name.as_bytes(&mut room), width - 1).is_some()) {
-                return Err(Stop::corrupt(why));
+                return Err(Stop::corrupt(twice));
             }
             at = next;
         }
@@ -259,7 +265,7 @@ fn check_names(listpack: &Listpack, width: usize, why: &'static str) -> Result<(
     }
     let mut names = HashSet::with_capacity(count / width);
     let is_new = listpack.iter().step_by(width).all(|name| names.insert(name.to_vec()));
-    if is_new { Ok(()) } else { Err(Stop::corrupt(why)) }
+    if is_new { Ok(()) } else { Err(Stop::corrupt(twice)) }
 }
 
 #[cfg(test)]
