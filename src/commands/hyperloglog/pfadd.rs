@@ -50,6 +50,8 @@ fn pfadd(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         None => {
             let mut value = hll::empty();
             raise_all(&mut value, seen(), max)?;
+            // Also without elements, so that the bytes are those of Redis.
+            hll::forget_count(&mut value);
             ctx.db.put(key, NewStr::Raw(&value), Expiry::Clear, Event::PFADD);
         }
         Some(Plan::Nothing) => {
@@ -126,7 +128,7 @@ mod tests {
             > PFADD h
             :1
             > GETRANGE h 0 -1
-            $HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x7f\xff
+            $HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x7f\xff
             > PFADD h
             :0
             ",
