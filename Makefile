@@ -1,5 +1,6 @@
 # make run     a master, two replicas and three Sentinels on this machine, until Ctrl-C
 # make test    every test; says loudly what it had to skip
+# make diff    a million random commands beside the redis-server found on this machine
 
 PREFIX ?= /usr/local
 PORT ?= 6379
@@ -8,10 +9,11 @@ SEEDS ?= 100000
 TEST_SEEDS ?= 10000
 FUZZ_SECONDS ?= 600
 CRASH_RUNS ?= 10000
+DIFF_COMMANDS ?= 1000000
 
 SERVER = target/release/rredis-server
 
-.PHONY: all build run test test-clients lint crash sim bench fuzz install clean
+.PHONY: all build run test test-clients lint diff crash sim bench fuzz install clean
 
 all: build
 
@@ -34,6 +36,10 @@ lint:
 # Small programs with real client libraries write through a failover.
 test-clients: build
 	tests/clients/run.sh $(SERVER)
+
+# All data commands at random, beside a redis-server, on masters and replicas: make diff DIFF_COMMANDS=10000000 SEED=7
+diff:
+	DIFF_COMMANDS=$(DIFF_COMMANDS) CI=true cargo test --release --test compat all_types -- --nocapture
 
 # The append only file on a disk that fails, at so many points: make crash CRASH_RUNS=100000
 crash:

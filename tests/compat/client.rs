@@ -64,11 +64,19 @@ impl Client {
 
     /// Sends a command.
     pub fn send(&mut self, words: &[&[u8]]) {
-        let mut request = format!("*{}\r\n", words.len()).into_bytes();
-        for word in words {
-            request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-            request.extend_from_slice(word);
-            request.extend_from_slice(b"\r\n");
+        self.send_all([words]);
+    }
+
+    /// Sends several at once.
+    pub fn send_all<'a, W: AsRef<[u8]> + 'a>(&mut self, commands: impl IntoIterator<Item = &'a [W]>) {
+        let mut request = Vec::new();
+        for words in commands {
+            request.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+            for word in words {
+                request.extend_from_slice(format!("${}\r\n", word.as_ref().len()).as_bytes());
+                request.extend_from_slice(word.as_ref());
+                request.extend_from_slice(b"\r\n");
+            }
         }
         self.stream.get_mut().write_all(&request).expect("the server takes a request");
     }
@@ -83,6 +91,21 @@ impl Client {
     pub fn run(&mut self, line: &str) -> Value {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         self.call(&words)
+    }
+
+    /// Whether an answer has begun to arrive.
+    pub fn has_answer(&mut self) -> bool {
+        self.stream.get_mut().set_nonblocking(true).expect("a socket that can be asked");
+        let has_answer = !self.stream.buffer().is_empty() || matches!(self.stream.get_ref().peek(&mut [0]), Ok(1..));
+        self.stream.get_mut().set_nonblocking(false).expect("a socket that can be asked");
+        has_answer
+    }
+
+    /// A number in a section of INFO.
+    pub fn info_number(&mut self, section: &str, field: &str) -> Option<i64> {
+        let Value::Bulk(text) = self.run(&format!("INFO {section}")) else { panic!("INFO gives text") };
+        let text = String::from_utf8_lossy(&text);
+        text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')?.parse().ok())
     }
 
     fn line(&mut self) -> String {
@@ -125,23 +148,24 @@ impl Client {
     /// Becomes a replica: reads past the snapshot, to where the stream of commands begins.
     pub fn follow(&mut self) {
         assert_eq!(self.run("REPLCONF listening-port 1"), Value::Simple("OK".to_owned()));
-        let answer = self.run("PSYNC ? -1");
-        assert!(matches!(&answer, Value::Simple(text) if text.starts_with("FULLRESYNC ")), "{answer:?}");
-        let head = loop {
-            let line = self.line_of_snapshot();
-            if !line.is_empty() {
-                break line;
-            }
-        };
+        self.send(&[b"PSYNC", b"?", b"-1"]);
+        let answer = self.line_of_snapshot();
+        assert!(answer.starts_with("+FULLRESYNC "), "{answer}");
+        let head = self.line_of_snapshot();
         let size = head.strip_prefix('$').unwrap_or_else(|| panic!("a snapshot, not {head}"));
         self.bytes(size.parse().expect("a snapshot of a known size"));
     }
 
-    /// Single line ends keep the link alive while a snapshot is made.
+    /// The next line that is not empty: single line ends keep the link alive while a snapshot is made.
     fn line_of_snapshot(&mut self) -> String {
-        let mut line = Vec::new();
-        self.stream.read_until(b'\n', &mut line).expect("the master sends a snapshot");
-        assert!(line.ends_with(b"\n"), "the master ended the link: {}", shown(&line));
-        String::from_utf8_lossy(&line).trim_end().to_owned()
+        loop {
+            let mut line = Vec::new();
+            self.stream.read_until(b'\n', &mut line).expect("the master sends a snapshot");
+            assert!(line.ends_with(b"\n"), "the master ended the link: {}", shown(&line));
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if !line.is_empty() {
+                return line;
+            }
+        }
     }
 }

@@ -2,37 +2,16 @@
 
 use rredis::base::rng::Rng;
 
-/// Which difference in the replies is no difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leeway {
-    /// None.
-    None,
-    /// Times may be off by what two clocks explain.
-    Clock,
-    /// Names come in any order.
-    Order,
-    /// Version and checksum after a dumped value.
-    Footer,
-    /// Any of these, in the parts of a transaction.
-    Any,
-}
-
-/// A command and how to compare its replies.
-pub struct Drawn {
-    pub words: Vec<Vec<u8>>,
-    pub leeway: Leeway,
-}
+use crate::question::{Judge, Question, Source, in_any_order, roughly, same_content, walk_in_any_order};
 
 /// A source of commands.
-pub struct Source {
+pub struct Strings {
     rng: Rng,
-    /// To be given before anything else is drawn.
-    waiting: Option<Vec<Vec<u8>>>,
 }
 
-impl Source {
-    pub fn new(seed: u64) -> Source {
-        Source { rng: Rng::seeded(seed), waiting: None }
+impl Strings {
+    pub fn new(seed: u64) -> Strings {
+        Strings { rng: Rng::seeded(seed) }
     }
 
     fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
@@ -129,15 +108,13 @@ impl Source {
         };
         if self.rng.percent(3) { vec![word.into()] } else { vec![word.into(), time] }
     }
+}
 
-    /// The next command.
-    pub fn next(&mut self) -> Drawn {
-        if let Some(words) = self.waiting.take() {
-            return Drawn { words, leeway: Leeway::Order };
-        }
+impl Source for Strings {
+    fn draw(&mut self) -> Vec<Question> {
         let (a, b) = (self.key(), self.key());
         let word = |text: &str| text.as_bytes().to_vec();
-        let mut leeway = Leeway::None;
+        let mut judge: Judge = |_, _, _| false;
         let words: Vec<Vec<u8>> = match self.rng.below(62) {
             0..=5 => {
                 let mut words = vec![word("SET"), a, self.value()];
@@ -205,7 +182,7 @@ impl Source {
                 words
             }
             39..=41 => {
-                leeway = Leeway::Clock;
+                judge = roughly;
                 vec![word(self.one_of(&["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"])), a]
             }
             42 => vec![word("PERSIST"), a],
@@ -226,7 +203,7 @@ impl Source {
             48 => vec![word("OBJECT"), word("ENCODING"), a],
             49 => vec![word("OBJECT"), word(self.one_of(&["FREQ", "FOO", "ENCODING"])), a],
             50 => {
-                leeway = Leeway::Order;
+                judge = in_any_order;
                 vec![word("KEYS"), self.one_of(&["*", "k*", "k[0-3]", "?1", "missing", "k[^1]", "[f-k]?"]).into()]
             }
             51 => {
@@ -242,9 +219,9 @@ impl Source {
                 }
                 // Redis removes the keys it meets after their time only if they match, we remove them all. So all of them
                 // are looked at first.
-                self.waiting = Some(words);
                 let names = (0..8).map(|n| format!("k{n}")).chain((0..4).map(|n| format!("f{n}")));
-                [word("EXISTS")].into_iter().chain(names.map(String::into_bytes)).collect()
+                let all = [word("EXISTS")].into_iter().chain(names.map(String::into_bytes));
+                return vec![Question::exact(all), Question::judged(words, walk_in_any_order)];
             }
             52 | 53 => {
                 // The string "x", as it is dumped; sometimes damaged.
@@ -281,18 +258,14 @@ impl Source {
                 }
             }
             58 => {
-                leeway = Leeway::Footer;
+                judge = same_content;
                 vec![word("DUMP"), a]
             }
             59 => vec![word(self.one_of(&["SELECT", "DBSIZE", "MULTI", "EXEC", "EXEC", "DISCARD"])), word("9")],
             60 => vec![word(self.one_of(&["MULTI", "EXEC", "EXEC"]))],
             _ => vec![word("SELECT"), word(self.one_of(&["0", "0", "9"]))],
         };
-        // A transaction answers with all replies at once.
-        if words[0] == b"EXEC" {
-            leeway = Leeway::Any;
-        }
-        Drawn { words, leeway }
+        vec![Question { words, judge }]
     }
 }
 

@@ -59,6 +59,27 @@ impl Server {
         }
     }
 
+    /// Becomes the replica of another, with all of its data.
+    pub fn follow(&self, master: &Server) {
+        let mut client = self.client();
+        assert_eq!(client.run(&format!("REPLICAOF 127.0.0.1 {}", master.port)), Value::Simple("OK".to_owned()));
+        self.wait_for(master);
+    }
+
+    /// Waits until this replica has executed all that the master has done so far.
+    pub fn wait_for(&self, master: &Server) {
+        let Some(goal) = master.client().info_number("replication", "master_repl_offset") else {
+            panic!("a master has an offset")
+        };
+        let (mut client, begun) = (self.client(), Instant::now());
+        while client.info_number("replication", "slave_repl_offset").is_none_or(|offset| offset < goal)
+            || client.info_number("replication", "master_sync_in_progress") != Some(0)
+        {
+            assert!(begun.elapsed() < START_PATIENCE, "the replica at port {} does not catch up", self.port);
+            std::thread::yield_now();
+        }
+    }
+
     /// A new connection.
     pub fn client(&self) -> Client {
         Client::connect(self.port).expect("the server takes connections")

@@ -4,22 +4,29 @@ use rredis::base::rng::Rng;
 
 use crate::client::Value;
 use crate::pair::Pair;
+use crate::question::{Question, Source};
+use crate::seed::Seed;
 
 /// Commands in one run.
 const COMMANDS: usize = 6_000;
 
-const KEYS: &[&str] = &["s0", "s1", "s2", "s0", "s1", "s2", "text", "missing"];
-const STREAMS: &[&str] = &["s0", "s1", "s2"];
+const KEYS: &[&str] = &["x0", "x1", "x2", "x0", "x1", "x2", "text", "missing"];
+const STREAMS: &[&str] = &["x0", "x1", "x2"];
 const GROUPS: &[&str] = &["g", "h", "group"];
 const CONSUMERS: &[&str] = &["a", "b", "consumer"];
 
-struct Source {
+/// Where commands come from.
+pub struct Streams {
     rng: Rng,
     /// About the largest id of each stream.
     last: [u64; 3],
 }
 
-impl Source {
+impl Streams {
+    pub fn new(seed: u64) -> Streams {
+        Streams { rng: Rng::seeded(seed), last: [1; 3] }
+    }
+
     fn one_of(&mut self, choices: &[&str]) -> String {
         choices[self.rng.below(choices.len() as u64) as usize].to_owned()
     }
@@ -29,7 +36,7 @@ impl Source {
     }
 
     fn last(&mut self, key: &str) -> &mut u64 {
-        let number = key.strip_prefix('s').and_then(|number| number.parse().ok()).unwrap_or(0);
+        let number = key.strip_prefix('x').and_then(|number| number.parse().ok()).unwrap_or(0);
         &mut self.last[number]
     }
 
@@ -242,7 +249,7 @@ impl Source {
             93..=97 => self.info(),
             98 => command(&[&self.one_of(&["XLEN", "TYPE"]), &key]),
             _ if self.rng.percent(30) => command(&["DEL", &key]),
-            _ => command(&["COPY", &self.one_of(STREAMS), "s2", "REPLACE"]),
+            _ => command(&["COPY", &self.one_of(STREAMS), "x2", "REPLACE"]),
         }
     }
 }
@@ -262,7 +269,7 @@ fn consumer_of(words: &[String]) -> Option<(Vec<String>, String, String)> {
 }
 
 /// Without what depends on the clock, and without what 7.0 does not have.
-fn timeless(value: &Value) -> Value {
+pub fn timeless(value: &Value) -> Value {
     const LATER: &[&[u8]] = &[b"active-time", b"inactive"];
     const CLOCK: &[&[u8]] = &[b"seen-time", b"idle"];
     let is = |part: &Value, names: &[&[u8]]| matches!(part, Value::Bulk(name) if names.contains(&name.as_slice()));
@@ -291,35 +298,34 @@ fn timeless(value: &Value) -> Value {
     }
 }
 
-fn compare(seed: u64, setup: &[&str]) {
+fn is_alike(_: &[Vec<u8>], ours: &Value, stock: &Value) -> bool {
+    timeless(ours) == timeless(stock)
+}
+
+impl Source for Streams {
+    fn draw(&mut self) -> Vec<Question> {
+        let words = self.next();
+        let mut questions = Vec::new();
+        if let Some((keys, group, consumer)) = consumer_of(&words) {
+            for key in keys {
+                let words = ["XGROUP", "CREATECONSUMER", &key, &group, &consumer];
+                questions.push(Question::exact(words));
+            }
+        }
+        questions.push(Question::judged(words, is_alike));
+        questions
+    }
+}
+
+fn compare(seed: Seed, setup: &[&str]) {
     let Some(mut pair) = Pair::start() else { return };
     for line in setup {
         pair.ask_line(line);
     }
     pair.ask_line("SET text v");
-    let mut source = Source { rng: Rng::seeded(seed), last: [1; 3] };
-    let ask = |pair: &mut Pair, words: Vec<String>| {
-        let words: Vec<Vec<u8>> = words.into_iter().map(String::into_bytes).collect();
-        pair.ask(&words, |ours, stock| timeless(ours) == timeless(stock));
-    };
-    for _ in 0..COMMANDS {
-        let words = source.next();
-        if let Some((keys, group, consumer)) = consumer_of(&words) {
-            for key in keys {
-                let words = ["XGROUP", "CREATECONSUMER", &key, &group, &consumer];
-                ask(&mut pair, words.iter().map(|word| word.to_string()).collect());
-            }
-        }
-        ask(&mut pair, words);
-    }
-    for key in STREAMS {
-        ask(&mut pair, ["XINFO", "STREAM", key, "FULL", "COUNT", "0"].iter().map(|word| word.to_string()).collect());
-    }
-    pair.compare_consequences();
-}
-
-fn seed() -> u64 {
-    std::env::var("SEED").ok().map_or(1, |seed| seed.parse().expect("SEED is a number"))
+    pair.run(&mut Rng::seeded(seed.0), &mut Streams::new(seed.0), COMMANDS);
+    pair.compare_keys();
+    pair.compare_consequences(|_| false);
 }
 
 #[test]
@@ -327,6 +333,6 @@ fn streams_answer_alike() {
     for (number, (bytes, entries)) in [("4096", "100"), ("0", "5"), ("300", "0")].iter().enumerate() {
         let bytes = format!("CONFIG SET stream-node-max-bytes {bytes}");
         let entries = format!("CONFIG SET stream-node-max-entries {entries}");
-        compare(seed() + number as u64, &[&bytes, &entries]);
+        compare(Seed::from_env().plus(number as u64), &[&bytes, &entries]);
     }
 }
