@@ -106,7 +106,9 @@ const LARGE: usize = 512 * 1024;
 /// mimalloc, counting.
 pub struct Counting;
 
-#[global_allocator]
+// Miri cannot run C.
+#[cfg_attr(not(miri), global_allocator)]
+#[cfg_attr(miri, allow(dead_code))]
 static GLOBAL: Counting = Counting;
 
 // SAFETY: every call is handed to mimalloc unchanged and its answer returned unchanged, so its guarantees are ours. The

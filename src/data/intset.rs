@@ -404,6 +404,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
         #[test]
         fn it_is_a_sorted_set(steps in prop::collection::vec((any::<bool>(), value()), 0..200)) {
             let mut set = Intset::new();

@@ -457,7 +457,7 @@ fn start_pager() -> Option<Sender<Job>> {
     Some(sender)
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 fn populate(base: usize, size: usize) {
     // SAFETY: this makes pages present and changes no byte in them. Should the chunk have been unmapped meanwhile, it
     // fails, or does the same to whatever is mapped there now. Kernels before 5.14 refuse it.
@@ -466,7 +466,7 @@ fn populate(base: usize, size: usize) {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), miri))]
 fn populate(_base: usize, _size: usize) {}
 
 fn large_layout(size: usize) -> Layout {
@@ -490,7 +490,23 @@ unsafe fn free_large(block: NonNull<u8>, size: usize) {
     unsafe { dealloc(block.as_ptr(), large_layout(size)) }
 }
 
+/// Miri's own memory instead of mapped memory, of which it cannot give parts back.
+#[cfg(miri)]
+fn map(size: usize) -> *mut u8 {
+    let layout = Layout::from_size_align(size, size.next_power_of_two()).expect("constants");
+    // SAFETY: the size is not zero.
+    unsafe { std::alloc::alloc_zeroed(layout) }
+}
+
+#[cfg(miri)]
+fn unmap(chunk: &Chunk) {
+    let layout = Layout::from_size_align(chunk.size, chunk.size.next_power_of_two()).expect("constants");
+    // SAFETY: the chunk came from `map` with this size, and whoever calls this forgets it.
+    unsafe { dealloc(chunk.base.cast(), layout) }
+}
+
 /// Maps `size` bytes aligned to the next power of two of `size`, at least a page.
+#[cfg(not(miri))]
 fn map(size: usize) -> *mut u8 {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // Twice as much always contains an aligned piece; the rest is given back at once.
@@ -519,6 +535,7 @@ fn map(size: usize) -> *mut u8 {
     }
 }
 
+#[cfg(not(miri))]
 fn unmap(chunk: &Chunk) {
     // SAFETY: the chunk was mapped by `map` with this size, and whoever calls this forgets it.
     unsafe {
