@@ -219,9 +219,7 @@ impl Source for Strings {
                 }
                 // Redis removes the keys it meets after their time only if they match, we remove them all. So all of them
                 // are looked at first.
-                let names = (0..8).map(|n| format!("k{n}")).chain((0..4).map(|n| format!("f{n}")));
-                let all = [word("EXISTS")].into_iter().chain(names.map(String::into_bytes));
-                return vec![Question::exact(all), Question::judged(words, walk_in_any_order)];
+                return vec![look_at_all(), Question::judged(words, walk_in_any_order)];
             }
             52 | 53 => {
                 // The string "x", as it is dumped; sometimes damaged.
@@ -267,6 +265,12 @@ impl Source for Strings {
         };
         vec![Question { words, judge }]
     }
+}
+
+/// A command that removes all keys whose time is over: only those that are drawn here get there without being removed.
+pub fn look_at_all() -> Question {
+    let names = (0..8).map(|n| format!("k{n}")).chain((0..4).map(|n| format!("f{n}")));
+    Question::exact(std::iter::once("EXISTS".to_owned()).chain(names))
 }
 
 /// The checksum of a DUMP payload.

@@ -125,6 +125,12 @@ impl Sets {
                 _ => words.push("ASC".to_owned()),
             }
         }
+        // Elements of the same weight are stored in any order.
+        if words.iter().any(|word| word == "BY")
+            && let Some(at) = words.iter().position(|word| word == "STORE")
+        {
+            words.drain(at..at + 2);
+        }
         words
     }
 }
