@@ -6,8 +6,6 @@
 //!   and stored everywhere.
 //! * Comparison of secrets in a time that does not depend on where they differ.
 
-use std::fmt::Write;
-
 use crc_fast::{CrcAlgorithm, Digest as CrcDigest};
 use sha1::Digest;
 use subtle::ConstantTimeEq;
@@ -72,10 +70,10 @@ pub fn secrets_equal(a: &[u8], b: &[u8]) -> bool {
 
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-    }
+    text.extend(bytes.iter().flat_map(digits));
     text
 }
 

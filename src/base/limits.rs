@@ -46,8 +46,26 @@ pub const LOG_LINE_MAX: usize = 8 * 1024;
 /// Largest config file, and largest text of all config files of one start together.
 pub const CONFIG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Memory of one interpreter. Redis has no limit, so that a few lines of Lua fill the machine.
+pub const SCRIPT_MEMORY_MAX: usize = 1024 * 1024 * 1024;
+
 /// Largest ACL file: some ten thousand users with long rules.
 pub const ACL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Largest file with certificates or a key. All authorities of a system are some 250 KiB.
+pub const TLS_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Clients in the middle of a TLS handshake at a time. Those who take longer than [`TLS_HANDSHAKE_HURRY_MS`] make place for others then.
+pub const TLS_HANDSHAKES_MAX: usize = 1024;
+
+/// How long a client may take for its TLS handshake: some lost packets on a slow line.
+pub const TLS_HANDSHAKE_MS: u64 = 10_000;
+
+/// The same while as many as [`TLS_HANDSHAKES_MAX`] are at it.
+pub const TLS_HANDSHAKE_HURRY_MS: u64 = 1_000;
+
+/// Steps of TLS handshakes in one turn of the loop. A signature with an RSA key takes about a millisecond.
+pub const TLS_STEPS_PER_TURN: usize = 4;
 
 /// How deep config files may include each other. Redis has no limit and overflows its stack on a cycle.
 pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;

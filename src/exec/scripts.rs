@@ -4,6 +4,8 @@
 //! the first one. Scripts call commands as a client of their own: the caller's user and database, no reply mode, no
 //! transaction.
 
+use std::fmt;
+
 use hashbrown::HashMap;
 
 use crate::base::hash;
@@ -28,14 +30,32 @@ pub struct Script {
     pub flags: Option<ScriptFlags>,
 }
 
+/// How messages call a script. Most scripts end without one.
+#[derive(Clone, Debug)]
+pub enum ScriptName {
+    /// By its SHA1.
+    Sha(Sha),
+    /// By the function's name.
+    Function(String),
+}
+
+impl fmt::Display for ScriptName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScriptName::Sha(sha) => f.write_str(&sha_text(sha)),
+            ScriptName::Function(name) => f.write_str(name),
+        }
+    }
+}
+
 /// The script that runs now.
 #[derive(Clone, Debug)]
 pub struct Running {
-    /// Its SHA1, or the function's name.
-    pub name: String,
+    /// How messages call it.
+    pub name: ScriptName,
     /// It was called by FCALL.
     pub is_function: bool,
-    /// The words of the command that called it, for FUNCTION STATS.
+    /// The words of the command that called it, for FUNCTION STATS. Empty until it is busy: nobody can ask before.
     pub command: Vec<Vec<u8>>,
     /// Who called it.
     pub client: ClientId,
@@ -137,10 +157,18 @@ pub fn parse_sha(text: &[u8]) -> Option<Sha> {
         return None;
     }
     for (byte, digits) in sha.iter_mut().zip(text.chunks(2)) {
-        let digit = |at: usize| char::from(digits[at]).to_digit(16);
-        *byte = (digit(0)? << 4 | digit(1)?) as u8;
+        *byte = digit(digits[0])? << 4 | digit(digits[1])?;
     }
     Some(sha)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
 }
 
 /// The digits of a SHA1.

@@ -14,6 +14,7 @@ use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, T
 use super::door::Door;
 use super::shebang::ScriptFlags;
 use super::{Calls, api, libs};
+use crate::base::limits::SCRIPT_MEMORY_MAX;
 use crate::resp::reply::Proto;
 
 /// Instructions between two questions whether to go on: about a millisecond.
@@ -95,6 +96,7 @@ impl Vm {
             seed,
             registering: RefCell::new(None),
         });
+        lua.set_memory_limit(SCRIPT_MEMORY_MAX)?;
         watch(&lua, &shared)?;
         let native = api::native(&lua, &shared)?;
         let redis: Table = native.get("redis")?;

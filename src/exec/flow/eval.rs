@@ -19,7 +19,7 @@ use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::exec::flow::Flow;
 use crate::exec::gates::{self, Facts};
 use crate::exec::memory;
-use crate::exec::scripts::{Running, parse_sha, sha_text};
+use crate::exec::scripts::{Running, ScriptName, parse_sha};
 use crate::exec::{Engine, Handler, Host, acl_refusal, call, reply};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
@@ -75,14 +75,13 @@ pub fn eval<H: Host>(
     };
     let job = Job {
         chunk: &script.chunk,
-        name: sha_text(&sha),
         flags: script.flags,
         is_function: false,
         is_read_only: form.is_read_only,
         keys: &keys,
         argv: &argv,
     };
-    run_script(host, table, job, session, args, out)
+    run_script(host, table, ScriptName::Sha(sha), job, session, args, out)
 }
 
 /// The flags of a call. A script that says in its first line what it may do is taken at its word, instead of that of the command
@@ -158,8 +157,6 @@ fn may_start(
 /// A script or function about to run.
 pub(super) struct Job<'a> {
     pub chunk: &'a Chunk,
-    /// How errors name it.
-    pub name: String,
     pub flags: Option<ScriptFlags>,
     pub is_function: bool,
     /// It was called by a command that only reads.
@@ -172,6 +169,7 @@ pub(super) struct Job<'a> {
 pub(super) fn run_script<H: Host>(
     host: &mut H,
     table: &Table<Handler<H::Admin>>,
+    name: ScriptName,
     job: Job<'_>,
     session: &mut Session,
     args: &Args<'_>,
@@ -181,9 +179,9 @@ pub(super) fn run_script<H: Host>(
     let started = host.clock();
     let engine = host.engine();
     engine.scripts.running = Some(Running {
-        name: job.name.clone(),
+        name,
         is_function: job.is_function,
-        command: args.iter().take(SHOWN_WORDS).map(<[u8]>::to_vec).collect(),
+        command: Vec::new(),
         client: session.id,
         is_from_master: session.kind == Kind::Master,
         started,
@@ -197,7 +195,7 @@ pub(super) fn run_script<H: Host>(
     let vm = if job.is_function { engine.functions.take_vm() } else { engine.scripts.take_vm() };
     let mut own = own;
     own.tracking = session.tracking.take();
-    let mut runner = Runner::new(host, table, session, own, &job, started);
+    let mut runner = Runner::new(host, table, session, own, args, &job, started);
     let result = match job.is_function {
         true => vm.run_function(job.chunk, job.keys, job.argv, &mut runner),
         false => vm.run(job.chunk, job.keys, job.argv, &mut runner),
@@ -211,8 +209,9 @@ pub(super) fn run_script<H: Host>(
     engine.scripts.session = Some(own);
     engine.scripts.is_unpropagated = false;
     engine.scripts.is_for_replicas_only = false;
-    let was_busy = engine.scripts.running.take().is_some_and(|running| running.is_busy);
-    let result = answer(host, &vm, result, &job.name, session, out);
+    let running = engine.scripts.running.take().expect("it was put there above, and only one script runs at a time");
+    let was_busy = running.is_busy;
+    let result = answer(host, &vm, result, &running.name, session, out);
     let engine = host.engine();
     match job.is_function {
         true => engine.functions.put_vm(vm),
@@ -229,7 +228,7 @@ fn answer<H: Host>(
     host: &mut H,
     vm: &Vm,
     result: script::Outcome,
-    name: &str,
+    name: &ScriptName,
     session: &Session,
     out: &mut Out,
 ) -> CommandResult {
@@ -246,7 +245,7 @@ fn answer<H: Host>(
             None => Ok(Outcome::Done),
         },
         Err(failure) => {
-            let text = failure.message(name);
+            let text = failure.message(&name.to_string());
             match failure.is_counted {
                 true => {
                     reply(session, out).error(&text);
@@ -264,6 +263,8 @@ struct Runner<'a, H: Host> {
     table: &'a Table<Handler<H::Admin>>,
     /// Who runs the script.
     caller: &'a Session,
+    /// The command that it sent.
+    words: &'a Args<'a>,
     /// Its stand-in, which calls the commands.
     session: Box<Session>,
     is_read_only: bool,
@@ -281,11 +282,14 @@ impl<'a, H: Host> Runner<'a, H> {
         table: &'a Table<Handler<H::Admin>>,
         caller: &'a Session,
         mut session: Box<Session>,
+        words: &'a Args<'a>,
         job: &Job<'_>,
         started: Instant,
     ) -> Runner<'a, H> {
         session.id = caller.id;
-        session.addr = caller.addr.clone();
+        if session.addr != caller.addr {
+            session.addr.clone_from(&caller.addr);
+        }
         session.kind = caller.kind;
         session.user = caller.user;
         session.is_authenticated = caller.is_authenticated;
@@ -299,6 +303,7 @@ impl<'a, H: Host> Runner<'a, H> {
             host,
             table,
             caller,
+            words,
             session,
             is_read_only,
             may_take_memory,
@@ -460,6 +465,9 @@ impl<H: Host> Calls for Runner<'_, H> {
                     if running.is_function { "FUNCTION KILL" } else { "SCRIPT KILL" },
                     running.name
                 );
+            }
+            if !running.is_busy {
+                running.command = self.words.iter().take(SHOWN_WORDS).map(<[u8]>::to_vec).collect();
             }
             running.is_busy = true;
         }

@@ -5,6 +5,7 @@ use crate::base::time::Instant;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::exec::flow::eval::{Job, run_script, words_of};
 use crate::exec::functions::{ENGINE, Policy, read_dump};
+use crate::exec::scripts::ScriptName;
 use crate::exec::{Engine, Handler, Host, gates, reply};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
@@ -30,14 +31,14 @@ pub fn fcall<H: Host>(
     let (keys, argv) = words_of(args, CommandError::err("Bad number of keys provided"))?;
     let job = Job {
         chunk: &function.chunk,
-        name: String::from_utf8_lossy(&function.name).into_owned(),
         flags: Some(function.flags),
         is_function: true,
         is_read_only,
         keys: &keys,
         argv: &argv,
     };
-    run_script(host, table, job, session, args, out)
+    let name = ScriptName::Function(String::from_utf8_lossy(&function.name).into_owned());
+    run_script(host, table, name, job, session, args, out)
 }
 
 /// What a library may do while it is loaded: log, and be done in time.
@@ -227,7 +228,7 @@ pub fn stats<H: Host>(host: &mut H, session: &Session, out: &mut Out) -> Command
         Some(running) => {
             reply.map(3);
             reply.bulk(b"name");
-            reply.bulk(running.name.as_bytes());
+            reply.bulk(running.name.to_string().as_bytes());
             reply.bulk(b"command");
             reply.array(running.command.len());
             running.command.iter().for_each(|word| reply.bulk(word));

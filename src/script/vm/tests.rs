@@ -208,3 +208,46 @@ fn much_is_unpacked_and_recursion_ends() {
     let text = eval("local function f() return f() + 1 end return f()");
     assert!(text.contains("stack overflow"), "{text}");
 }
+
+/// What a script returns, as a RESP2 reply.
+fn replied(code: &str) -> (String, Vec<String>) {
+    let (vm, mut calls) = (vm(), Echo::default());
+    let chunk = vm.compile(code.as_bytes()).unwrap();
+    let value = vm.run(&chunk, &[], &[], &mut calls).unwrap_or_else(|failure| panic!("{}", failure.message("x")));
+    let mut out = Out::new();
+    write_reply(&value, Proto::Resp2, &mut Reply::new(&mut out, Proto::Resp2));
+    (String::from_utf8(out.to_vec()).unwrap().replace("\r\n", " "), calls.called)
+}
+
+#[test]
+fn metatables_of_what_is_returned_are_asked_while_the_script_runs() {
+    let indexed = "local t = setmetatable({}, { __index = function(_, key) redis.call('asked', key) return key == 1 and 'x' or nil end })";
+    let (reply, called) = replied(&format!("{indexed} return t"));
+    assert_eq!((reply.as_str(), called[0].as_str()), ("*1 $1 x ", "asked err"));
+    let (reply, _) = replied(&format!("{indexed} return {{ 'a', {{ t }} }}"));
+    assert_eq!(reply, "*2 $1 a *1 *1 $1 x ");
+    let (reply, _) = replied("return setmetatable({}, { __index = { err = 'MY error' } })");
+    assert_eq!(reply, "-MY error ");
+    let (reply, _) = replied(
+        "return setmetatable({}, { __index = { map = { a = setmetatable({}, { __index = { ok = 'b' } }) } } })",
+    );
+    assert_eq!(reply, "*2 $1 a +b ");
+    let (vm, mut calls) = (vm(), Echo::default());
+    let chunk = vm.compile(b"return setmetatable({}, { __index = function() error('no') end })").unwrap();
+    let failure = vm.run(&chunk, &[], &[], &mut calls).unwrap_err();
+    assert_eq!(failure.message("x"), "ERR user_script:1: no script: x, on @user_script:1.");
+}
+
+#[test]
+fn what_would_fill_the_machine_is_refused() {
+    let (vm, mut calls) = (vm(), Echo::default());
+    let mut failure = |code: &str| {
+        let chunk = vm.compile(code.as_bytes()).unwrap();
+        String::from_utf8(vm.run(&chunk, &[], &[], &mut calls).unwrap_err().text).unwrap()
+    };
+    assert!(failure("return #string.rep('x', 2000000000)").contains("not enough memory"));
+    assert!(failure("local s = 'x' while true do s = s .. s end").contains("not enough memory"));
+    assert_eq!(failure("local t = {} t[1] = t t[2] = t return t"), "ERR The reply of the script has too many tables");
+    let chunk = vm.compile(b"return 1").unwrap();
+    assert!(vm.run(&chunk, &[], &[], &mut calls).is_ok());
+}
