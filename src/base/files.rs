@@ -15,6 +15,7 @@ pub mod memory;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// A disk.
@@ -51,6 +52,20 @@ pub trait Files: Send + Sync {
 
     /// Size of a file in bytes; `None` when there is no such file.
     fn size(&self, path: &Path) -> io::Result<Option<u64>>;
+
+    /// What tells that a file, or a folder, is not what it was; `None` when there is nothing of that name.
+    fn stamp(&self, path: &Path) -> io::Result<Option<FileStamp>>;
+}
+
+/// How a file looks from outside. Another stamp: it was changed or replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStamp {
+    /// The file's number on its disk.
+    pub inode: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When its content, its name or its rights changed last, in nanoseconds.
+    pub changed_ns: i128,
 }
 
 /// An open file. Writes and reads may be short, as those of the operating system are.
@@ -221,6 +236,18 @@ impl Files for RealFiles {
     fn size(&self, path: &Path) -> io::Result<Option<u64>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Option<FileStamp>> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(FileStamp {
+                inode: metadata.ino(),
+                size: metadata.len(),
+                changed_ns: i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()),
+            })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

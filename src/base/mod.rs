@@ -15,3 +15,4 @@ pub mod quote;
 pub mod rng;
 pub mod time;
 pub mod title;
+pub mod tls;

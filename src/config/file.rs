@@ -32,6 +32,7 @@ use crate::config::model::Config;
 use crate::config::nearest::nearest;
 use crate::config::sentinel_words::{self, SENTINEL_WORDS};
 use crate::config::table;
+use crate::config::tls::NO_CLUSTER;
 
 /// Which program the configuration is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +169,9 @@ impl<'a> Loader<'a> {
         let config = &self.loaded.config;
         if config.cluster.cluster_enabled && config.replication.replicaof.is_some() {
             return Err(LoadError::whole("replicaof directive not allowed in cluster mode"));
+        }
+        if config.tls.tls_cluster {
+            return Err(LoadError::whole(NO_CLUSTER));
         }
         if let Some(user) = self.loaded.users.first()
             && !config.security.aclfile.as_os_str().is_empty()

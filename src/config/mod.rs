@@ -16,4 +16,5 @@ pub mod sentinel_words;
 pub mod startup;
 pub mod table;
 pub mod title;
+pub mod tls;
 pub mod values;

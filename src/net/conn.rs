@@ -6,6 +6,9 @@
 //!
 //! ```text
 //!  Connecting ──connected──▶ Open ──close_after_flush──▶ Closing ──all sent──▶ gone
+//!       │    └─▶ Handshaking ─┘ ▲                                               │
+//!       │         ▲ (TLS)       └─ accepted                                     │
+//!       │         └─ accepted                                                   │
 //!       └───────── failure, close, end of stream, error: gone ─────────────────┘
 //! ```
 
@@ -21,6 +24,7 @@ use mio::{Interest, Registry, Token};
 use rustix::buffer::spare_capacity;
 use socket2::SockRef;
 
+use super::tls::Tls;
 use crate::base::limits::READ_CHUNK;
 use crate::resp::inbuf::InBuf;
 use crate::resp::out::Out;
@@ -109,6 +113,8 @@ impl AsFd for Socket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Connecting,
+    /// The application does not know of it yet, or waits for it.
+    Handshaking,
     Open,
     /// Reading has ended; closes when all is sent.
     Closing,
@@ -146,6 +152,8 @@ pub(super) enum WriteOutcome {
 #[derive(Debug)]
 pub struct Conn {
     pub(super) socket: Socket,
+    /// What encrypts it.
+    pub(super) tls: Option<Box<Tls>>,
     pub(super) state: State,
     pub(super) peer: Peer,
     pub(super) input: InBuf,
@@ -187,6 +195,7 @@ impl Conn {
     pub(super) fn new(socket: Socket, peer: Peer, state: State) -> Conn {
         Conn {
             socket,
+            tls: None,
             state,
             peer,
             input: InBuf::new(),
@@ -269,6 +278,17 @@ impl Conn {
         self.socket.as_fd().as_raw_fd()
     }
 
+    /// Whether it is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether there is something to send, above or beneath the encryption.
+    #[inline]
+    pub(super) fn has_output(&self) -> bool {
+        !self.out.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.has_output())
+    }
+
     /// Whether it only waits for its output to be sent.
     pub fn is_closing(&self) -> bool {
         self.state == State::Closing
@@ -342,6 +362,9 @@ impl Conn {
 
     /// One read into the input buffer.
     pub(super) fn read(&mut self) -> ReadOutcome {
+        if self.tls.is_some() {
+            return self.read_encrypted();
+        }
         let target = self.input.target(self.read_chunk);
         let asked = target.capacity() - target.len();
         let result = loop {
@@ -362,9 +385,31 @@ impl Conn {
         }
     }
 
+    fn read_encrypted(&mut self) -> ReadOutcome {
+        let Some(tls) = &mut self.tls else { return ReadOutcome::Nothing };
+        let outcome = tls.read(self.socket.as_fd(), &mut self.input, self.read_chunk);
+        if let ReadOutcome::Bytes { count, .. } = outcome {
+            self.bytes_in += count as u64;
+        }
+        outcome
+    }
+
+    fn write_encrypted(&mut self, bytes_max: usize) -> WriteOutcome {
+        let Some(tls) = &mut self.tls else { return WriteOutcome::Drained };
+        let (count, outcome) = tls.write(self.socket.as_fd(), &mut self.out, bytes_max);
+        self.bytes_out += count as u64;
+        match outcome {
+            WriteOutcome::More if self.is_held() && self.sendable() == 0 => WriteOutcome::Held,
+            outcome => outcome,
+        }
+    }
+
     /// One write of what waits, at most about `bytes_max` of it.
     pub(super) fn write(&mut self, bytes_max: usize) -> WriteOutcome {
         let bytes_max = bytes_max.min(self.sendable());
+        if self.tls.is_some() {
+            return self.write_encrypted(bytes_max);
+        }
         if bytes_max == 0 && self.is_held() {
             return WriteOutcome::Held;
         }

@@ -18,6 +18,8 @@ pub struct DialOptions {
     pub source_is_optional: bool,
     /// Seconds of silence after which the system probes the peer, zero for never.
     pub keepalive: u32,
+    /// Speak TLS.
+    pub is_tls: bool,
 }
 
 /// Begins to connect to `to`. An error here means that not even the attempt could be made.

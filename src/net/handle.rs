@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use mio::{Registry, Token};
 
@@ -13,9 +15,14 @@ use super::dial::{self, DialOptions};
 use super::listener::{self, ListenOptions, ListenReport, ListenSocket, ListenerId};
 use super::resolve::{Resolved, Resolver};
 use super::timers::{TimerKey, Timers};
+use super::tls::context::{self, TlsContext};
+use super::tls::{Handshake, Tls};
 use super::wake::WakeHandle;
 use super::{App, Closed};
+use crate::base::files::{FileStamp, Files};
+use crate::base::limits::{TLS_HANDSHAKE_HURRY_MS, TLS_HANDSHAKE_MS, TLS_HANDSHAKES_MAX};
 use crate::base::time::{Instant, Now};
+use crate::base::tls::TlsSettings;
 use crate::resp::inbuf::InBuf;
 use crate::resp::out::Out;
 
@@ -57,6 +64,7 @@ pub(super) enum Queued {
 pub(super) struct Listening {
     pub(super) socket: ListenSocket,
     pub(super) is_ready: bool,
+    pub(super) is_tls: bool,
     /// After a failure: not before this moment.
     pub(super) retry_at: Option<Instant>,
 }
@@ -84,6 +92,22 @@ pub struct Net {
     wake: WakeHandle,
     pub(super) stats: NetStats,
     pub(super) is_stopping: bool,
+    /// What new encrypted connections are made with.
+    tls: Option<Arc<TlsContext>>,
+    /// How the changed files looked that could not be used.
+    tls_refused: Option<Vec<Option<FileStamp>>>,
+    pub(super) handshakes: Handshakes,
+}
+
+/// Clients in the middle of a TLS handshake. The application has not heard of them yet.
+#[derive(Debug, Default)]
+pub(super) struct Handshakes {
+    /// Those whose sockets have become ready, to be taken a step further.
+    pub(super) ready: VecDeque<ConnId>,
+    /// In the order in which they came; some are done or gone.
+    pub(super) since: VecDeque<(Instant, ConnId)>,
+    /// How many are at it.
+    pub(super) count: usize,
 }
 
 impl Net {
@@ -107,6 +131,9 @@ impl Net {
             wake,
             stats: NetStats::default(),
             is_stopping: false,
+            tls: None,
+            tls_refused: None,
+            handshakes: Handshakes::default(),
         })
     }
 
@@ -161,7 +188,7 @@ impl Net {
         let (sockets, warnings, failed) = listener::bind_all(addresses, port, options);
         let mut report = ListenReport { listeners: Vec::new(), warnings, failed };
         for socket in sockets {
-            match self.add_listener(socket) {
+            match self.add_listener(socket, options.is_tls) {
                 Ok(id) => report.listeners.push(id),
                 Err(error) => {
                     report.failed = true;
@@ -178,7 +205,7 @@ impl Net {
     /// Opens a socket file. `mode` zero leaves its permissions as the system gives them.
     pub fn listen_unix(&mut self, path: &str, mode: u32, backlog: u32) -> io::Result<ListenerId> {
         let socket = listener::bind_unix(path, mode, backlog)?;
-        self.add_listener(socket)
+        self.add_listener(socket, false)
     }
 
     /// Closes a listening socket, and removes its file if it has one. Clients already accepted stay.
@@ -198,12 +225,139 @@ impl Net {
         self.listeners.iter().flatten().try_for_each(|listening| listening.socket.set_keepalive(seconds))
     }
 
-    fn add_listener(&mut self, mut socket: ListenSocket) -> io::Result<ListenerId> {
+    fn add_listener(&mut self, mut socket: ListenSocket, is_tls: bool) -> io::Result<ListenerId> {
         // Places are not used again: an old event must not speak of a new socket. Few are ever opened.
         let id = ListenerId(self.listeners.len() as u32);
         socket.register(&self.registry, Token((LISTENER_BIT | u64::from(id.0)) as usize))?;
-        self.listeners.push(Some(Listening { socket, is_ready: true, retry_at: None }));
+        self.listeners.push(Some(Listening { socket, is_ready: true, is_tls, retry_at: None }));
         Ok(id)
+    }
+
+    // ---- encryption ----
+
+    /// What encrypted connections are made with from now on. Those that stand go on with what they began with.
+    pub fn set_tls(&mut self, context: Option<Arc<TlsContext>>) {
+        self.tls = context;
+    }
+
+    /// Reads the files again if they have changed, and uses what they hold from now on. `None`: they have not, or not since they
+    /// could not be used. An error leaves everything as it was, and says why.
+    pub fn refresh_tls(
+        &mut self,
+        settings: &TlsSettings,
+        files: &dyn Files,
+    ) -> Option<Result<Arc<TlsContext>, String>> {
+        if !self.tls.as_ref().is_some_and(|context| context.is_outdated(files)) {
+            self.tls_refused = None;
+            return None;
+        }
+        let stamps = context::stamps(settings, files);
+        if self.tls_refused.as_ref() == Some(&stamps) {
+            return None;
+        }
+        let built = TlsContext::build(settings, files, self.now.wall()).map(Arc::new);
+        match &built {
+            Ok(context) => {
+                self.tls = Some(Arc::clone(context));
+                self.tls_refused = None;
+            }
+            Err(_) => self.tls_refused = Some(stamps),
+        }
+        Some(built)
+    }
+
+    /// Takes in a socket that a client connected to. Gives the name of a connection that can be used at once.
+    pub(super) fn admit(
+        &mut self,
+        mut socket: super::conn::Socket,
+        peer: Peer,
+        listener: ListenerId,
+        is_tls: bool,
+    ) -> io::Result<Option<ConnId>> {
+        let tls = match (is_tls, &self.tls) {
+            (false, _) => None,
+            (true, Some(context)) if context.server.is_some() => {
+                let config = context.server.clone().expect("just seen");
+                Some(Box::new(Tls::serve(config, listener)?))
+            }
+            (true, _) => return Err(io::Error::other("TLS is not configured")),
+        };
+        let registry = &self.registry;
+        let id = self.conns.insert_with(|id| {
+            socket.register(registry, id.token())?;
+            let state = if tls.is_some() { State::Handshaking } else { State::Open };
+            let mut conn = Conn::new(socket, peer, state);
+            conn.tls = tls;
+            Ok(conn)
+        })?;
+        self.stats.accepted += 1;
+        if !is_tls {
+            return Ok(Some(id));
+        }
+        self.handshakes.count += 1;
+        self.handshakes.since.push_back((self.now.mono, id));
+        self.queue_handshake(id);
+        Ok(None)
+    }
+
+    /// How long a client may take for its handshake: less when many are at it.
+    pub(super) fn handshake_limit_ms(&self) -> u64 {
+        if self.handshakes.count >= TLS_HANDSHAKES_MAX { TLS_HANDSHAKE_HURRY_MS } else { TLS_HANDSHAKE_MS }
+    }
+
+    /// Puts a connection on the list of those whose handshake may go on.
+    pub(super) fn queue_handshake(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.state == State::Handshaking
+            && !conn.is_read_queued
+        {
+            conn.is_read_queued = true;
+            self.handshakes.ready.push_back(id);
+        }
+    }
+
+    /// Takes a handshake as far as it goes without waiting.
+    pub(super) fn step_handshake<A: App>(&mut self, app: &mut A, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.state == State::Handshaking) else { return };
+        conn.is_read_queued = false;
+        let Some(tls) = &mut conn.tls else { return };
+        match tls.handshake(conn.socket.as_fd()) {
+            Handshake::Waits => {}
+            Handshake::Failed(error) => self.end_handshake(app, id, error),
+            Handshake::Done => {
+                let listener = tls.listener.take();
+                conn.state = State::Open;
+                // The first request may have come along, and something may be waiting to be sent.
+                conn.is_readable = true;
+                if !conn.is_dirty {
+                    conn.is_dirty = true;
+                    self.dirty.push(id);
+                }
+                self.queue_read(id);
+                match listener {
+                    Some(listener) => {
+                        self.handshakes.count -= 1;
+                        app.accepted(self, id, listener);
+                    }
+                    None => app.connected(self, id, Ok(())),
+                }
+            }
+        }
+    }
+
+    /// Gives a handshake up.
+    pub(super) fn end_handshake<A: App>(&mut self, app: &mut A, id: ConnId, error: io::Error) {
+        let Some(conn) = self.conns.get(id) else { return };
+        let is_client = conn.tls.as_ref().is_some_and(|tls| tls.listener.is_some());
+        let (peer, local) = (conn.peer_text(), conn.local_text());
+        self.close(id);
+        match is_client {
+            true => {
+                self.handshakes.count -= 1;
+                app.handshake_failed(self, &peer, &local, &error);
+            }
+            false => app.connected(self, id, Err(error)),
+        }
     }
 
     // ---- connecting ----
@@ -212,10 +366,17 @@ impl Net {
     /// sent once the connection stands. A time limit is the caller's: a timer, and [`Net::close`].
     pub fn dial(&mut self, to: SocketAddr, options: &DialOptions) -> ConnId {
         let registry = &self.registry;
+        let tls = match (options.is_tls, &self.tls) {
+            (false, _) => Ok(None),
+            (true, Some(context)) => Tls::dial(context.client.clone(), to).map(|tls| Some(Box::new(tls))),
+            (true, None) => Err(io::Error::other("TLS is not configured")),
+        };
         let result = self.conns.insert_with(|id| {
             let mut socket = dial::begin(to, options)?;
             socket.register(registry, id.token())?;
-            Ok(Conn::new(socket, Peer::Tcp(to), State::Connecting))
+            let mut conn = Conn::new(socket, Peer::Tcp(to), State::Connecting);
+            conn.tls = tls?;
+            Ok(conn)
         });
         result.unwrap_or_else(|error| {
             let id = self.conns.unused_id();
@@ -401,6 +562,9 @@ impl Net {
     /// Closes a connection at once. Nothing more is told about it.
     pub fn close(&mut self, id: ConnId) {
         let Some(mut conn) = self.conns.remove(id) else { return };
+        if let Some(tls) = &mut conn.tls {
+            tls.say_goodbye(conn.socket.as_fd());
+        }
         conn.out.clear();
         conn.input.clear();
         self.reclaim(&mut conn);
@@ -409,6 +573,10 @@ impl Net {
     /// Closes a connection when all its output is sent. Nothing more is read from it.
     pub fn close_after_flush(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.get_mut(id) {
+            if conn.state == State::Handshaking {
+                // Nothing can be sent before the handshake has ended, and nobody waits for that any more.
+                return self.close(id);
+            }
             conn.state = State::Closing;
             conn.input.clear();
             if !conn.is_dirty {
@@ -422,8 +590,8 @@ impl Net {
     /// process ends. Failures show at the next flush.
     pub fn flush_now(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.get_mut(id)
-            && conn.state != State::Connecting
-            && !conn.out.is_empty()
+            && !matches!(conn.state, State::Connecting | State::Handshaking)
+            && conn.has_output()
         {
             let before = conn.bytes_out();
             let _ = conn.write(WRITE_MAX);
@@ -485,7 +653,7 @@ impl Net {
             return;
         }
         conn.is_dirty = false;
-        if conn.state == State::Connecting {
+        if matches!(conn.state, State::Connecting | State::Handshaking) {
             return;
         }
         if conn.is_blocked {
@@ -494,7 +662,7 @@ impl Net {
         }
         let before = conn.bytes_out();
         let mut outcome = WriteOutcome::Drained;
-        if !conn.out.is_empty() {
+        if conn.has_output() {
             for _ in 0..WRITES_PER_TURN {
                 outcome = conn.write(WRITE_MAX);
                 self.stats.writes += 1;

@@ -32,6 +32,8 @@ pub struct ListenOptions {
     pub backlog: u32,
     /// `tcp-keepalive` in seconds, zero for none.
     pub keepalive: u32,
+    /// Clients speak TLS.
+    pub is_tls: bool,
 }
 
 /// How opening a `bind` list went.
@@ -220,7 +222,7 @@ pub(super) fn bind_unix(path: &str, mode: u32, backlog: u32) -> io::Result<Liste
 mod tests {
     use super::*;
 
-    const OPTIONS: ListenOptions = ListenOptions { backlog: 16, keepalive: 300 };
+    const OPTIONS: ListenOptions = ListenOptions { backlog: 16, keepalive: 300, is_tls: false };
 
     #[test]
     fn stars_names_and_both_kinds_of_addresses() {

@@ -5,11 +5,11 @@
 //! lent out are in use and left alone; what arrives for them waits with the system. Readiness that is used up here is announced
 //! again by the system, and found to be nothing by the next turn.
 
-use super::conn::{Conn, ReadOutcome, State};
+use super::conn::{ReadOutcome, State};
 use super::handle::Net;
 use super::listener::{AcceptOutcome, ListenerId};
 use super::{App, Closed};
-use crate::base::limits::READ_CHUNK;
+use crate::base::limits::{READ_CHUNK, TLS_HANDSHAKES_MAX, TLS_STEPS_PER_TURN};
 
 /// Clients accepted from one listening socket at a time.
 const ACCEPTS: usize = 16;
@@ -19,8 +19,14 @@ impl Net {
     pub fn serve_meanwhile<A: App>(&mut self, app: &mut A) {
         self.accept_some(app);
         let mut ready = Vec::new();
+        let mut handshakes = 0;
         for id in self.conns.ids() {
             let Some(conn) = self.conns.get_mut(id) else { continue };
+            if conn.state == State::Handshaking && handshakes < TLS_STEPS_PER_TURN {
+                handshakes += 1;
+                self.step_handshake(app, id);
+                continue;
+            }
             if conn.is_lent || conn.is_paused || conn.state != State::Open {
                 continue;
             }
@@ -33,6 +39,8 @@ impl Net {
                     self.stats.bytes_in += count as u64;
                     ready.push(id);
                 }
+                // Read before, by the turn that stands still; nobody has looked at it yet.
+                ReadOutcome::Nothing if conn.input.buffered() > 0 => ready.push(id),
                 ReadOutcome::Nothing => {
                     if let Some(buffer) = conn.input.return_buffer() {
                         self.buffers.give_back_reading(buffer);
@@ -52,17 +60,16 @@ impl Net {
         for index in 0..self.listeners.len() {
             for _ in 0..ACCEPTS {
                 let Some(listening) = &mut self.listeners[index] else { break };
-                let AcceptOutcome::Accepted(mut socket, peer) = listening.socket.accept() else { break };
-                let accepted = self.conns.insert_with(|id| {
-                    socket.register(&self.registry, id.token())?;
-                    Ok(Conn::new(socket, peer, State::Open))
-                });
-                match accepted {
-                    Ok(conn) => {
-                        self.stats.accepted += 1;
-                        app.accepted(self, conn, ListenerId(index as u32));
-                    }
-                    Err(error) => app.accept_failed(self, ListenerId(index as u32), error),
+                let is_tls = listening.is_tls;
+                if is_tls && self.handshakes.count >= TLS_HANDSHAKES_MAX {
+                    break;
+                }
+                let AcceptOutcome::Accepted(socket, peer) = listening.socket.accept() else { break };
+                let id = ListenerId(index as u32);
+                match self.admit(socket, peer, id, is_tls) {
+                    Ok(None) => {}
+                    Ok(Some(conn)) => app.accepted(self, conn, id),
+                    Err(error) => app.accept_failed(self, id, error),
                 }
             }
         }

@@ -39,6 +39,7 @@ pub mod signals;
 pub mod sockopt;
 pub mod sync_conn;
 pub mod timers;
+pub mod tls;
 pub mod wake;
 
 use std::io;
@@ -53,6 +54,7 @@ pub use poll_loop::Loop;
 pub use signals::Signal;
 pub use sockopt::error_text;
 pub use timers::TimerKey;
+pub use tls::context::TlsContext;
 pub use wake::{MailSender, Mailbox, WakeHandle, mailbox};
 
 use crate::base::time::{Instant, Now};
@@ -106,6 +108,9 @@ pub trait App {
 
     /// A client could not be accepted: mostly too many open files. Tried again a little later.
     fn accept_failed(&mut self, _net: &mut Net, _listener: ListenerId, _error: io::Error) {}
+
+    /// A client could not be accepted: its TLS handshake failed or took too long.
+    fn handshake_failed(&mut self, _net: &mut Net, _peer: &str, _local: &str, _error: &io::Error) {}
 
     /// The end of a turn. Returns when the next turn must begin at the latest: a moment that has passed (such as
     /// `now.mono`) asks for a turn without sleep.

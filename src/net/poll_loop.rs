@@ -6,12 +6,12 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll, Token};
 
-use super::conn::{Conn, ConnId, ReadOutcome, State};
+use super::conn::{ConnId, ReadOutcome, State};
 use super::handle::{LISTENER_BIT, Net, Queued};
 use super::listener::{AcceptOutcome, ListenerId};
 use super::signals::Signals;
 use super::{App, Closed};
-use crate::base::limits::{BATCH_COMMANDS, READ_CHUNK};
+use crate::base::limits::{BATCH_COMMANDS, READ_CHUNK, TLS_HANDSHAKES_MAX, TLS_STEPS_PER_TURN};
 use crate::base::time::Instant;
 
 const WAKER: Token = Token(usize::MAX);
@@ -103,6 +103,7 @@ impl Loop {
         self.net.stats.turns += 1;
         let announced = self.note_events(app);
         self.accept(app);
+        self.shake_hands(app);
         self.tell_queued(app);
         self.read(app);
         for id in self.ended.drain(..) {
@@ -142,12 +143,14 @@ impl Loop {
             || !net.to_read.is_empty()
             || !net.to_announce.is_empty()
             || !net.queued.is_empty()
+            || !net.handshakes.ready.is_empty()
             || net.listeners.iter().flatten().any(|listening| listening.is_ready && listening.retry_at.is_none());
         if has_work {
             return Some(Duration::ZERO);
         }
         let retry = net.listeners.iter().flatten().filter_map(|listening| listening.retry_at).min();
-        let deadline = [self.deadline, net.timers.next_deadline(), retry].into_iter().flatten().min()?;
+        let handshake = net.handshakes.since.front().map(|(since, _)| *since + net.handshake_limit_ms() + 1);
+        let deadline = [self.deadline, net.timers.next_deadline(), retry, handshake].into_iter().flatten().min()?;
         Some(Duration::from_millis(deadline.since(net.now.mono)))
     }
 
@@ -179,6 +182,12 @@ impl Loop {
                     break;
                 }
                 listening.retry_at = None;
+                let is_tls = listening.is_tls;
+                if is_tls && net.handshakes.count >= TLS_HANDSHAKES_MAX {
+                    // Those who come later wait with the system until others are done, or have taken too long.
+                    listening.retry_at = Some(net.now.mono + ACCEPT_RETRY_MS);
+                    break;
+                }
                 let id = ListenerId(index as u32);
                 let accepted = match listening.socket.accept() {
                     AcceptOutcome::Nothing => {
@@ -186,23 +195,39 @@ impl Loop {
                         break;
                     }
                     AcceptOutcome::Failed(error) => Err(error),
-                    AcceptOutcome::Accepted(mut socket, peer) => net.conns.insert_with(|id| {
-                        socket.register(&net.registry, id.token())?;
-                        Ok(Conn::new(socket, peer, State::Open))
-                    }),
+                    AcceptOutcome::Accepted(socket, peer) => net.admit(socket, peer, id, is_tls),
                 };
+                let listening = net.listeners[index].as_mut();
                 match accepted {
-                    Ok(conn) => {
-                        net.stats.accepted += 1;
-                        app.accepted(net, conn, id);
-                    }
+                    Ok(None) => {}
+                    Ok(Some(conn)) => app.accepted(net, conn, id),
                     Err(error) if is_clients_fault(&error) => {}
                     Err(error) => {
-                        listening.retry_at = Some(net.now.mono + ACCEPT_RETRY_MS);
+                        if let Some(listening) = listening {
+                            listening.retry_at = Some(net.now.mono + ACCEPT_RETRY_MS);
+                        }
                         app.accept_failed(net, id, error);
                         break;
                     }
                 }
+            }
+        }
+    }
+
+    /// Takes a few handshakes further, and ends those that have lasted too long.
+    fn shake_hands<A: App>(&mut self, app: &mut A) {
+        let net = &mut self.net;
+        for _ in 0..TLS_STEPS_PER_TURN {
+            let Some(id) = net.handshakes.ready.pop_front() else { break };
+            net.step_handshake(app, id);
+        }
+        let limit_ms = net.handshake_limit_ms();
+        while let Some(&(since, id)) = net.handshakes.since.front()
+            && net.now.mono.since(since) > limit_ms
+        {
+            net.handshakes.since.pop_front();
+            if net.conns.get(id).is_some_and(|conn| conn.state == State::Handshaking) {
+                net.end_handshake(app, id, io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake takes too long"));
             }
         }
     }
@@ -263,7 +288,13 @@ impl Loop {
         if conn.input.wants_buffer() && conn.read_chunk == READ_CHUNK {
             conn.input.lend_buffer(net.buffers.for_reading());
         }
-        match conn.read() {
+        let outcome = conn.read();
+        if conn.tls.is_some() && conn.has_output() && !conn.is_dirty {
+            // The encryption has something to say.
+            conn.is_dirty = true;
+            net.dirty.push(id);
+        }
+        match outcome {
             ReadOutcome::Bytes { count, drained } => {
                 net.stats.reads += 1;
                 net.stats.bytes_in += count as u64;
@@ -332,6 +363,9 @@ fn is_clients_fault(error: &io::Error) -> bool {
 
 fn note_event<A: App>(net: &mut Net, app: &mut A, event: &Event, id: ConnId, failed: &mut Vec<ConnId>) {
     let Some(conn) = net.conns.get_mut(id) else { return };
+    if conn.state == State::Handshaking {
+        return net.queue_handshake(id);
+    }
     if conn.state == State::Connecting {
         if event.is_writable() || event.is_error() || event.is_read_closed() {
             finish_connect(net, app, id);
@@ -359,6 +393,10 @@ fn note_event<A: App>(net: &mut Net, app: &mut A, event: &Event, id: ConnId, fai
 fn finish_connect<A: App>(net: &mut Net, app: &mut A, id: ConnId) {
     let Some(conn) = net.conns.get_mut(id) else { return };
     let result = conn.finish_connect();
+    if result.is_ok() && conn.tls.is_some() {
+        conn.state = State::Handshaking;
+        return net.queue_handshake(id);
+    }
     match &result {
         Ok(()) => {
             // It may have sent something already, and something may be waiting to be sent.

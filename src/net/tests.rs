@@ -110,7 +110,7 @@ impl World {
     }
 
     fn listen(&mut self) -> SocketAddr {
-        let options = ListenOptions { backlog: 511, keepalive: 300 };
+        let options = ListenOptions { backlog: 511, keepalive: 300, is_tls: false };
         let report = self.net().listen_tcp(&["127.0.0.1"], 0, &options);
         assert!(!report.failed, "{report:?}");
         self.net().listener_address(report.listeners[0]).unwrap()
@@ -394,7 +394,7 @@ fn a_source_address_that_is_not_ours() {
     let source = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
     world.net().dial(address, &DialOptions { source, ..DialOptions::default() });
     world.until_told("connected Err(\"Cannot assign requested address\")");
-    world.net().dial(address, &DialOptions { source, source_is_optional: true, keepalive: 0 });
+    world.net().dial(address, &DialOptions { source, source_is_optional: true, ..DialOptions::default() });
     world.until_told("connected Ok(())");
 }
 

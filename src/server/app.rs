@@ -123,6 +123,14 @@ impl App for Server {
         tracing::warn!("Accepting client connection: accept: {}", error_text(&error));
     }
 
+    fn handshake_failed(&mut self, _: &mut Net, peer: &str, local: &str, error: &io::Error) {
+        // Whoever only looks whether the port is open would fill the log.
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => tracing::debug!("A client left during its TLS handshake (addr={peer})"),
+            _ => tracing::warn!("Error accepting a client connection: {error} (addr={peer} laddr={local})"),
+        }
+    }
+
     fn before_sleep(&mut self, net: &mut Net, now: Now) -> Option<Instant> {
         self.engine.now = now;
         Turn { server: self, net }.end_turn()

@@ -10,14 +10,21 @@ use crate::config::directive::{Apply, Reason};
 use crate::config::model::Config;
 use crate::config::startup;
 use crate::config::title;
-use crate::net::{ListenOptions, ListenerId};
+use crate::net::{ListenOptions, ListenerId, Net};
 use crate::server::Turn;
 
 impl Turn<'_> {
     /// Carries out one effect.
     pub fn apply(&mut self, effect: Apply, before: &Config, after: &Config) -> Result<(), Reason> {
         match effect {
-            Apply::Port | Apply::Bind => self.listen_elsewhere(before, after),
+            Apply::Port => self.listen_elsewhere(before, after, false),
+            Apply::Bind => {
+                self.listen_elsewhere(before, after, false)?;
+                self.listen_elsewhere(before, after, true).inspect_err(|_| {
+                    let _ = self.listen_elsewhere(after, before, false);
+                })
+            }
+            Apply::Tls => self.apply_tls(before, after),
             Apply::MaxClients => process::allow_clients(after.clients.maxclients).map_err(|most| {
                 format!("The operating system is not able to handle the specified number of clients, try with {most}")
                     .into()
@@ -74,9 +81,7 @@ impl Turn<'_> {
             | Apply::AppendFsync
             | Apply::Acl => Ok(()),
             // Not in effect yet; CONFIG SET names them in the log.
-            Apply::Tls | Apply::OomScore | Apply::Locale | Apply::CrashReports | Apply::Allocator | Apply::Cluster => {
-                Ok(())
-            }
+            Apply::OomScore | Apply::Locale | Apply::CrashReports | Apply::Allocator | Apply::Cluster => Ok(()),
         }
     }
 
@@ -91,43 +96,54 @@ impl Turn<'_> {
 
     /// Listens on the new addresses and port, then stops listening on the old ones. Where both name the same address the
     /// old socket is closed first, and opened again if the rest fails.
-    fn listen_elsewhere(&mut self, before: &Config, after: &Config) -> Result<(), Reason> {
-        let old: Vec<ListenerId> = std::mem::take(&mut self.server.listeners);
-        let is_same_port = before.network.port == after.network.port;
+    pub fn listen_elsewhere(&mut self, before: &Config, after: &Config, is_tls: bool) -> Result<(), Reason> {
+        let old: Vec<ListenerId> = std::mem::take(self.server.listeners_of(is_tls));
+        let is_same_port = port_of(before, is_tls) == port_of(after, is_tls);
         if is_same_port {
             old.iter().for_each(|id| self.net.stop_listening(*id));
         }
-        match self.open_listeners(after) {
+        match open_listeners(self.net, after, is_tls) {
             Ok(new) => {
                 if !is_same_port {
                     old.iter().for_each(|id| self.net.stop_listening(*id));
                 }
-                self.server.listeners = new;
+                *self.server.listeners_of(is_tls) = new;
                 Ok(())
             }
             Err(warnings) => {
                 warnings.iter().for_each(|text| tracing::warn!("{text}"));
-                self.server.listeners =
-                    if is_same_port { self.open_listeners(before).unwrap_or_default() } else { old };
-                Err(match before.network.port == after.network.port {
+                let again = match is_same_port {
+                    true => open_listeners(self.net, before, is_tls).unwrap_or_default(),
+                    false => old,
+                };
+                *self.server.listeners_of(is_tls) = again;
+                Err(match is_same_port {
                     true => "Failed to bind to specified addresses.".into(),
                     false => "Unable to listen on this port. Check server logs.".into(),
                 })
             }
         }
     }
+}
 
-    fn open_listeners(&mut self, config: &Config) -> Result<Vec<ListenerId>, Vec<String>> {
-        if config.network.port == 0 || config.network.bind.is_empty() {
-            return Ok(Vec::new());
-        }
-        let options = ListenOptions { backlog: config.network.tcp_backlog, keepalive: config.network.tcp_keepalive };
-        let addresses: Vec<String> = config.network.bind.iter().map(ToString::to_string).collect();
-        let report = self.net.listen_tcp(&addresses, config.network.port, &options);
-        if report.failed {
-            report.listeners.iter().for_each(|id| self.net.stop_listening(*id));
-            return Err(report.warnings);
-        }
-        Ok(report.listeners)
+/// The port of encrypted connections, or of the others.
+pub fn port_of(config: &Config, is_tls: bool) -> u16 {
+    if is_tls { config.tls.tls_port } else { config.network.port }
+}
+
+/// Opens the sockets for one kind of connections. The error is for the log.
+fn open_listeners(net: &mut Net, config: &Config, is_tls: bool) -> Result<Vec<ListenerId>, Vec<String>> {
+    let port = port_of(config, is_tls);
+    if port == 0 || config.network.bind.is_empty() {
+        return Ok(Vec::new());
     }
+    let options =
+        ListenOptions { backlog: config.network.tcp_backlog, keepalive: config.network.tcp_keepalive, is_tls };
+    let addresses: Vec<String> = config.network.bind.iter().map(ToString::to_string).collect();
+    let report = net.listen_tcp(&addresses, port, &options);
+    if report.failed {
+        report.listeners.iter().for_each(|id| net.stop_listening(*id));
+        return Err(report.warnings);
+    }
+    Ok(report.listeners)
 }

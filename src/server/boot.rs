@@ -25,11 +25,12 @@ use crate::exec::scripts::Scripts;
 use crate::keyspace::{Keyspace, Recency};
 use crate::net::{ListenOptions, ListenReport, Loop, Net};
 use crate::persist::writer::Wake;
+use crate::server::apply::port_of;
 use crate::server::dispatch::CommandTable;
 use crate::server::drivers::aof::Aof;
 use crate::server::drivers::repl::Replication;
 use crate::server::drivers::saves::Snapshots;
-use crate::server::{COMPATIBLE_VERSION, Identity, Server, dispatch};
+use crate::server::{COMPATIBLE_VERSION, Identity, Server, dispatch, tls};
 use crate::session::{Program, Role};
 use crate::stats::command::CommandStats;
 use crate::stats::slowlog::SlowLog;
@@ -85,6 +86,7 @@ impl Server {
             last_pause: None,
             identity,
             listeners: Vec::new(),
+            tls_listeners: Vec::new(),
             workspace: Default::default(),
             killed: Vec::new(),
             unblocked: Vec::new(),
@@ -167,12 +169,20 @@ impl Server {
     /// Opens the listening sockets. The texts of the report are for the log; `failed` means the server cannot start.
     pub fn listen(&mut self, net: &mut Net) -> ListenReport {
         let network = &self.engine.config.network;
-        let options = ListenOptions { backlog: network.tcp_backlog, keepalive: network.tcp_keepalive };
         let mut report = ListenReport { listeners: Vec::new(), warnings: Vec::new(), failed: false };
-        if network.port != 0 && !network.bind.is_empty() {
-            let addresses: Vec<String> = network.bind.iter().map(ToString::to_string).collect();
-            report = net.listen_tcp(&addresses, network.port, &options);
-            self.listeners.clone_from(&report.listeners);
+        let addresses: Vec<String> = network.bind.iter().map(ToString::to_string).collect();
+        for is_tls in [false, true] {
+            let port = port_of(&self.engine.config, is_tls);
+            if port == 0 || addresses.is_empty() || report.failed {
+                continue;
+            }
+            let options = ListenOptions { backlog: network.tcp_backlog, keepalive: network.tcp_keepalive, is_tls };
+            let opened = net.listen_tcp(&addresses, port, &options);
+            let own = if is_tls { &mut self.tls_listeners } else { &mut self.listeners };
+            own.clone_from(&opened.listeners);
+            report.listeners.extend(opened.listeners);
+            report.warnings.extend(opened.warnings);
+            report.failed |= opened.failed;
         }
         if !network.unixsocket.as_os_str().is_empty() && !report.failed {
             let path = network.unixsocket.to_string_lossy().into_owned();
@@ -256,6 +266,8 @@ pub fn run(loaded: Loaded, config_file: String, restore_to: Option<i64>) -> Resu
         let loaded = server.engine.acl.load(table.catalog());
         loaded.map_err(|error| format!("Aborting Redis startup because of ACL errors: {error}"))?;
     }
+    tls::configure(event_loop.net(), &server.engine.config)
+        .map_err(|error| format!("Failed to configure TLS. {error}"))?;
     let report = server.listen(event_loop.net());
     report.warnings.iter().for_each(|text| tracing::warn!("{text}"));
     if report.failed {

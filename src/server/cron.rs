@@ -66,6 +66,7 @@ impl Turn<'_> {
         }
         if now >= self.server.cron.next_second {
             self.server.cron.next_second = now + 1000;
+            self.cron_of_tls();
             self.close_idle_clients();
             self.server.links.close_idle(now);
             self.enforce_output_limits();

@@ -90,10 +90,6 @@ impl Host for Turn<'_> {
         let is_function = self.server.engine.scripts.running.as_ref().is_some_and(|running| running.is_function);
         self.server.engine.facts.busy = Some(if is_function { BUSY_FUNCTION } else { BUSY_SCRIPT });
         self.net.serve_meanwhile(self.server);
-        if self.server.is_leaving {
-            // Nobody shall find the door open and then nobody there.
-            self.server.listeners.drain(..).for_each(|id| self.net.stop_listening(id));
-        }
     }
 
     fn script_ended(&mut self) {

@@ -18,6 +18,7 @@ mod info;
 mod memory;
 pub mod pause;
 pub mod shutdown;
+mod tls;
 pub mod tools;
 mod turn;
 mod watches;
@@ -64,6 +65,8 @@ pub struct Server {
     pub identity: Identity,
     /// Where it listens for TCP clients.
     listeners: Vec<ListenerId>,
+    /// Where it listens for encrypted ones.
+    tls_listeners: Vec<ListenerId>,
     /// Memory of the hot path.
     workspace: Workspace,
     /// Clients to be closed at the end of the present command.

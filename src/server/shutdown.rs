@@ -162,6 +162,11 @@ impl Turn<'_> {
             return Progress::Failed;
         }
         self.server.is_leaving = true;
+        // Who tries to connect from here on shall find nobody, not somebody who hangs up.
+        for is_tls in [false, true] {
+            let listeners = std::mem::take(self.server.listeners_of(is_tls));
+            listeners.into_iter().for_each(|id| self.net.stop_listening(id));
+        }
         self.server.refresh_facts();
         Progress::Leaving
     }

@@ -68,6 +68,7 @@ impl Turn<'_> {
                 self.parse(conn, &mut work);
             }
             self.prefetch(&mut work);
+            self.put_scripts_last(&table, &mut work);
             let mut lanes = std::mem::take(&mut work.lanes);
             for lane in lanes.drain(..) {
                 let conn = lane.conn;
@@ -114,6 +115,33 @@ impl Turn<'_> {
         let room = BATCH_COMMANDS - first;
         let outcome = client.parser.parse(&mut input, &limits, room, owner, &mut work.batch);
         work.lanes.push(Lane { conn, input, first, end: work.batch.len(), outcome });
+    }
+
+    /// Lets only one client of the group run scripts, after all others had their turn. A script may be stuck, and then nobody may be
+    /// left who waits behind it with the requests that were parsed already: they are to be told that the server is busy.
+    fn put_scripts_last(&mut self, table: &CommandTable, work: &mut Workspace) {
+        if work.lanes.len() < 2 {
+            return;
+        }
+        let batch = &work.batch;
+        let is_script = |lane: &Lane| {
+            let requests = &batch.requests()[lane.first..lane.end];
+            requests.iter().any(|request| may_run_script(table, &batch.args(request, lane.input.storage())))
+        };
+        if !work.lanes.iter().any(is_script) {
+            return;
+        }
+        let (mut lanes, scripts): (Vec<Lane>, Vec<Lane>) = work.lanes.drain(..).partition(|lane| !is_script(lane));
+        let mut scripts = scripts.into_iter();
+        lanes.extend(scripts.next());
+        for Lane { conn, mut input, first, .. } in scripts {
+            if let Some(client) = self.server.clients.get_mut(conn) {
+                client.parser.put_back(&mut input, batch, &batch.requests()[first]);
+            }
+            self.net.put_input(conn, input);
+            work.queue.push(conn);
+        }
+        work.lanes = lanes;
     }
 
     /// Brings what the group is going to touch closer. A word that is no key costs a wasted look, nothing else.
@@ -373,4 +401,13 @@ impl Turn<'_> {
         let name = session.name.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         format!("id={} addr={} laddr={} name={name} db={}", session.id, session.addr, session.laddr, session.db)
     }
+}
+
+/// Whether a command may begin a script. Only words that begin like the names of such commands are looked up.
+fn may_run_script(table: &CommandTable, args: &Args<'_>) -> bool {
+    let is_near = matches!(args.get(0).first(), Some(b'e' | b'E' | b'f' | b'F'));
+    is_near
+        && table.lookup(args).is_ok_and(|command| {
+            matches!(command.meta.name, "eval" | "evalsha" | "eval_ro" | "evalsha_ro" | "fcall" | "fcall_ro" | "exec")
+        })
 }

@@ -2,6 +2,7 @@
 
 mod aof;
 mod blocking;
+mod busy;
 mod chain;
 mod client;
 mod cluster;
@@ -16,4 +17,5 @@ mod replication;
 mod rolling;
 mod scripts;
 mod single;
+mod tls;
 mod two_nodes;

@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::hash::BuildHasher;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{File, Files, folder_of};
+use super::{File, FileStamp, Files, folder_of};
 
 /// What happens at a numbered operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,6 +274,19 @@ impl Files for MemoryFiles {
         let disk = self.0.lock();
         disk.powered()?;
         Ok(disk.names.get(path).map(|&inode| disk.inodes[inode].content.len() as u64))
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Option<FileStamp>> {
+        let disk = self.0.lock();
+        disk.powered()?;
+        let stamp = |inode: usize| {
+            let content = &disk.inodes[inode].content;
+            let sum = foldhash::fast::FixedState::default().hash_one(content);
+            FileStamp { inode: inode as u64, size: content.len() as u64, changed_ns: i128::from(sum) }
+        };
+        let here = disk.names.keys().filter(|name| folder_of(name) == path).count() as u64;
+        let folder = FileStamp { inode: u64::MAX, size: here, changed_ns: 0 };
+        Ok(disk.names.get(path).map(|&inode| stamp(inode)).or_else(|| disk.has_folder(path).then_some(folder)))
     }
 }
 

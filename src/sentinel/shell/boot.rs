@@ -15,7 +15,7 @@ use crate::config::file::{LoadError, Loaded, SourceLine};
 use crate::config::startup;
 use crate::config::title;
 use crate::config::values::PubsubDefault;
-use crate::net::{ListenOptions, Loop, mailbox};
+use crate::net::{ListenOptions, Loop, TlsContext, mailbox};
 use crate::sentinel::commands;
 use crate::sentinel::core::Sentinel;
 use crate::sentinel::core::coordinated_state::Reader;
@@ -108,13 +108,23 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
         acl.load(table.catalog()).map_err(|error| format!("Aborting Redis startup because of ACL errors: {error}"))?;
     }
 
-    let options = ListenOptions { backlog: config.network.tcp_backlog, keepalive: config.network.tcp_keepalive };
+    if config.tls.is_wanted() {
+        let context = TlsContext::build(&config.tls.settings(), &RealFiles, now.wall());
+        let context = context.map_err(|error| format!("Failed to configure TLS. {error}"))?;
+        context.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+        net.set_tls(Some(Arc::new(context)));
+    }
     let addresses: Vec<String> = config.network.bind.iter().map(ToString::to_string).collect();
-    if config.network.port != 0 && !addresses.is_empty() {
-        let report = net.listen_tcp(&addresses, config.network.port, &options);
+    for (port, is_tls) in [(config.network.port, false), (config.tls.tls_port, true)] {
+        if port == 0 || addresses.is_empty() {
+            continue;
+        }
+        let options =
+            ListenOptions { backlog: config.network.tcp_backlog, keepalive: config.network.tcp_keepalive, is_tls };
+        let report = net.listen_tcp(&addresses, port, &options);
         report.warnings.iter().for_each(|text| tracing::warn!("{text}"));
         if report.failed {
-            tracing::warn!("Failed listening on port {} (tcp), aborting.", config.network.port);
+            tracing::warn!("Failed listening on port {port} (tcp), aborting.");
             return Ok(1);
         }
     }
@@ -125,7 +135,8 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
     let store = Store::open(path.to_path_buf(), text, written_mail, move || clock.micros())
         .map_err(|error| format!("can't start the thread that writes the configuration: {error}"))?;
     let requirepass = (!config.security.requirepass.is_empty()).then(|| config.security.requirepass.clone());
-    let environment = Environment { port: config.network.port, requirepass, is_executable };
+    let port = config.tls.announced_port(config.network.port);
+    let environment = Environment { port, requirepass, is_executable };
     let mut outputs = Outputs::new();
     let core = Sentinel::new(state, environment, Rng::seeded(rng.next_u64()), now, &mut outputs);
     let figures = Figures {
@@ -169,6 +180,7 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
         script_mail,
         asked: None,
         next_sample: now.mono,
+        next_tls_look: now.mono,
         extra_lines,
     };
     title::show(&program.config, &process::program_word(), &program.figures.config_file, "sentinel");

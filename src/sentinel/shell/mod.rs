@@ -25,6 +25,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use crate::acl::Acl;
+use crate::base::files::RealFiles;
 use crate::base::id::HexId;
 use crate::base::rng::Rng;
 use crate::base::time::{Instant, Now};
@@ -128,6 +129,7 @@ pub struct Program {
     /// The last ticket of this turn: one write serves them all.
     asked: Option<Ticket>,
     next_sample: Instant,
+    next_tls_look: Instant,
     extra_lines: Vec<String>,
 }
 
@@ -153,7 +155,8 @@ impl Program {
             match output {
                 Output::Connect { conn, kind, ip, port } => {
                     let source = self.config.network.bind_source_addr.parse().ok();
-                    let options = DialOptions { source, ..DialOptions::default() };
+                    let is_tls = self.config.tls.tls_replication;
+                    let options = DialOptions { source, is_tls, ..DialOptions::default() };
                     let made = net.dial(SocketAddr::new(ip, port), &options);
                     self.links.add(conn, kind, made);
                 }
@@ -216,6 +219,23 @@ impl Program {
                 None => self.acl.lines().iter().map(text).collect(),
             };
             self.store.persist(ticket, &self.core.state_lines(), &self.extra_lines, &users);
+        }
+    }
+
+    /// Looks, once a second, whether somebody has put new certificates in place.
+    fn refresh_tls(&mut self, net: &mut Net) {
+        let is_time = self.now.mono >= self.next_tls_look;
+        if !is_time || !self.config.tls.is_wanted() {
+            return;
+        }
+        self.next_tls_look = self.now.mono + 1000;
+        match net.refresh_tls(&self.config.tls.settings(), &RealFiles) {
+            None => {}
+            Some(Ok(context)) => {
+                tracing::info!("TLS certificates have changed and are used for new connections from now on.");
+                context.warnings.iter().for_each(|text| tracing::warn!("{text}"));
+            }
+            Some(Err(error)) => tracing::warn!("TLS files have changed and cannot be used; the old ones stay: {error}"),
         }
     }
 
@@ -415,6 +435,14 @@ impl App for Program {
         tracing::warn!("Accepting client connection: {error}");
     }
 
+    fn handshake_failed(&mut self, _: &mut Net, peer: &str, local: &str, error: &io::Error) {
+        // Whoever only looks whether the port is open would fill the log.
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => tracing::debug!("A client left during its TLS handshake (addr={peer})"),
+            _ => tracing::warn!("Error accepting a client connection: {error} (addr={peer} laddr={local})"),
+        }
+    }
+
     fn before_sleep(&mut self, net: &mut Net, now: Now) -> Option<Instant> {
         self.now = now;
         if self.core.next_deadline().is_some_and(|deadline| deadline <= now.mono) {
@@ -423,6 +451,7 @@ impl App for Program {
         self.persist();
         if now.mono >= self.next_sample {
             self.next_sample = now.mono + 100;
+            self.refresh_tls(net);
             self.sample(net);
         }
         let due = self.core.next_deadline().unwrap_or(self.next_sample).min(self.next_sample);

@@ -22,7 +22,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("process_id", server.identity.pid)
         .field("process_supervised", server.identity.supervised)
         .field("run_id", server.identity.run_id)
-        .field("tcp_port", config.network.port)
+        .field("tcp_port", if config.network.port != 0 { config.network.port } else { config.tls.tls_port })
         .field("server_time_usec", now.wall_us)
         .field("uptime_in_seconds", uptime)
         .field("uptime_in_days", uptime / 86_400)
@@ -35,15 +35,15 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     if let Some(left) = server.shutdown_in_ms() {
         info.field("shutdown_in_milliseconds", left);
     }
-    let mut listeners = 0;
-    if config.network.port != 0 {
-        let binds: String =
-            config.network.bind.iter().map(|address: &BindAddress| format!(",bind={address}")).collect();
-        info.line(format_args!("listener{listeners}:name=tcp{binds},port={}", config.network.port));
-        listeners += 1;
-    }
-    if !config.network.unixsocket.as_os_str().is_empty() {
-        info.line(format_args!("listener{listeners}:name=unix,bind={}", config.network.unixsocket.display()));
+    let binds: String = config.network.bind.iter().map(|address: &BindAddress| format!(",bind={address}")).collect();
+    let socket = &config.network.unixsocket;
+    let listeners = [
+        (config.network.port != 0).then(|| format!("name=tcp{binds},port={}", config.network.port)),
+        (!socket.as_os_str().is_empty()).then(|| format!("name=unix,bind={}", socket.display())),
+        (config.tls.tls_port != 0).then(|| format!("name=tls{binds},port={}", config.tls.tls_port)),
+    ];
+    for (number, text) in listeners.into_iter().flatten().enumerate() {
+        info.line(format_args!("listener{number}:{text}"));
     }
 }
 

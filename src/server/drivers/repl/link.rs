@@ -50,7 +50,8 @@ impl Turn<'_> {
         };
         let network = &self.server.engine.config.network;
         let source = network.bind_source_addr.parse().ok();
-        let options = DialOptions { source, source_is_optional: false, keepalive: network.tcp_keepalive };
+        let is_tls = self.server.engine.config.tls.tls_replication;
+        let options = DialOptions { source, source_is_optional: false, keepalive: network.tcp_keepalive, is_tls };
         let conn = self.net.dial(address, &options);
         self.server.repl.link = Some(conn);
         self.server.repl.is_link_paused = false;

@@ -146,7 +146,7 @@ fn settings(config: &Config) -> Settings {
         master_user: replication.masteruser.clone(),
         master_auth: replication.masterauth.clone(),
         announce_port: match replication.replica_announce_port {
-            0 => config.network.port,
+            0 => config.tls.announced_port(config.network.port),
             port => port,
         },
         announce_ip: replication.replica_announce_ip.clone(),

@@ -1,0 +1,44 @@
+//! A script that is stuck, and what others hear meanwhile.
+
+use super::client::Client;
+use super::node::{LATER, Node, SOON, wait_for};
+
+#[test]
+fn who_asked_together_with_a_stuck_script_is_told_so_and_others_can_end_it() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), &["save \"\"", "busy-reply-threshold 10"]);
+    let connect = || Client::with_patience(node.port, SOON).unwrap();
+    let mut scripts = [connect(), connect()];
+    let mut others = [connect(), connect(), connect()];
+    for client in scripts.iter_mut().chain(&mut others) {
+        assert_eq!(client.call(&["PING"]).unwrap().text(), "PONG");
+    }
+    // All of it arrives while the server stands, so that it is read in one turn.
+    node.signal("STOP");
+    others[0].send(&["SET", "k", "v"]).unwrap();
+    for client in &mut scripts {
+        client.send(&["EVAL", "while true do redis.call('ping') end", "0"]).unwrap();
+    }
+    others[1].send(&["INCR", "n"]).unwrap();
+    others[2].send(&["GET", "k"]).unwrap();
+    node.signal("CONT");
+    for (client, done) in others.iter_mut().zip(["OK", "1", "v"]) {
+        let answer = client.read().unwrap().text();
+        assert!(answer == done || answer.starts_with("BUSY ") || (done == "v" && answer.is_empty()), "{answer}");
+    }
+    let mut free = connect();
+    wait_for("the server is busy", LATER, || free.call(&["PING"]).unwrap().text().starts_with("BUSY "));
+    // The second script was refused while the first one ran, or runs after it.
+    let mut ended = 0;
+    wait_for("nothing runs any more", LATER, || {
+        if free.call(&["SCRIPT", "KILL"]).unwrap().text() == "OK" {
+            ended += 1;
+        }
+        free.call(&["PING"]).unwrap().text() == "PONG"
+    });
+    assert!(ended >= 1);
+    for client in &mut scripts {
+        let answer = client.read().unwrap().text();
+        assert!(answer.contains("Script killed by user") || answer.starts_with("BUSY "), "{answer}");
+    }
+}
