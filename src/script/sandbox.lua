@@ -277,78 +277,32 @@ local DEPTH_MAX = 400
 local TABLES_MAX = 16 * 1024 * 1024
 local tables = 0
 
--- Whether a table in it has a metatable, whose functions decide what is read.
-local function has_metatable(value, depth)
-  if behind[value] then
-    return false
-  end
-  if getmetatable(value) ~= nil then
-    return true
-  end
+local function count(value, depth)
   tables = tables + 1
   if tables > TABLES_MAX then
     error("The reply of the script has too many tables", 0)
   end
   if depth < DEPTH_MAX then
     for _, item in next, value do
-      if type(item) == "table" and has_metatable(item, depth + 1) then
-        return true
+      if type(item) == "table" then
+        count(item, depth + 1)
       end
     end
   end
-  return false
 end
 
--- The same value without metatables: its fields are asked for while the script still runs.
-local function settled(value, depth)
-  if type(value) ~= "table" or depth > DEPTH_MAX or behind[value] then
-    return value
-  end
-  for _, field in ipairs({ "err", "ok", "double", "big_number" }) do
-    local found = value[field]
-    if type(found) == "string" or (field == "double" and type(found) == "number") then
-      return { [field] = found, ignore_error_stats_update = rawget(value, "ignore_error_stats_update") }
-    end
-  end
-  for _, field in ipairs({ "map", "set" }) do
-    local found = value[field]
-    if type(found) == "table" then
-      local plain = {}
-      for key, item in next, found do
-        plain[settled(key, depth + 1)] = settled(item, depth + 1)
-      end
-      return { [field] = plain }
-    end
-  end
-  local verbatim = value.verbatim_string
-  if type(verbatim) == "table" then
-    return { verbatim_string = { format = verbatim.format, string = verbatim.string } }
-  end
-  local plain, count = {}, 0
-  while true do
-    local item = value[count + 1]
-    if item == nil then
-      return plain
-    end
-    count = count + 1
-    plain[count] = settled(item, depth + 1)
-  end
-end
-
-local function finished(handler, ok, value)
-  tables = 0
-  if ok and type(value) == "table" and has_metatable(value, 0) then
-    return xpcall(function()
-      return settled(value, 0)
-    end, handler)
+local function finished(ok, value)
+  if ok and type(value) == "table" then
+    tables = 0
+    count(value, 0)
   end
   return ok, value
 end
 
 return offered, library_globals, set_loading, function(f, handler)
-  return finished(handler, xpcall(f, handler))
+  return finished(xpcall(f, handler))
 end, function(f, handler, keys, args)
-  return finished(handler, xpcall(function()
+  return finished(xpcall(function()
     return f(keys, args)
   end, handler))
 end
