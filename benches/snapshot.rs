@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use rredis::base::cpus::Work;
 use rredis::base::files::RealFiles;
 use rredis::base::rng::Rng;
 use rredis::base::time::UnixMillis;
@@ -61,7 +62,7 @@ fn main() {
     let (started, cpu) = (clock(), cpu_ns());
     let settings = Settings { compress: true, ..Settings::default() };
     let mut snapshot = Snapshot::begin(&mut keyspace, &header, settings, started);
-    let writer = Writer::file(Arc::new(RealFiles), plan, Arc::new(|| {}));
+    let writer = Writer::file(Arc::new(RealFiles), plan, Work::Save, Arc::new(|| {}));
     let mut added_peak = 0;
     loop {
         let progress = snapshot.step(&mut keyspace, writer.under_way() >= Flow::HIGH, &mut clock);

@@ -2,6 +2,7 @@
 
 pub mod alloc;
 pub mod calendar;
+pub mod cpus;
 pub mod files;
 pub mod glob;
 pub mod hash;

@@ -174,6 +174,19 @@ impl CpuTimes {
     }
 }
 
+/// Where the system keeps how likely it is to end this process when memory runs out.
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+
+/// How likely the system is to end this process when memory runs out: -1000 never, 1000 first.
+pub fn oom_score() -> io::Result<i32> {
+    fs::read_to_string(OOM_SCORE)?.trim().parse().map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Sets it.
+pub fn set_oom_score(score: i32) -> io::Result<()> {
+    fs::write(OOM_SCORE, format!("{score}\n"))
+}
+
 /// Descriptors kept for what is no client: listeners, files, replication.
 const RESERVED: u64 = 32;
 

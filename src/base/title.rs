@@ -34,7 +34,12 @@ struct Place {
 pub fn claim() {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let Some(place) = place(&stat) else { return };
-    for (name, value) in std::env::vars_os() {
+    let variables: Vec<_> = std::env::vars_os().collect();
+    if variables.iter().any(|(name, _)| name.as_encoded_bytes().contains(&b'=')) {
+        // A name that nobody could set: such an environment is left alone.
+        return;
+    }
+    for (name, value) in variables {
         // SAFETY: no other thread exists that could read the environment meanwhile; `main` calls this first.
         unsafe { std::env::set_var(name, value) };
     }

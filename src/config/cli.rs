@@ -147,6 +147,13 @@ fn take_restore_to(words: &mut Vec<&str>) -> Result<Option<i64>, String> {
 fn lines_of(words: &[&str]) -> Result<String, String> {
     let mut lines = String::new();
     let mut index = 0;
+    // Redis also takes a first option without dashes.
+    let bare = words.iter().take_while(|word| !word.starts_with('-')).count();
+    if bare > 0 {
+        let quoted: Vec<String> = words[..bare].iter().map(|word| quote::quoted(word.as_bytes())).collect();
+        lines = quoted.join(" ") + "\n";
+        index = bare;
+    }
     while index < words.len() {
         let option = words[index].strip_prefix("--").filter(|name| !name.is_empty()).ok_or(words[index])?;
         index += 1;
@@ -293,7 +300,7 @@ mod tests {
             Launch::Check { mode: Mode::Sentinel, file: "f".into() }
         );
         assert!(matches!(run(&["--check-config"]), Launch::Refuse(_)));
-        assert!(matches!(run(&["a.conf", "b.conf"]), Launch::Refuse(text) if text.contains("'b.conf'")));
+        assert!(matches!(run(&["a.conf", "-x"]), Launch::Refuse(text) if text.contains("'-x'")));
         let words = ["--fix".to_owned(), "a".to_owned()];
         assert!(matches!(parse("/bin/redis-check-rdb", &words),
             Launch::Tool { tool: Tool::CheckRdb, words, .. } if words.len() == 2));

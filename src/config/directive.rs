@@ -296,13 +296,16 @@ pub enum When {
     Runtime,
 }
 
-/// Whether we act on a directive. One that is not in effect is accepted, kept, shown, and named in the log at start.
+/// Whether we act on a directive. One that is not in effect is accepted, kept, shown, and named in the log at start and when CONFIG
+/// SET changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It does what it says.
     InEffect,
     /// Nothing reads it yet.
     NotYet,
+    /// There is nothing here that it could act on, and this is why: the end of a sentence.
+    NoSubject(&'static str),
 }
 
 /// Peculiarities of a directive.
@@ -401,6 +404,17 @@ pub enum Apply {
     Allocator,
     /// What this node tells the cluster.
     Cluster,
+}
+
+impl Effect {
+    /// Why setting it changes nothing; `None` when it does.
+    pub fn excuse(self) -> Option<&'static str> {
+        match self {
+            Effect::InEffect => None,
+            Effect::NotYet => Some("this version of rredis does not act on it"),
+            Effect::NoSubject(reason) => Some(reason),
+        }
+    }
 }
 
 impl Directive {

@@ -56,7 +56,33 @@ pub fn redis_conf() -> String {
             entry(&mut text, directive);
         }
     }
+    without_effect(&mut text);
     text
+}
+
+/// What is accepted and changes nothing, with the reason.
+fn without_effect(text: &mut String) {
+    heading(text, "Settings without effect");
+    text.push('\n');
+    paragraphs(
+        text,
+        "These are accepted, kept and shown, and named in the log, because there is nothing here that they could change.",
+    );
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for directive in GROUPS.iter().flat_map(|group| group.directives) {
+        let Effect::NoSubject(reason) = directive.effect else { continue };
+        if directive.flags.has(Flags::HIDDEN) || matches!(directive.kind, Kind::Line { .. }) {
+            continue;
+        }
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) => names.push(directive.name),
+            None => reasons.push((reason, vec![directive.name])),
+        }
+    }
+    for (reason, names) in reasons {
+        text.push_str("#\n");
+        paragraphs(text, &format!("{}: {reason}.", names.join(", ")));
+    }
 }
 
 /// The text of `sentinel.conf`.

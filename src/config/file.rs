@@ -167,9 +167,6 @@ impl<'a> Loader<'a> {
     /// What was read, once it is complete and fits together.
     pub fn finish(self) -> Result<Loaded, LoadError> {
         let config = &self.loaded.config;
-        if config.cluster.cluster_enabled && config.replication.replicaof.is_some() {
-            return Err(LoadError::whole("replicaof directive not allowed in cluster mode"));
-        }
         if config.tls.tls_cluster {
             return Err(LoadError::whole(NO_CLUSTER));
         }
@@ -211,7 +208,7 @@ impl<'a> Loader<'a> {
     fn line(&mut self, line: SourceLine, depth: usize) -> Result<(), LoadError> {
         let (name, values) = line.words.split_first().expect("a line without words was skipped");
         let Some(directive) = table::find(name) else { return self.unlisted(line) };
-        if directive.effect == Effect::NotYet && !self.loaded.not_in_effect.contains(&directive.name) {
+        if directive.effect != Effect::InEffect && !self.loaded.not_in_effect.contains(&directive.name) {
             self.loaded.not_in_effect.push(directive.name);
         }
         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
@@ -467,6 +464,7 @@ mod tests {
             ("a.b c", "No module is loaded that this could be a setting of"),
             ("loadmodule /x.so", "Modules written in C cannot be loaded by rredis"),
             ("sentinel monitor m 127.0.0.1 1 1", "sentinel directive while not in sentinel mode"),
+            ("cluster-enabled yes", "this server cannot be a node of a cluster"),
             ("dir /nonexistent", "No such file or directory"),
             ("dir a b", "wrong number of arguments"),
             ("save 1", "Invalid save parameters"),
@@ -480,8 +478,6 @@ mod tests {
         assert!(
             both.reason.starts_with("Configuring Redis with users defined in redis.conf and at the same setting an")
         );
-        let cluster = server("cluster-enabled yes\nreplicaof a 1").unwrap_err();
-        assert_eq!(cluster.reason, "replicaof directive not allowed in cluster mode");
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! The first steps of either program: what the settings say about the process itself, carried out in the order in which
 //! they depend on each other. The acts are in `base/process.rs` and `base/log.rs`.
 
+use crate::base::cpus::{self, Work};
 use crate::base::log::{self, Role, Threshold};
 use crate::base::process::{self, PidFile, Supervisor};
 use crate::config::model::Config;
+use crate::config::table;
 use crate::config::values::{LogLevel, Supervised, SyslogFacility};
 
-/// All of the steps, in their order: the working directory, the log and its first lines, room for the clients, the pid file.
+/// All of the steps, in their order: the working directory, the log and its first lines, room for the clients, the
+/// processors, the pid file.
 /// Gives who supervises the process, and the pid file to remove at the end.
 pub fn begin(
     config: &mut Config,
@@ -19,6 +22,7 @@ pub fn begin(
     open_log(config, role)?;
     banner(config, config_file, not_in_effect, mode);
     fit_clients(config);
+    assign_processors(config);
     Ok((supervisor(config), pid_file(config)))
 }
 
@@ -90,7 +94,8 @@ fn banner(config: &Config, config_file: &str, not_in_effect: &[&str], mode: &str
         tracing::info!("Configuration loaded");
     }
     for name in not_in_effect {
-        tracing::warn!("The directive '{name}' is known but not in effect: this version of rredis does not act on it.");
+        let excuse = table::find(name.as_bytes()).and_then(|directive| directive.effect.excuse()).unwrap_or_default();
+        tracing::warn!("The directive '{name}' has no effect: {excuse}.");
     }
     if config.process.always_show_logo || config.logging.logfile.as_os_str().is_empty() && process::has_terminal() {
         // The suites of clients and of Redis itself look for the pid in these words.
@@ -100,6 +105,14 @@ fn banner(config: &Config, config_file: &str, not_in_effect: &[&str], mode: &str
         );
     }
     tracing::info!("Running mode={mode}, port={}.", config.network.port);
+}
+
+/// Says which threads run where, and binds this one.
+fn assign_processors(config: &Config) {
+    let process = &config.process;
+    let lists = [&process.server_cpulist, &process.bio_cpulist, &process.aof_rewrite_cpulist, &process.bgsave_cpulist];
+    cpus::assign(lists.map(|list| cpus::parse(list).unwrap_or_default()));
+    cpus::enter(Work::Server);
 }
 
 /// Makes room for `maxclients` clients, or lowers it to what the system allows.

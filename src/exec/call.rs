@@ -1,6 +1,7 @@
 //! Running one admitted command: timing, MONITOR, the handler, and then what follows.
 
 use crate::commands::contract::{Blocking, CommandError, DataCtx, Outcome};
+use crate::exec::flow::Flow;
 use crate::exec::{Engine, Handler, Host, after, blocked, flow, reply, tracking};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
@@ -52,6 +53,10 @@ fn attempt<H: Host>(
 ) -> Option<(Box<Blocking>, u64)> {
     let dirty_before = host.engine().keyspace.changes().dirty();
     let db_before = session.db;
+    if matches!(table.handler(command), Handler::Flow(Flow::Eval(_) | Flow::Fcall { .. })) {
+        // A script is shown before the commands that it calls.
+        feed_monitors(host, session, command, args);
+    }
     // What a transaction or a script calls reads the clock as well.
     let flow_began_us = matches!(table.handler(command), Handler::Flow(_)).then(|| host.clock_us());
     let result = match table.handler(command) {
@@ -136,10 +141,8 @@ fn attempt<H: Host>(
             None
         }
     };
-    let has_monitors = !host.engine().monitors.is_empty() && spent_before_us.is_none();
-    if has_monitors && !command.flags.has(Flags::SKIP_MONITOR.and(Flags::ADMIN)) {
-        let redacted = redacted(command, args);
-        host.feed_monitors(session, &redacted.as_ref().map_or(*args, OwnedArgs::as_args));
+    if spent_before_us.is_none() && !command.flags.has(Flags::SKIP_MONITOR.and(Flags::ADMIN)) {
+        feed_monitors(host, session, command, args);
     }
     if matches!(table.handler(command), Handler::Flow(_)) {
         // What an EXEC changed, its commands changed: each has had its consequences. What FUNCTION changed is its own.
@@ -157,6 +160,13 @@ fn attempt<H: Host>(
     blocking
 }
 
+fn feed_monitors<H: Host>(host: &mut H, session: &Session, command: &Command, args: &Args<'_>) {
+    if !host.engine().monitors.is_empty() {
+        let redacted = redacted(command, args);
+        host.feed_monitors(session, &redacted.as_ref().map_or(*args, OwnedArgs::as_args));
+    }
+}
+
 /// Counts a command that is over, and logs it when it was slow. Others must not see passwords.
 pub fn account(
     engine: &mut Engine,
@@ -167,6 +177,9 @@ pub fn account(
     is_failed: bool,
 ) {
     engine.counters.total_commands_processed += 1;
+    if engine.depth == 0 {
+        engine.counters.eventloop_duration_cmd_sum += elapsed_us;
+    }
     engine.command_stats.called(command.id, elapsed_us);
     if is_failed {
         engine.command_stats.failed(command.id);

@@ -102,7 +102,7 @@ fn make_room<H: Host>(host: &mut H, mut caller: Option<&mut Session>) -> Room {
     }
     let Some(rule) = rule else { return Room::None };
     let (started, budget) = (host.clock_us(), slice_us(tenacity));
-    loop {
+    let room = loop {
         let (mut has_more, mut is_enough) = (true, false);
         for _ in 0..PORTION {
             let engine = host.engine();
@@ -114,15 +114,19 @@ fn make_room<H: Host>(host: &mut H, mut caller: Option<&mut Session>) -> Room {
         }
         after::background_changes(host, caller.as_deref_mut());
         if is_enough {
-            return Room::Enough;
+            break Room::Enough;
         }
         if !has_more {
-            return Room::None;
+            break Room::None;
         }
         if host.clock_us().saturating_sub(started) >= budget {
-            return Room::BeingMade;
+            break Room::BeingMade;
         }
-    }
+    };
+    let elapsed = host.clock_us().saturating_sub(started);
+    let engine = host.engine();
+    engine.latency.note("eviction-cycle", elapsed, &engine.now);
+    room
 }
 
 /// How keys are chosen under a policy; `None` when none is.

@@ -166,6 +166,13 @@ impl Engine {
         self.keyspace.changes_mut().observe(is_observed, misses);
     }
 
+    /// Whether more keys are remembered for client-side caching than the settings allow.
+    #[inline]
+    fn is_tracking_too_much(&self) -> bool {
+        let most = self.config.clients.tracking_table_max_keys;
+        self.tracking.keys() as u64 > most && most != 0
+    }
+
     /// Ends a unit: what it left for replicas is complete, and the change log is read.
     fn end_unit(&mut self) {
         self.journal.close_unit();
@@ -278,7 +285,7 @@ pub fn execute<H: Host>(
         }
     };
     session.last_command = Some(command.id);
-    if session.tracking.is_some() || host.engine().tracking.is_active() {
+    if host.engine().is_tracking_too_much() {
         keep_tracking(host, session, out);
     }
     let verdict = admit_and_run(host, table, session, command, args, out);
@@ -319,7 +326,12 @@ fn admit_and_run<H: Host>(
 ) -> Verdict {
     let is_exec = matches!(table.handler(command), Handler::Flow(flow::Flow::Exec));
     let caller = describe(host.engine(), session, is_exec);
-    if let Err(text) = admit(host, table, session, command, args, &caller) {
+    let admitted = admit(host, table, session, command, args, &caller);
+    if !session.pending_pushes.is_empty() {
+        // Keys that went to make room: what this client had of them is told before the reply.
+        release_own_pushes(session, out);
+    }
+    if let Err(text) = admitted {
         reject(host, session, Some(command), &text, out);
         return Verdict::Done;
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use crate::base::cpus::{self, Work};
 use crossbeam_channel::{Sender, unbounded};
 
 use super::entry::Outside;
@@ -111,6 +112,7 @@ impl LazyFree {
 fn start(pending: Arc<AtomicU64>, pending_bytes: Arc<AtomicU64>) -> Option<Sender<Parcel>> {
     let (sender, receiver) = unbounded::<Parcel>();
     let run = move || {
+        cpus::enter(Work::Background);
         for (objects, bytes, garbage) in receiver {
             match garbage {
                 Garbage::Table(table) => drop(table),

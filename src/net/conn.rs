@@ -342,6 +342,11 @@ impl Conn {
         super::sockopt::set_keepalive(&SockRef::from(&self.socket), seconds)
     }
 
+    /// Whether small pieces are sent at once, or gathered by the system.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        SockRef::from(&self.socket).set_tcp_nodelay(nodelay)
+    }
+
     /// What went wrong on the socket, if the system knows.
     pub(super) fn take_error(&self) -> Option<io::Error> {
         match &self.socket {

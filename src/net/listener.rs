@@ -34,6 +34,8 @@ pub struct ListenOptions {
     pub keepalive: u32,
     /// Clients speak TLS.
     pub is_tls: bool,
+    /// `socket-mark-id`, zero for none.
+    pub mark: u32,
 }
 
 /// How opening a `bind` list went.
@@ -117,6 +119,9 @@ fn bind_address(text: &str, port: u16, options: &ListenOptions) -> io::Result<Li
     socket.set_reuse_address(true)?;
     let named = |step: &'static str| move |error: io::Error| step_error(step, &error);
     socket.bind(&SockAddr::from(address)).map_err(named("bind"))?;
+    if options.mark != 0 {
+        socket.set_mark(options.mark).map_err(named("set the mark"))?;
+    }
     socket.listen(options.backlog.min(i32::MAX as u32) as i32).map_err(named("listen"))?;
     socket.set_nonblocking(true)?;
     let listener = TcpListener::from_std(StdTcpListener::from(socket));
@@ -222,7 +227,7 @@ pub(super) fn bind_unix(path: &str, mode: u32, backlog: u32) -> io::Result<Liste
 mod tests {
     use super::*;
 
-    const OPTIONS: ListenOptions = ListenOptions { backlog: 16, keepalive: 300, is_tls: false };
+    const OPTIONS: ListenOptions = ListenOptions { backlog: 16, keepalive: 300, mark: 0, is_tls: false };
 
     #[test]
     fn stars_names_and_both_kinds_of_addresses() {

@@ -9,6 +9,8 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
+use crate::base::cpus::{self, Work};
+
 use super::wake::{MailSender, Mailbox, WakeHandle, mailbox};
 
 /// Most names being looked up at once. A program knows a handful of peers.
@@ -64,6 +66,7 @@ fn start(reply_to: MailSender<Resolved>) -> io::Result<mpsc::Sender<Lookup>> {
         tokio::runtime::Builder::new_current_thread().enable_io().max_blocking_threads(THREADS_MAX).build()?;
     let (requests, mut inbox) = mpsc::channel::<Lookup>(LOOKUPS_MAX);
     thread::Builder::new().name("resolver".to_owned()).spawn(move || {
+        cpus::enter(Work::Background);
         runtime.block_on(async {
             while let Some(lookup) = inbox.recv().await {
                 let reply_to = reply_to.clone();

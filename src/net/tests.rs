@@ -110,7 +110,7 @@ impl World {
     }
 
     fn listen(&mut self) -> SocketAddr {
-        let options = ListenOptions { backlog: 511, keepalive: 300, is_tls: false };
+        let options = ListenOptions { backlog: 511, keepalive: 300, mark: 0, is_tls: false };
         let report = self.net().listen_tcp(&["127.0.0.1"], 0, &options);
         assert!(!report.failed, "{report:?}");
         self.net().listener_address(report.listeners[0]).unwrap()

@@ -22,6 +22,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::{Condvar, Mutex};
 
 use super::rdb_file::{Plan, RdbFile, SaveError};
+use crate::base::cpus::{self, Work};
 use crate::base::files::Files;
 use crate::base::hash::Crc64;
 use crate::rdb::encode::Chunk;
@@ -144,9 +145,9 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts a thread that writes a file.
-    pub fn file(files: Arc<dyn Files>, plan: Plan, wake: Wake) -> Writer {
-        Writer::spawn(wake, move |thread| {
+    /// Starts a thread that writes a file. The kind of work says on which processors.
+    pub fn file(files: Arc<dyn Files>, plan: Plan, work: Work, wake: Wake) -> Writer {
+        Writer::spawn(work, wake, move |thread| {
             let mut file = RdbFile::create(files, plan)?;
             while let Some(order) = thread.next_order() {
                 let (size, memory) = (order.size(), order.memory());
@@ -175,7 +176,7 @@ impl Writer {
 
     /// Starts a thread that gives the finished bytes back.
     pub fn stream(compress: bool, checksum: bool, wake: Wake) -> Writer {
-        Writer::spawn(wake, move |thread| {
+        Writer::spawn(Work::Save, wake, move |thread| {
             let mut packer = Packer::new(compress);
             let mut crc = checksum.then(Crc64::new);
             let mut bytes = 0;
@@ -201,12 +202,13 @@ impl Writer {
         })
     }
 
-    fn spawn(wake: Wake, run: impl FnOnce(&Thread) -> Result<u64, SaveError> + Send + 'static) -> Writer {
+    fn spawn(kind: Work, wake: Wake, run: impl FnOnce(&Thread) -> Result<u64, SaveError> + Send + 'static) -> Writer {
         let (orders, incoming) = unbounded();
         let (outgoing, reports) = unbounded();
         let flow = Arc::new(Flow::default());
         let thread = Thread { orders: incoming, reports: outgoing, flow: flow.clone(), wake };
         let work = move || {
+            cpus::enter(kind);
             let result = run(&thread);
             thread.report(match result {
                 Ok(bytes) => Report::Done { bytes },
@@ -371,7 +373,7 @@ mod tests {
     #[test]
     fn a_file_writer_ends_with_the_file_in_place() {
         let files = MemoryFiles::new();
-        let writer = Writer::file(Arc::new(files.clone()), plan(), no_wake());
+        let writer = Writer::file(Arc::new(files.clone()), plan(), Work::Save, no_wake());
         writer.add(chunk(b"one"));
         writer.add(chunk(&[b'a'; 100]));
         writer.finish();
@@ -383,7 +385,7 @@ mod tests {
     #[test]
     fn a_stream_writer_gives_back_what_a_file_would_hold() {
         let files = MemoryFiles::new();
-        let to_file = Writer::file(Arc::new(files.clone()), plan(), no_wake());
+        let to_file = Writer::file(Arc::new(files.clone()), plan(), Work::Save, no_wake());
         let stream = Writer::stream(true, true, no_wake());
         for text in [&b"one"[..], &[b'a'; 5000], &(0..=255).collect::<Vec<u8>>()] {
             to_file.add(chunk(text));
@@ -405,7 +407,7 @@ mod tests {
     fn bytes_of_a_received_file_are_written_as_they_are() {
         let files = MemoryFiles::new();
         let plan = Plan { footer: Footer::Included, ..plan() };
-        let writer = Writer::file(Arc::new(files.clone()), plan, no_wake());
+        let writer = Writer::file(Arc::new(files.clone()), plan, Work::Save, no_wake());
         writer.add_bytes(Bytes::from_static(b"REDIS"));
         writer.add_bytes(Bytes::from_static(b"0010"));
         writer.finish();
@@ -417,7 +419,7 @@ mod tests {
     fn a_failure_is_reported_and_the_rest_is_dropped() {
         let files = MemoryFiles::new();
         files.fail_at(0, Fault::Error(libc::EACCES));
-        let writer = Writer::file(Arc::new(files), plan(), no_wake());
+        let writer = Writer::file(Arc::new(files), plan(), Work::Save, no_wake());
         let Some(Report::Failed(error)) = writer.wait() else { panic!("the folder is read-only") };
         assert!(error.to_string().contains("Permission denied"), "{error}");
         writer.add(chunk(b"x"));
@@ -430,7 +432,7 @@ mod tests {
         let files = MemoryFiles::new();
         let (woken, wait) = crossbeam_channel::bounded(1);
         let wake: Wake = Arc::new(move || woken.send(()).unwrap_or_default());
-        let writer = Writer::file(Arc::new(files.clone()), plan(), wake);
+        let writer = Writer::file(Arc::new(files.clone()), plan(), Work::Save, wake);
         writer.add(chunk(b"one"));
         drop(writer);
         wait.recv().unwrap(); // The thread reports when it is done, although nobody reads it.

@@ -65,6 +65,13 @@ impl Turn<'_> {
                 self.server.engine.shortage.is_unfinished = true;
                 Ok(())
             }
+            Apply::OomScore => {
+                let is_replica = self.server.engine.facts.is_replica;
+                self.server.oom_score.adjust(after, is_replica).map_err(|text| {
+                    tracing::warn!("{text}");
+                    Reason::from("Failed to set current oom_score_adj. Check server logs.")
+                })
+            }
             // Read where they are used, or refreshed at the end.
             Apply::Backlog
             | Apply::Replication
@@ -81,7 +88,7 @@ impl Turn<'_> {
             | Apply::AppendFsync
             | Apply::Acl => Ok(()),
             // Not in effect yet; CONFIG SET names them in the log.
-            Apply::OomScore | Apply::Locale | Apply::CrashReports | Apply::Allocator | Apply::Cluster => Ok(()),
+            Apply::Locale | Apply::CrashReports | Apply::Allocator | Apply::Cluster => Ok(()),
         }
     }
 
@@ -137,8 +144,12 @@ fn open_listeners(net: &mut Net, config: &Config, is_tls: bool) -> Result<Vec<Li
     if port == 0 || config.network.bind.is_empty() {
         return Ok(Vec::new());
     }
-    let options =
-        ListenOptions { backlog: config.network.tcp_backlog, keepalive: config.network.tcp_keepalive, is_tls };
+    let options = ListenOptions {
+        backlog: config.network.tcp_backlog,
+        keepalive: config.network.tcp_keepalive,
+        mark: config.network.socket_mark_id,
+        is_tls,
+    };
     let addresses: Vec<String> = config.network.bind.iter().map(ToString::to_string).collect();
     let report = net.listen_tcp(&addresses, port, &options);
     if report.failed {

@@ -26,6 +26,7 @@ impl Turn<'_> {
     /// Ends the turn; the moment at which the next must begin.
     pub fn end_turn(&mut self) -> Option<Instant> {
         let now = self.server.engine.now.mono;
+        self.server.loop_times.begin(self.net.clock().micros());
         if self.server.pauses.expire(now) {
             self.server.refresh_facts();
         }
@@ -62,6 +63,8 @@ impl Turn<'_> {
         if self.server.is_leaving {
             self.net.stop();
         }
+        let commands = self.server.engine.counters.total_commands_processed;
+        self.server.loop_times.end(self.net.clock().micros(), commands);
         Some(next)
     }
 

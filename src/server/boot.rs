@@ -88,6 +88,9 @@ impl Server {
             listeners: Vec::new(),
             tls_listeners: Vec::new(),
             workspace: Default::default(),
+            running_input: None,
+            oom_score: Default::default(),
+            loop_times: Default::default(),
             killed: Vec::new(),
             unblocked: Vec::new(),
             links: Default::default(),
@@ -166,6 +169,13 @@ impl Server {
         self.engine.keyspace.keep_own_expires(facts.is_replica && !facts.is_replica_read_only);
     }
 
+    /// Brings the OOM score up to date with the role; that it fails is logged.
+    pub fn adjust_oom_score(&mut self) {
+        if let Err(text) = self.oom_score.adjust(&self.engine.config, self.engine.facts.is_replica) {
+            tracing::warn!("{text}");
+        }
+    }
+
     /// Opens the listening sockets. The texts of the report are for the log; `failed` means the server cannot start.
     pub fn listen(&mut self, net: &mut Net) -> ListenReport {
         let network = &self.engine.config.network;
@@ -176,7 +186,12 @@ impl Server {
             if port == 0 || addresses.is_empty() || report.failed {
                 continue;
             }
-            let options = ListenOptions { backlog: network.tcp_backlog, keepalive: network.tcp_keepalive, is_tls };
+            let options = ListenOptions {
+                backlog: network.tcp_backlog,
+                keepalive: network.tcp_keepalive,
+                mark: network.socket_mark_id,
+                is_tls,
+            };
             let opened = net.listen_tcp(&addresses, port, &options);
             let own = if is_tls { &mut self.tls_listeners } else { &mut self.listeners };
             own.clone_from(&opened.listeners);
@@ -275,6 +290,7 @@ pub fn run(loaded: Loaded, config_file: String, restore_to: Option<i64>) -> Resu
         return Ok(1);
     }
     title::show(&server.engine.config, &server.identity.program, &server.identity.config_file, "standalone");
+    server.adjust_oom_score();
     // From here on clients get an answer, and some wait for this line.
     tracing::info!("Server initialized");
     let is_loading = match server.begin_loading_aof() {

@@ -15,6 +15,8 @@ use crate::session::Session;
 
 /// One client.
 pub struct Client {
+    /// Its number.
+    pub id: ClientId,
     /// Its connection.
     pub conn: ConnId,
     /// Its session; absent while a command of it runs.
@@ -82,18 +84,17 @@ impl Clients {
 
     /// Adds a client that has just connected.
     pub fn add(&mut self, conn: ConnId, session: Session) {
-        self.by_id.insert(session.id, conn);
+        let id = session.id;
+        self.by_id.insert(id, conn);
         let session = Some(Box::new(session));
-        self.by_conn.insert(conn, Client { conn, session, parser: Parser::new(), blocked: None, is_held: false });
+        self.by_conn.insert(conn, Client { id, conn, session, parser: Parser::new(), blocked: None, is_held: false });
     }
 
     /// Removes a client whose connection is closed.
     pub fn remove(&mut self, conn: ConnId) -> Option<Client> {
         let client = self.by_conn.remove(&conn)?;
-        if let Some(session) = &client.session {
-            self.by_id.remove(&session.id);
-            self.waiting.remove(&session.id);
-        }
+        self.by_id.remove(&client.id);
+        self.waiting.remove(&client.id);
         if client.blocked.is_some() {
             self.blocked -= 1;
         }

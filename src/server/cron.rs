@@ -52,6 +52,7 @@ impl Turn<'_> {
         if now < self.server.cron.next {
             return self.server.cron.next;
         }
+        let began = self.net.clock().micros();
         let period = 1000 / u64::from(self.server.effective_hz());
         self.server.cron.next = now + period.max(1);
         self.expire_slice();
@@ -62,6 +63,7 @@ impl Turn<'_> {
             self.cron_of_aof();
             self.collect_traffic();
             self.server.engine.counters.sample(now);
+            self.server.loop_times.sample(now);
             crate::base::alloc::observe_peak();
         }
         if now >= self.server.cron.next_second {
@@ -75,6 +77,7 @@ impl Turn<'_> {
             self.server.cron.next_verbose = now + 5000;
             self.log_figures();
         }
+        self.server.loop_times.cron_sum += self.net.clock().micros().saturating_sub(began);
         self.server.cron.next
     }
 

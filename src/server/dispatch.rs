@@ -18,7 +18,7 @@ use crate::resp::reply::{Proto, Reply};
 use crate::server::admin::{self, AdminHandler};
 use crate::server::clients::{BlockReason, Blocked, Clients};
 use crate::server::pause::{Pauses, Reason};
-use crate::server::{Server, Turn};
+use crate::server::{RunningInput, Server, Turn};
 use crate::session::context::{Pause, Unblock};
 use crate::session::{Figures, Kind, Peers, Session, handlers};
 use crate::spec::{Command, Flags, Table};
@@ -49,8 +49,8 @@ impl Host for Turn<'_> {
     }
 
     fn with_peers<R>(&mut self, act: impl FnOnce(&mut Engine, &mut dyn Peers) -> R) -> R {
-        let Server { engine, clients, pauses, killed, unblocked, .. } = &mut *self.server;
-        act(engine, &mut Others { clients, pauses, killed, unblocked, net: self.net })
+        let Server { engine, clients, pauses, killed, unblocked, running_input, .. } = &mut *self.server;
+        act(engine, &mut Others { clients, pauses, killed, unblocked, running_input: *running_input, net: self.net })
     }
 
     fn admin(
@@ -124,7 +124,11 @@ impl Host for Turn<'_> {
 
     fn feed_monitors(&mut self, session: &Session, args: &Args<'_>) {
         let us = self.server.engine.now.wall_us;
-        let origin = if session.kind == Kind::Master { "master" } else { &session.addr };
+        let origin = match session.kind {
+            _ if session.script_client_proto.is_some() => "lua",
+            Kind::Master => "master",
+            _ => &session.addr,
+        };
         let mut line =
             format!("+{}.{:06} [{} {origin}]", us.div_euclid(1_000_000), us.rem_euclid(1_000_000), session.db);
         for word in args.iter() {
@@ -195,6 +199,7 @@ struct Others<'a> {
     pauses: &'a mut Pauses,
     killed: &'a mut Vec<ClientId>,
     unblocked: &'a mut Vec<(ClientId, Unblock)>,
+    running_input: Option<RunningInput>,
     net: &'a mut Net,
 }
 
@@ -210,18 +215,22 @@ impl Peers for Others<'_> {
         let parser = self.clients.get(conn).map_or(0, |client| client.parser.memory());
         let Some(socket) = self.net.conn(conn) else { return Figures::default() };
         let (input, out) = (socket.input(), socket.out());
+        // The input of a client whose command runs is not in the socket.
+        let running = self.running_input.filter(|running| running.conn == conn);
+        let (qbuf, input_memory) =
+            running.map_or((input.buffered(), input.memory()), |running| (running.qbuf, running.memory));
         let tail = out.len().min(OUTPUT_BUFFER);
         Figures {
             fd: i64::from(socket.fd()),
-            qbuf: input.buffered() as u64,
-            qbuf_free: input.memory().saturating_sub(input.buffered()) as u64,
+            qbuf: qbuf as u64,
+            qbuf_free: input_memory.saturating_sub(qbuf) as u64,
             argv_mem: parser as u64,
             rbs: OUTPUT_BUFFER as u64,
             rbp: tail as u64,
             obl: tail as u64,
             oll: out.chunks() as u64,
             omem: out.memory() as u64,
-            tot_mem: (input.memory() + out.memory() + parser + size_of::<Session>()) as u64,
+            tot_mem: (input_memory + out.memory() + parser + size_of::<Session>()) as u64,
             is_reading: true,
             is_writing: !out.is_empty(),
         }

@@ -15,7 +15,9 @@ mod cron;
 pub mod dispatch;
 pub mod drivers;
 mod info;
+mod loop_times;
 mod memory;
+mod oom_score;
 pub mod pause;
 pub mod shutdown;
 mod tls;
@@ -28,7 +30,7 @@ use std::rc::Rc;
 use crate::base::id::{ClientId, HexId};
 use crate::base::time::Instant;
 use crate::exec::Engine;
-use crate::net::{ListenerId, Net};
+use crate::net::{ConnId, ListenerId, Net};
 use crate::session::Session;
 use crate::session::context::{Pause, Unblock};
 
@@ -41,6 +43,8 @@ use drivers::loading::Loading;
 use drivers::migrate::Links;
 use drivers::repl::Replication;
 use drivers::saves::Snapshots;
+use loop_times::LoopTimes;
+use oom_score::OomScore;
 use pause::Pauses;
 use turn::Workspace;
 
@@ -69,6 +73,12 @@ pub struct Server {
     tls_listeners: Vec<ListenerId>,
     /// Memory of the hot path.
     workspace: Workspace,
+    /// The input of the client whose commands run.
+    running_input: Option<RunningInput>,
+    /// How likely the system is to end us.
+    oom_score: OomScore,
+    /// When this turn of the loop began, and how long turns take.
+    loop_times: LoopTimes,
     /// Clients to be closed at the end of the present command.
     killed: Vec<ClientId>,
     /// Clients whose blocking command is to end.
@@ -103,6 +113,16 @@ pub struct Server {
     pub is_checksum_skipped: bool,
     /// The clock when the last command ended, in microseconds.
     lap_us: u64,
+}
+
+/// Input that was taken out of its connection while its commands run. Bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct RunningInput {
+    conn: ConnId,
+    /// What arrived and is not forgotten yet.
+    qbuf: usize,
+    /// What the buffer holds of the memory.
+    memory: usize,
 }
 
 /// What the process is, for INFO.

@@ -26,9 +26,9 @@ use crate::resp::inbuf::InBuf;
 use crate::resp::out::Out;
 use crate::resp::parser::{Batch, Parsed, ProtocolError, RequestLimits};
 use crate::resp::reply::Reply;
-use crate::server::Turn;
 use crate::server::clients::Blocked;
 use crate::server::dispatch::CommandTable;
+use crate::server::{RunningInput, Turn};
 use crate::session::{Kind, Session};
 
 /// Memory that a group of commands works in, kept from turn to turn.
@@ -57,6 +57,7 @@ impl Turn<'_> {
         let table = Rc::clone(&self.server.table);
         self.server.engine.now = self.net.now();
         self.server.lap_us = self.net.clock().micros();
+        self.server.loop_times.begin(self.server.lap_us);
         work.queue.clear();
         work.queue.extend_from_slice(ready);
         let mut next = 0;
@@ -178,6 +179,9 @@ impl Turn<'_> {
             return false;
         };
         session.last_interaction = self.server.engine.now.mono;
+        let begin = batch.requests()[first..end].first().map_or(0, |request| request.begin as usize);
+        let qbuf = input.storage().len().saturating_sub(begin);
+        self.server.running_input = Some(RunningInput { conn, qbuf, memory: input.memory() });
         let mut is_stopped = false;
         for request in &batch.requests()[first..end] {
             let args = batch.args(request, input.storage());
@@ -205,6 +209,7 @@ impl Turn<'_> {
                 match self.serve_blocked(table, conn, session, out) {
                     Some(back) => (session, out) = back,
                     None => {
+                        self.server.running_input = None;
                         self.net.put_input(conn, input);
                         return false;
                     }
@@ -233,11 +238,14 @@ impl Turn<'_> {
             error.answer(&mut Reply::new(&mut out, session.proto));
             session.marks.is_closing_after_reply = true;
         }
+        self.server.running_input = None;
         let is_too_long = self.is_query_too_long(&session, &input);
         let is_closing = session.marks.is_closing_after_reply;
         let is_closing_asap = session.marks.is_closing_asap || is_too_long;
-        if let Some(client) = self.server.clients.get_mut(conn) {
-            client.session = Some(session);
+        match self.server.clients.get_mut(conn) {
+            Some(client) => client.session = Some(session),
+            // It left while a script of it was stuck.
+            None => self.forget_session(*session),
         }
         self.net.put_out(conn, out);
         self.net.put_input(conn, input);
@@ -380,8 +388,13 @@ impl Turn<'_> {
 
     /// Forgets a client whose connection is gone.
     pub fn forget(&mut self, conn: ConnId) {
-        let Some(client) = self.server.clients.remove(conn) else { return };
-        let Some(mut session) = client.session else { return };
+        // Who leaves while a script of it is stuck has no session here; `run` has it.
+        if let Some(session) = self.server.clients.remove(conn).and_then(|client| client.session) {
+            self.forget_session(*session);
+        }
+    }
+
+    fn forget_session(&mut self, mut session: Session) {
         self.client_left(session.id, session.kind);
         let engine = &mut self.server.engine;
         engine.pubsub.remove_client(session.id);

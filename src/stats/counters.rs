@@ -39,9 +39,7 @@ pub struct Counters {
     pub unexpected_error_replies: u64,
     /// Turns of the event loop.
     pub eventloop_cycles: u64,
-    /// Microseconds spent in them, waiting left out.
-    pub eventloop_duration_sum: u64,
-    /// Microseconds of those spent in commands.
+    /// Microseconds spent in commands.
     pub eventloop_duration_cmd_sum: u64,
     /// Most clients connected at once.
     pub peak_clients: u64,

@@ -105,13 +105,14 @@ impl Sections {
         Sections { is_default: names.is_empty() || has("default"), is_all, is_everything, names }
     }
 
+    /// Whether section `name` (lower case) is asked for by its own name.
+    pub fn names(&self, name: &str) -> bool {
+        self.names.iter().any(|asked| asked == name)
+    }
+
     /// Whether to write section `name` (lower case), of which `is_default` says whether a plain INFO shows it.
     pub fn wants(&self, name: &str, is_default: bool) -> bool {
-        let is_for_all = name != "modules";
-        self.is_everything
-            || self.is_all && is_for_all
-            || self.is_default && is_default
-            || self.names.iter().any(|asked| asked == name)
+        self.is_everything || self.is_all || self.is_default && is_default || self.names(name)
     }
 }
 
@@ -143,8 +144,7 @@ mod tests {
             Sections::parse(words.iter().map(|word| word.as_bytes())).wants(name, is_default)
         };
         assert!(wants(&[], "server", true) && !wants(&[], "commandstats", false));
-        assert!(wants(&["ALL"], "commandstats", false) && !wants(&["all"], "modules", true));
-        assert!(wants(&["everything"], "modules", true));
+        assert!(wants(&["ALL"], "commandstats", false) && wants(&["everything"], "commandstats", false));
         assert!(wants(&["CommandStats"], "commandstats", false) && !wants(&["commandstats"], "server", true));
         assert!(wants(&["default", "commandstats"], "commandstats", false));
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real client libraries write through a failover.
+# Real client libraries write through a failover, and two of them keep answers in a cache of their own.
 #
 #   tests/clients/run.sh path/to/rredis-server
 #
@@ -25,11 +25,11 @@ client=""
 say() { printf '== %s\n' "$*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# The pid of the node in folder $1, if it runs. Its command line names the folder, so no other process is taken for it.
+# The pid of the node in folder $1, if it runs. It works in that folder, so no other process is taken for it.
 pid_of() {
   local pid
   pid=$(cat "$1/pid" 2>/dev/null) || return 1
-  [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$1" && echo "$pid"
+  [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$(realpath "$1")" ] && echo "$pid"
 }
 
 # What is needed to understand a failure, before the folder goes.
@@ -205,6 +205,22 @@ failover() {
   fi
 }
 
+# caching NAME COMMAND…: the program reads through a cache, at the present master.
+caching() {
+  local name=$1 output="$work/$1.caching"
+  shift
+  say "$name: reads through a cache"
+  if timeout 120 "$@" "127.0.0.1:$(master_port)" >"$output" 2>&1 </dev/null && grep -qx ok "$output"; then
+    passed=$((passed + 1))
+    say "$name: caching passed"
+  else
+    failed=$((failed + 1))
+    say "$name: caching FAILED"
+    show_logs
+  fi
+  sed "s/^/   /" "$output"
+}
+
 skip() {
   skipped+=("$1")
   say "SKIPPED: $1"
@@ -238,7 +254,7 @@ build_node() {
   has npm || { skip "ioredis: node and npm are not installed"; return 1; }
   local folder="$build/node"
   mkdir -p "$folder"
-  cp "$here/node/failover.js" "$folder/"
+  cp "$here/node/failover.js" "$here/node/caching.js" "$folder/"
   cmp -s "$here/node/package-lock.json" "$folder/installed" && return 0
   cp "$here/node/package.json" "$here/node/package-lock.json" "$folder/"
   if (cd "$folder" && timeout 300 npm ci --no-audit --no-fund) >"$build/node.log" 2>&1; then
@@ -291,8 +307,10 @@ if [ "${#programs[@]}" -gt 0 ]; then
   for program in "${programs[@]}"; do
     case "$program" in
       go-redis) failover go-redis "$build/go/failover" -sentinels "$addresses" -db 0,3 ;;
-      redis-py) failover redis-py "$build/python/bin/python" "$here/python/failover.py" "$addresses" 0,3 ;;
-      ioredis) failover ioredis node "$build/node/failover.js" "$addresses" 0,3 ;;
+      redis-py) failover redis-py "$build/python/bin/python" "$here/python/failover.py" "$addresses" 0,3
+        caching redis-py "$build/python/bin/python" "$here/python/caching.py" ;;
+      ioredis) failover ioredis node "$build/node/failover.js" "$addresses" 0,3
+        caching ioredis node "$build/node/caching.js" ;;
       redis-rs) failover redis-rs "$build/rust/debug/failover" "$addresses" 0,3 ;;
       Jedis) failover Jedis java -cp "$build/java/target/classes:$build/java/target/dependency/*" Failover "$addresses" 0,3 ;;
     esac

@@ -1,6 +1,6 @@
 //! When small encodings become large ones.
 
-use crate::config::directive::Effect::NotYet;
+use crate::config::directive::Effect::NoSubject;
 use crate::config::directive::{Apply, Directive, Flags, INT_MAX, Kind, LONG_MAX, RUNTIME, START, integer};
 use crate::config::table::Group;
 
@@ -103,14 +103,14 @@ pub static GROUP: Group = Group {
         Directive {
             name: "list-max-ziplist-entries",
             kind: Kind::Ignored,
-            effect: NotYet,
+            effect: NoSubject("Redis gave it up"),
             doc: "Given up by Redis.",
             ..START
         },
         Directive {
             name: "list-max-ziplist-value",
             kind: Kind::Ignored,
-            effect: NotYet,
+            effect: NoSubject("Redis gave it up"),
             doc: "Given up by Redis.",
             ..START
         },

@@ -1,6 +1,6 @@
 //! Databases, expiry, notifications.
 
-use crate::config::directive::Effect::NotYet;
+use crate::config::directive::Effect::NoSubject;
 use crate::config::directive::{Apply, Directive, INT_MAX, RUNTIME, START, flag, integer};
 use crate::config::table::{Group, special};
 
@@ -19,7 +19,7 @@ pub static GROUP: Group = Group {
             name: "active-expire-effort",
             kind: integer!(Int, keyspace.active_expire_effort, 1, 1..=10),
             apply: Some(Apply::Expiry),
-            effect: NotYet,
+            effect: NoSubject("expired keys are found without sampling, so that there is no effort to choose"),
             doc: "How hard to look for keys that have expired but are never asked for: 1 uses little time and leaves a \
                   few per cent of dead keys, 10 uses more time and leaves fewer.",
             ..RUNTIME
@@ -38,7 +38,7 @@ pub static GROUP: Group = Group {
         Directive {
             name: "activerehashing",
             kind: flag!(keyspace.activerehashing, true),
-            effect: NotYet,
+            effect: NoSubject("tables grow by pieces and are never rehashed"),
             doc: "Use idle time to finish growing the main table. Ours grows in small steps and has nothing to finish.",
             ..RUNTIME
         },

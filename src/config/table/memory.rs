@@ -1,6 +1,6 @@
 //! Memory limit, eviction, freeing in the background.
 
-use crate::config::directive::Effect::NotYet;
+use crate::config::directive::Effect::NoSubject;
 use crate::config::directive::{Apply, Directive, Flags, INT_MAX, LONG_MAX, MIB, RUNTIME, flag, integer, word};
 use crate::config::table::{Group, special};
 use crate::config::values::EvictionPolicy;
@@ -101,7 +101,7 @@ pub static GROUP: Group = Group {
             name: "jemalloc-bg-thread",
             kind: flag!(memory.jemalloc_bg_thread, true),
             apply: Some(Apply::Allocator),
-            effect: NotYet,
+            effect: NoSubject("the allocator is mimalloc"),
             doc: "Let the allocator give memory back in a thread of its own.",
             ..RUNTIME
         },
@@ -110,49 +110,49 @@ pub static GROUP: Group = Group {
             kind: flag!(memory.activedefrag, false),
             flags: Flags::DEBUG,
             check: Some(special::defragmentation_is_off),
-            effect: NotYet,
+            effect: NoSubject("values are not moved"),
             doc: "Move values to fill gaps in memory.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-cycle-min",
             kind: integer!(Int, memory.active_defrag_cycle_min, 1, 1..=99),
-            effect: NotYet,
+            effect: NoSubject("values are not moved"),
             doc: "Least share of time for it, per cent.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-cycle-max",
             kind: integer!(Int, memory.active_defrag_cycle_max, 25, 1..=99),
-            effect: NotYet,
+            effect: NoSubject("values are not moved"),
             doc: "Largest share of time for it, per cent.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-threshold-lower",
             kind: integer!(Int, memory.active_defrag_threshold_lower, 10, 0..=1000),
-            effect: NotYet,
+            effect: NoSubject("values are not moved"),
             doc: "Per cent of fragmentation at which it begins.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-threshold-upper",
             kind: integer!(Int, memory.active_defrag_threshold_upper, 100, 0..=1000),
-            effect: NotYet,
+            effect: NoSubject("values are not moved"),
             doc: "Per cent of fragmentation at which it works hardest.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-max-scan-fields",
             kind: integer!(Int, memory.active_defrag_max_scan_fields, 1000, 1..=LONG_MAX),
-            effect: NotYet,
+            effect: NoSubject("values are not moved"),
             doc: "Largest collection that is processed in one go.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-ignore-bytes",
             kind: integer!(Bytes, memory.active_defrag_ignore_bytes, 100 * MIB, 1..=LONG_MAX),
-            effect: NotYet,
+            effect: NoSubject("values are not moved"),
             doc: "Waste below which it does not begin.",
             ..RUNTIME
         },

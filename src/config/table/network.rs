@@ -71,7 +71,6 @@ pub static GROUP: Group = Group {
         Directive {
             name: "socket-mark-id",
             kind: integer!(Int, network.socket_mark_id, 0, 0..=u32::MAX as i128),
-            effect: NotYet,
             doc: "Mark that the kernel puts on packets of listening sockets, for routing and firewalls. 0: none.",
             ..START
         },

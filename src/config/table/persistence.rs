@@ -1,6 +1,6 @@
 //! RDB files and the append only file.
 
-use crate::config::directive::Effect::NotYet;
+use crate::config::directive::Effect::NoSubject;
 use crate::config::directive::{
     Apply, Directive, Flags, INT_MAX, LONG_MAX, MIB, RUNTIME, START, flag, integer, text, word,
 };
@@ -71,7 +71,7 @@ pub static GROUP: Group = Group {
             name: "sanitize-dump-payload",
             kind: word!(persistence.sanitize_dump_payload: SanitizePayload::No),
             flags: Flags::DEBUG,
-            effect: NotYet,
+            effect: NoSubject("what is loaded or restored is always checked in full"),
             doc: "Check the inside of values thoroughly when they are loaded or restored.",
             ..RUNTIME
         },
@@ -95,7 +95,7 @@ pub static GROUP: Group = Group {
             name: "loading-process-events-interval-bytes",
             kind: integer!(Int, persistence.loading_process_events_interval_bytes, 2 * MIB, 1024..=INT_MAX),
             flags: Flags::HIDDEN,
-            effect: NotYet,
+            effect: NoSubject("loading lets clients be served after a span of time, not of bytes"),
             doc: "How much is loaded between two looks at clients.",
             ..RUNTIME
         },

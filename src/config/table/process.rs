@@ -1,6 +1,6 @@
 //! The process itself: daemon, directory, signals, timers.
 
-use crate::config::directive::Effect::NotYet;
+use crate::config::directive::Effect::{NoSubject, NotYet};
 use crate::config::directive::{Apply, Directive, Flags, INT_MAX, RUNTIME, START, flag, integer, text, word};
 use crate::config::table::{Group, special};
 use crate::config::values::{OomScoreAdj, Supervised};
@@ -103,14 +103,14 @@ pub static GROUP: Group = Group {
         Directive {
             name: "ignore-warnings",
             kind: text!(process.ignore_warnings, ""),
-            effect: NotYet,
+            effect: NoSubject("no check of the host stops the start"),
             doc: "Names of checks of the host whose failure must not stop the start.",
             ..RUNTIME
         },
         Directive {
             name: "disable-thp",
             kind: flag!(process.disable_thp, true),
-            effect: NotYet,
+            effect: NoSubject("nothing forks, so that large pages are not copied"),
             doc: "Switch transparent huge pages off for this process.",
             ..START
         },
@@ -118,8 +118,8 @@ pub static GROUP: Group = Group {
             name: "oom-score-adj",
             kind: word!(process.oom_score_adj: OomScoreAdj::No),
             apply: Some(Apply::OomScore),
-            effect: NotYet,
-            doc: "Adjust how likely the kernel ends us when memory runs out.",
+            doc: "Adjust how likely the kernel ends us when memory runs out: `yes` or `relative` adds one of oom-score-adj-values \
+                  to what it was at the start, `absolute` sets it.",
             ..RUNTIME
         },
         Directive {
@@ -127,36 +127,37 @@ pub static GROUP: Group = Group {
             kind: special::OOM_SCORE_ADJ_VALUES,
             flags: Flags::MULTI,
             apply: Some(Apply::OomScore),
-            effect: NotYet,
-            doc: "The scores of a master, a replica and a saving process, -2000 to 2000.",
+            doc: "The scores of a master, of a replica, and of a process that saves, which there is none here: nothing forks. \
+                  -2000 to 2000.",
             ..RUNTIME
         },
         Directive {
             name: "server_cpulist",
             kind: text!(process.server_cpulist, ""),
-            effect: NotYet,
-            doc: "Processors of the main and the I/O threads, such as `0-7:2`.",
+            check: Some(special::cpu_lists_are_valid),
+            doc: "Processors of the main thread, such as `0-7:2,9`. Empty: all.",
             ..START
         },
         Directive {
             name: "bio_cpulist",
             kind: text!(process.bio_cpulist, ""),
-            effect: NotYet,
-            doc: "Processors of background threads.",
+            check: Some(special::cpu_lists_are_valid),
+            doc: "Processors of the threads that sync files, free memory and resolve names. Empty: those of the main thread.",
             ..START
         },
         Directive {
             name: "aof_rewrite_cpulist",
             kind: text!(process.aof_rewrite_cpulist, ""),
-            effect: NotYet,
-            doc: "Processors of AOF rewrites.",
+            check: Some(special::cpu_lists_are_valid),
+            doc: "Processors of the thread that writes the image of an AOF rewrite. Empty: those of the main thread.",
             ..START
         },
         Directive {
             name: "bgsave_cpulist",
             kind: text!(process.bgsave_cpulist, ""),
-            effect: NotYet,
-            doc: "Processors of background saves.",
+            check: Some(special::cpu_lists_are_valid),
+            doc: "Processors of the thread that writes a background save, or a snapshot for replicas. Empty: those of the main \
+                  thread.",
             ..START
         },
         Directive {
@@ -195,7 +196,7 @@ pub static GROUP: Group = Group {
             name: "locale-collate",
             kind: text!(process.locale_collate, ""),
             apply: Some(Apply::Locale),
-            effect: NotYet,
+            effect: NoSubject("SORT ALPHA compares bytes, so that all servers agree"),
             doc: "Locale that SORT ALPHA compares by. Empty: that of the environment.",
             ..RUNTIME
         },

@@ -1,6 +1,6 @@
 //! Masters and replicas.
 
-use crate::config::directive::Effect::NotYet;
+use crate::config::directive::Effect::NoSubject;
 use crate::config::directive::{
     Apply, Directive, Flags, INT_MAX, LONG_MAX, MIB, PORT_MAX, RUNTIME, START, flag, integer, text, word,
 };
@@ -121,7 +121,6 @@ pub static GROUP: Group = Group {
             name: "repl-disable-tcp-nodelay",
             kind: flag!(replication.repl_disable_tcp_nodelay, false),
             apply: Some(Apply::Replication),
-            effect: NotYet,
             doc: "With `yes` the kernel collects small packets to replicas: less traffic, up to 40 ms later.",
             ..RUNTIME
         },
@@ -204,15 +203,15 @@ pub static GROUP: Group = Group {
         Directive {
             name: "replica-ignore-disk-write-errors",
             kind: flag!(replication.replica_ignore_disk_write_errors, false),
-            effect: NotYet,
+            effect: NoSubject("a replica always goes on, and INFO persistence and the log tell of the errors"),
             doc: "Whether a replica goes on although it cannot write to its disk.",
             ..RUNTIME
         },
         Directive {
             name: "propagation-error-behavior",
             kind: word!(replication.propagation_error_behavior: PropagationError::Ignore),
-            effect: NotYet,
-            doc: "What to do when a command from the master fails here.",
+            doc: "What to do when a command from the master fails here, which means that the data differ: go on, or end the \
+                  process, with either of the other words.",
             ..RUNTIME
         },
     ],

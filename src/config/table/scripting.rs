@@ -1,6 +1,6 @@
 //! Scripts.
 
-use crate::config::directive::Effect::NotYet;
+use crate::config::directive::Effect::NoSubject;
 use crate::config::directive::{Directive, Kind, LONG_MAX, RUNTIME, START, integer};
 use crate::config::table::Group;
 
@@ -19,7 +19,7 @@ pub static GROUP: Group = Group {
         Directive {
             name: "lua-replicate-commands",
             kind: Kind::Ignored,
-            effect: NotYet,
+            effect: NoSubject("Redis gave it up"),
             doc: "Given up by Redis.",
             ..START
         },

@@ -1,6 +1,6 @@
 //! Passwords and dangerous commands.
 
-use crate::config::directive::Effect::NotYet;
+use crate::config::directive::Effect::NoSubject;
 use crate::config::directive::{Apply, Directive, Flags, LONG_MAX, RUNTIME, START, integer, text, word};
 use crate::config::table::{Group, special};
 use crate::config::values::{Allowed, PubsubDefault};
@@ -43,8 +43,7 @@ pub static GROUP: Group = Group {
         Directive {
             name: "enable-module-command",
             kind: word!(security.enable_module_command: Allowed::No),
-            effect: NotYet,
-            doc: "Who may use MODULE.",
+            doc: "Who may use MODULE LOAD and its relatives. No module can be loaded, so this only changes what they are told.",
             ..START
         },
         Directive {
@@ -77,7 +76,7 @@ pub static GROUP: Group = Group {
         Directive {
             name: "loadmodule",
             kind: special::LOADMODULE,
-            effect: NotYet,
+            effect: NoSubject("modules written in C cannot be loaded"),
             doc: "Load a module. Modules written in C cannot be loaded by this server.",
             ..START
         },

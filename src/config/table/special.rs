@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use crate::base::cpus;
 use crate::base::number;
 use crate::base::quote;
 use crate::config::directive::{INT_MAX, Kind, Number, Reason, Special, Text, Turn, one_of};
@@ -368,6 +369,24 @@ pub fn title_template_is_valid(config: &Config) -> Result<(), &'static str> {
     {
         Some(_) if !config.process.proc_title_template.is_empty() => Ok(()),
         _ => Err("template format is invalid or contains unknown variables"),
+    }
+}
+
+/// Lists of processors are numbers and ranges.
+pub fn cpu_lists_are_valid(config: &Config) -> Result<(), &'static str> {
+    let process = &config.process;
+    let lists = [&process.server_cpulist, &process.bio_cpulist, &process.aof_rewrite_cpulist, &process.bgsave_cpulist];
+    match lists.iter().all(|list| cpus::parse(list).is_some()) {
+        true => Ok(()),
+        false => Err("must be a list of processors such as 0-7:2,9"),
+    }
+}
+
+/// There is no cluster to be a node of. To say that one wants none is fine.
+pub fn cluster_is_off(config: &Config) -> Result<(), &'static str> {
+    match config.cluster.cluster_enabled {
+        true => Err("this server cannot be a node of a cluster"),
+        false => Ok(()),
     }
 }
 

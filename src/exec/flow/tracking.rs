@@ -554,6 +554,29 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_went_to_make_room_is_told_before_the_reply() {
+        transcript(
+            "
+            @resp3
+            @policy allkeys-random
+            > CLIENT TRACKING ON NOLOOP
+            +OK
+            > SET a 1
+            +OK
+            > GET a
+            $1
+            @memory 50/key 40
+            > PING
+            >2
+            $invalidate
+            *1
+            $a
+            +PONG
+            ",
+        );
+    }
+
+    #[test]
     fn what_contradicts_itself_is_refused() {
         transcript(
             "

@@ -119,7 +119,7 @@ impl World {
         let mut event_loop = Loop::new().unwrap();
         let net = event_loop.net();
         net.set_tls(context(settings, &files));
-        let options = ListenOptions { backlog: 511, keepalive: 0, is_tls: true };
+        let options = ListenOptions { backlog: 511, keepalive: 0, mark: 0, is_tls: true };
         let report = net.listen_tcp(&["127.0.0.1"], 0, &options);
         let address = net.listener_address(report.listeners[0]).unwrap();
         World { event_loop, app: Echo::default(), address, files }

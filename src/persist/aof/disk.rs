@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::folder::{Folder, FolderError, tried};
 use super::manifest::{Entry, Manifest};
+use crate::base::cpus::{self, Work};
 use crate::base::files::{File, Files};
 use crate::persist::writer::Wake;
 
@@ -88,6 +89,7 @@ impl Disk {
         let (jobs, incoming) = unbounded();
         let (outgoing, done) = unbounded();
         let work = move || {
+            cpus::enter(Work::Background);
             let mut worker = Worker { files, current: None };
             while let Ok(job) = incoming.recv() {
                 if let Some(report) = worker.do_job(job) {

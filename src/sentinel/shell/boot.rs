@@ -119,8 +119,12 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
         if port == 0 || addresses.is_empty() {
             continue;
         }
-        let options =
-            ListenOptions { backlog: config.network.tcp_backlog, keepalive: config.network.tcp_keepalive, is_tls };
+        let options = ListenOptions {
+            backlog: config.network.tcp_backlog,
+            keepalive: config.network.tcp_keepalive,
+            mark: config.network.socket_mark_id,
+            is_tls,
+        };
         let report = net.listen_tcp(&addresses, port, &options);
         report.warnings.iter().for_each(|text| tracing::warn!("{text}"));
         if report.failed {

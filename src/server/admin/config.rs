@@ -13,8 +13,7 @@ use crate::base::files::RealFiles;
 use crate::base::rng::Rng;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::config::access::{self, Rights};
-use crate::config::directive::Effect;
-use crate::config::rewrite::{self, Extra, ExtraLine};
+use crate::config::rewrite::{self, Defaults, Extra, ExtraLine};
 use crate::config::table;
 use crate::config::values::Allowed;
 use crate::resp::args::Args;
@@ -143,11 +142,10 @@ fn set(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: R
     turn.server.engine.config = after;
     turn.settings_changed();
     for name in pairs.iter().step_by(2) {
-        if let Some(directive) = table::find(name).filter(|directive| directive.effect == Effect::NotYet) {
-            tracing::warn!(
-                "CONFIG SET {}: known but not in effect, this version of rredis does not act on it.",
-                directive.name
-            );
+        if let Some(directive) = table::find(name)
+            && let Some(excuse) = directive.effect.excuse()
+        {
+            tracing::warn!("CONFIG SET {}: without effect, {excuse}.", directive.name);
         }
     }
     reply.ok();
@@ -164,12 +162,18 @@ fn resetstat(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply: Repl
     server.engine.keyspace.reset_stats();
     server.repl.node.reset_counters();
     server.expire.reset();
+    server.loop_times.reset();
     alloc::reset_peak();
     reply.ok();
     Ok(Outcome::Done)
 }
 
-fn rewrite_command(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
+fn rewrite_command(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, reply: Reply<'_>) -> CommandResult {
+    rewrite_file(turn, Defaults::LeftOut, reply)
+}
+
+/// CONFIG REWRITE, and what tests want of it: the file with all settings.
+pub fn rewrite_file(turn: &mut Turn<'_>, defaults: Defaults, mut reply: Reply<'_>) -> CommandResult {
     let server = &mut *turn.server;
     if server.identity.config_file.is_empty() {
         return Err(CommandError::err("The server is running without a config file"));
@@ -184,7 +188,7 @@ fn rewrite_command(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply
     let extra = Extra { keys: ["user".to_owned()].into(), lines: users.collect() };
     let mut rng = Rng::seeded(server.engine.rng.next_u64());
     let path = Path::new(&server.identity.config_file);
-    match rewrite::replace_file(&RealFiles, path, &server.engine.config, &extra, &mut rng) {
+    match rewrite::replace_file(&RealFiles, path, &server.engine.config, &extra, defaults, &mut rng) {
         Ok(()) => {
             tracing::warn!("CONFIG REWRITE executed with success.");
             reply.ok();

@@ -9,13 +9,14 @@ use crate::base::hash;
 use crate::base::number;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::config::memory_units;
+use crate::config::rewrite::Defaults;
 use crate::config::values::Allowed;
 use crate::data::ValueRef;
 use crate::data::string::{NewStr, StrView};
 use crate::keyspace::{Access, AnyValue, DbHandle, Event, ExpiredKeys, Expiry};
 use crate::resp::args::Args;
 use crate::resp::reply::Reply;
-use crate::server::admin::AdminHandler;
+use crate::server::admin::{AdminHandler, config};
 use crate::server::{Turn, is_local};
 use crate::session::Session;
 use crate::spec::{Arity, Flags, Group, Meta, Spec};
@@ -99,6 +100,9 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
             turn.server.engine.journal.append_for_replicas(session.db, &args.skip(2));
             reply.ok();
         }
+        (b"config-rewrite-force-all", 2) => {
+            return config::rewrite_file(turn, Defaults::Written, reply);
+        }
         (b"reload", 2..) => reload(turn, args, &mut reply)?,
         (b"loadaof", 2) => {
             turn.debug_load_aof().map_err(CommandError::text)?;
@@ -146,6 +150,8 @@ fn help(reply: &mut Reply<'_>) {
         "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "AOF-FLUSH-SLEEP <microsec>",
         "    Sleep before each write to the append only file.",
+        "CONFIG-REWRITE-FORCE-ALL",
+        "    As CONFIG REWRITE, with all settings, those at their default too.",
         "DIGEST",
         "    A digest of the whole data set: equal data, equal digest.",
         "DIGEST-VALUE <key> [<key> ...]",

@@ -1,6 +1,6 @@
 //! MEMORY STATS, DOCTOR, MALLOC-STATS, HELP: where the memory goes. What looks at one key is in `commands/generic/memory.rs`.
 //!
-//! Reply:   STATS: a map of figures; those of the memory allocator that we do not have are left out. DOCTOR and MALLOC-STATS: text.
+//! Reply:   STATS: a map of figures; what the allocator holds is taken from what the process holds. DOCTOR and MALLOC-STATS: text.
 //! Source:  redis.io/commands/memory-stats, since 4.0.0.
 
 use crate::commands::contract::{CommandResult, Outcome};
@@ -83,7 +83,7 @@ fn stats(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply: Reply<'_
     ];
     let ratios =
         [("dataset.percentage", percent(dataset, net)), ("peak.percentage", percent(memory.used, memory.peak))];
-    reply.map(first.len() + sizes.len() + then.len() + ratios.len() + 3);
+    reply.map(first.len() + sizes.len() + then.len() + ratios.len() + 11);
     for (name, value) in first {
         reply.bulk(name.as_bytes());
         reply.int(value as i64);
@@ -107,8 +107,24 @@ fn stats(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply: Reply<'_
         reply.bulk(name.as_bytes());
         reply.double(value);
     }
-    reply.bulk(b"allocator.allocated");
-    reply.int(memory.used as i64);
+    for (name, value) in [
+        ("allocator.allocated", memory.used),
+        ("allocator.active", memory.active()),
+        ("allocator.resident", memory.active()),
+    ] {
+        reply.bulk(name.as_bytes());
+        reply.int(value as i64);
+    }
+    for (name, whole, part) in [
+        ("allocator-fragmentation", memory.active(), memory.used),
+        ("allocator-rss", memory.active(), memory.active()),
+        ("rss-overhead", memory.resident, memory.active()),
+    ] {
+        reply.bulk_display(format_args!("{name}.ratio"));
+        reply.double(whole as f64 / part.max(1) as f64);
+        reply.bulk_display(format_args!("{name}.bytes"));
+        reply.int(whole as i64 - part as i64);
+    }
     reply.bulk(b"fragmentation");
     reply.double(memory.fragmentation());
     reply.bulk(b"fragmentation.bytes");

@@ -15,6 +15,7 @@ mod latency_text;
 mod lolwut;
 mod memory;
 mod migrate;
+mod module;
 mod monitor;
 mod psync;
 mod replconf;
@@ -67,6 +68,11 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
     &memory::MALLOC_STATS,
     &memory::STATS,
     &migrate::SPEC,
+    &module::HELP,
+    &module::LIST,
+    &module::LOAD,
+    &module::LOADEX,
+    &module::UNLOAD,
     &monitor::SPEC,
     &psync::PSYNC,
     &psync::SYNC,
@@ -90,4 +96,5 @@ pub const TABLE: &[&Spec<AdminHandler>] = &[
 pub use cluster::TABLE as CLUSTER;
 
 /// Commands that only hold subcommands.
-pub const CONTAINERS: &[&Meta] = &[&cluster::CONTAINER, &config::CONTAINER, &latency::CONTAINER, &slowlog::CONTAINER];
+pub const CONTAINERS: &[&Meta] =
+    &[&cluster::CONTAINER, &config::CONTAINER, &latency::CONTAINER, &module::CONTAINER, &slowlog::CONTAINER];

@@ -90,6 +90,10 @@ fn sync(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: 
         }
     }
     session.kind = Kind::Replica;
+    if turn.server.engine.config.replication.repl_disable_tcp_nodelay && !session.marks.is_unix {
+        let conn = turn.server.clients.conn_of(session.id).and_then(|conn| turn.net.conn(conn));
+        let _ = conn.map(|conn| conn.set_nodelay(false));
+    }
     turn.repl(Input::Sync { client: session.id, ip: &ip, request });
     Ok(Outcome::Done)
 }

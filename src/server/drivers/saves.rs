@@ -25,6 +25,7 @@ use bytes::Bytes;
 use tracing::{error, info, warn};
 
 use crate::base::alloc;
+use crate::base::cpus::Work;
 use crate::base::files::Files;
 use crate::base::time::{Instant, Now};
 use crate::config::model::{Config, Persistence};
@@ -182,7 +183,7 @@ impl Snapshots {
             footer: Footer::Included,
             incremental_fsync: true,
         };
-        Writer::file(self.files.clone(), plan, self.wake.clone())
+        Writer::file(self.files.clone(), plan, Work::Save, self.wake.clone())
     }
 
     /// The disk, and how its threads wake the loop: for loading.
@@ -212,9 +213,9 @@ impl Snapshots {
                 self.record.last_try = now.wall().as_secs();
                 self.is_scheduled = false;
                 info!("Background saving started by pid {}", self.pid);
-                Writer::file(self.files.clone(), self.plan(&engine.config), wake)
+                Writer::file(self.files.clone(), self.plan(&engine.config), Work::Save, wake)
             }
-            Target::AofBase => Writer::file(self.files.clone(), self.aof_plan(&engine.config), wake),
+            Target::AofBase => Writer::file(self.files.clone(), self.aof_plan(&engine.config), Work::AofRewrite, wake),
             Target::Stream { .. } => {
                 info!("Background RDB transfer started by pid {}", self.pid);
                 Writer::stream(persistence.rdbcompression, persistence.rdbchecksum, wake)

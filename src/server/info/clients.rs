@@ -21,6 +21,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     let (blocking_keys, blocking_keys_on_nokey) = server.engine.blocked.keys();
     info.section("Clients")
         .field("connected_clients", server.clients.len() - replicas - masters)
+        .field("cluster_connections", 0)
         .field("maxclients", server.engine.config.clients.maxclients)
         .field("client_recent_max_input_buffer", largest_input)
         .field("client_recent_max_output_buffer", largest_output)

@@ -29,6 +29,9 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("used_memory_startup", startup)
         .field("used_memory_dataset", dataset)
         .field("used_memory_dataset_perc", format_args!("{:.2}%", percent(dataset, used.saturating_sub(startup))))
+        .field("allocator_allocated", used)
+        .field("allocator_active", memory.active())
+        .field("allocator_resident", memory.active())
         .field("total_system_memory", total_system)
         .field("total_system_memory_human", human_bytes(total_system))
         .field("used_memory_lua", scripts.vm_memory())
@@ -47,15 +50,23 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("maxmemory", config.memory.maxmemory)
         .field("maxmemory_human", human_bytes(config.memory.maxmemory))
         .field("maxmemory_policy", config.memory.maxmemory_policy)
+        .ratio("allocator_frag_ratio", memory.active() as f64 / used.max(1) as f64)
+        .field("allocator_frag_bytes", memory.active() as i64 - used as i64)
+        .ratio("allocator_rss_ratio", 1.0)
+        .field("allocator_rss_bytes", 0)
+        .ratio("rss_overhead_ratio", rss as f64 / memory.active().max(1) as f64)
+        .field("rss_overhead_bytes", rss as i64 - memory.active() as i64)
         .ratio("mem_fragmentation_ratio", memory.fragmentation())
         .field("mem_fragmentation_bytes", rss as i64 - used as i64)
         .field("mem_not_counted_for_evict", server.memory_not_counted())
         .field("mem_replication_backlog", memory.backlog)
         .field("mem_total_replication_buffers", server.replication_memory())
-        .field("mem_aof_buffer", memory.aof_buffer)
         .field("mem_clients_slaves", memory.replicas)
         .field("mem_clients_normal", memory.clients)
+        .field("mem_cluster_links", 0)
+        .field("mem_aof_buffer", memory.aof_buffer)
         .field("mem_allocator", "mimalloc")
+        .field("active_defrag_running", 0)
         .field("lazyfree_pending_objects", server.engine.keyspace.lazyfree_pending())
         .field("lazyfreed_objects", server.engine.keyspace.lazyfreed());
 }
@@ -85,6 +96,8 @@ pub struct Overhead {
     pub functions: u64,
     /// Tables, without the entries.
     pub tables: u64,
+    /// Lua.
+    pub interpreter: u64,
 }
 
 impl Overhead {
@@ -112,10 +125,11 @@ impl Overhead {
             backlog: buffers - beyond,
             replicas: replicas + beyond,
             clients,
-            aof_buffer: server.aof.sizes().map_or(0, |sizes| sizes.buffer as u64),
+            aof_buffer: server.aof.sizes().map_or(0, |sizes| sizes.buffer),
             scripts: server.engine.scripts.cache_memory() as u64,
             functions: server.engine.functions.texts().iter().map(|text| text.len() as u64).sum(),
             tables: server.engine.keyspace.index_memory() as u64,
+            interpreter: (server.engine.scripts.vm_memory() + server.engine.functions.vm_memory()) as u64,
         }
     }
 
@@ -134,6 +148,12 @@ impl Overhead {
     /// The data.
     pub fn dataset(&self) -> u64 {
         self.used.saturating_sub(self.total())
+    }
+
+    /// What the allocator holds of the machine's memory, as Redis takes it to be with an allocator that does not say: all that the
+    /// process holds, except for the interpreter.
+    pub fn active(&self) -> u64 {
+        self.resident.saturating_sub(self.interpreter)
     }
 
     /// How much more the process holds than is in use.

@@ -20,27 +20,43 @@ use crate::stats::info::{InfoWriter, Sections};
 /// Writes one section.
 type Section = fn(&mut Turn<'_>, &mut InfoWriter);
 
-/// Name, whether a plain INFO shows it, writer.
-const SECTIONS: &[(&str, bool, Section)] = &[
-    ("server", true, server::write),
-    ("clients", true, clients::write),
-    ("memory", true, memory::write),
-    ("persistence", true, persistence::write),
-    ("stats", true, stats::write),
-    ("replication", true, replication::write),
-    ("cpu", true, cpu::write),
-    ("commandstats", false, commands::write_commands),
-    ("errorstats", true, commands::write_errors),
-    ("latencystats", false, commands::write_latencies),
-    ("cluster", true, server::write_cluster),
-    ("keyspace", true, keyspace::write),
+/// When a section is shown besides when it is named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// By a plain INFO.
+    Always,
+    /// By INFO all.
+    WithAll,
+    /// Never.
+    Named,
+}
+
+use Shown::{Always, Named, WithAll};
+
+/// Name, when it is shown, writer.
+const SECTIONS: &[(&str, Shown, Section)] = &[
+    ("server", Always, server::write),
+    ("clients", Always, clients::write),
+    ("memory", Always, memory::write),
+    ("persistence", Always, persistence::write),
+    ("stats", Always, stats::write),
+    ("replication", Always, replication::write),
+    ("cpu", Always, cpu::write),
+    ("modules", Always, server::write_modules),
+    ("commandstats", WithAll, commands::write_commands),
+    ("errorstats", Always, commands::write_errors),
+    ("latencystats", WithAll, commands::write_latencies),
+    ("cluster", Always, server::write_cluster),
+    ("keyspace", Always, keyspace::write),
+    ("debug", Named, stats::write_debug),
 ];
 
 /// The text of the sections asked for.
 pub fn text(turn: &mut Turn<'_>, sections: &Sections) -> String {
     let mut info = InfoWriter::new();
-    for (name, is_default, write) in SECTIONS {
-        if sections.wants(name, *is_default) {
+    for (name, shown, write) in SECTIONS {
+        let is_named = sections.names(name);
+        if is_named || *shown != Named && sections.wants(name, *shown == Always) {
             write(turn, &mut info);
         }
     }

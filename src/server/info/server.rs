@@ -47,6 +47,11 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     }
 }
 
+/// `# Modules`: there are none.
+pub fn write_modules(_: &mut Turn<'_>, info: &mut InfoWriter) {
+    info.section("Modules");
+}
+
 /// `# Cluster`
 pub fn write_cluster(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     info.section("Cluster").flag("cluster_enabled", turn.server.engine.config.cluster.cluster_enabled);

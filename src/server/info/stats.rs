@@ -47,6 +47,13 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("total_forks", server.snapshots.record.begun)
         .field("migrate_cached_sockets", server.links.len())
         .field("slave_expires_tracked_keys", engine.keyspace.own_expires())
+        // Values are never moved.
+        .field("active_defrag_hits", 0)
+        .field("active_defrag_misses", 0)
+        .field("active_defrag_key_hits", 0)
+        .field("active_defrag_key_misses", 0)
+        .field("total_active_defrag_time", 0)
+        .field("current_active_defrag_time", 0)
         .field("tracking_total_keys", engine.tracking.keys())
         .field("tracking_total_items", engine.tracking.items())
         .field("tracking_total_prefixes", engine.tracking.prefixes())
@@ -54,14 +61,29 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("total_error_replies", engine.command_stats.total_errors)
         .field("total_reads_processed", counters.total_reads_processed)
         .field("total_writes_processed", counters.total_writes_processed)
-        .field("eventloop_cycles", counters.eventloop_cycles)
-        .field("eventloop_duration_sum", counters.eventloop_duration_sum)
-        .field("eventloop_duration_cmd_sum", counters.eventloop_duration_cmd_sum)
-        .field("instantaneous_eventloop_cycles_per_sec", counters.recent.cycles_per_sec())
+        .field("io_threaded_reads_processed", 0)
+        .field("io_threaded_writes_processed", 0)
+        .field("reply_buffer_shrinks", 0)
+        .field("reply_buffer_expands", 0)
         .field("client_query_buffer_limit_disconnections", counters.client_query_buffer_limit_disconnections)
         .field("client_output_buffer_limit_disconnections", counters.client_output_buffer_limit_disconnections)
+        .field("eventloop_cycles", counters.eventloop_cycles)
+        .field("eventloop_duration_sum", server.loop_times.sum)
+        .field("eventloop_duration_cmd_sum", counters.eventloop_duration_cmd_sum)
+        .field("instantaneous_eventloop_cycles_per_sec", counters.recent.cycles_per_sec())
+        .field("instantaneous_eventloop_duration_usec", server.loop_times.recent_us())
         .field("acl_access_denied_auth", engine.acl.denials.auth)
         .field("acl_access_denied_cmd", engine.acl.denials.command)
         .field("acl_access_denied_key", engine.acl.denials.key)
         .field("acl_access_denied_channel", engine.acl.denials.channel);
+}
+
+/// `# Debug`
+pub fn write_debug(turn: &mut Turn<'_>, info: &mut InfoWriter) {
+    let times = &turn.server.loop_times;
+    info.section("Debug")
+        .field("eventloop_duration_aof_sum", times.aof_sum)
+        .field("eventloop_duration_cron_sum", times.cron_sum)
+        .field("eventloop_duration_max", times.longest)
+        .field("eventloop_cmd_per_cycle_max", times.commands_max);
 }

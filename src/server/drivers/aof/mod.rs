@@ -530,7 +530,7 @@ impl Turn<'_> {
             .aof
             .appender
             .suspend_sync(suspends && (server.snapshots.target().is_some() || server.aof.is_rewriting()));
-        let began = (server.engine.latency.threshold_ms > 0).then(|| self.net.clock().micros());
+        let began = self.net.clock().micros();
         if server.aof.flush_sleep_us > 0 && server.aof.appender.waiting_bytes() > 0 {
             std::thread::sleep(Duration::from_micros(server.aof.flush_sleep_us));
         }
@@ -541,10 +541,9 @@ impl Turn<'_> {
             Ok(wanted) => wanted,
             Err(fatal) => return self.die(&fatal),
         };
-        if let Some(began) = began {
-            let elapsed = self.net.clock().micros().saturating_sub(began);
-            server.engine.latency.note("aof-write", elapsed, &server.engine.now);
-        }
+        let elapsed = self.net.clock().micros().saturating_sub(began);
+        server.loop_times.aof_sum += elapsed;
+        server.engine.latency.note("aof-write", elapsed, &server.engine.now);
         let end = server.repl.node.history().end();
         server.aof.refresh_offset(end);
         if let Some(position) = wanted.sync {

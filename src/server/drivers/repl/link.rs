@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use tracing::{error, info, warn};
 
+use crate::config::values::PropagationError;
 use crate::exec::{blocked, replay};
 use crate::net::{Closed, ConnId, DialOptions, sockopt};
 use crate::repl::{HostPort, Input};
@@ -345,6 +346,13 @@ impl Turn<'_> {
                     "== CRITICAL == This replica is sending an error to its master: '{text}' after processing the \
                      command '{command}'"
                 );
+                self.server.engine.counters.unexpected_error_replies += 1;
+                if self.server.engine.config.replication.propagation_error_behavior != PropagationError::Ignore {
+                    // What is wrong with the data gets no better by going on.
+                    error!("This replica ends because of propagation-error-behavior.");
+                    self.server.exit_code = 1;
+                    self.server.is_leaving = true;
+                }
             }
             if session.multi.is_none() {
                 complete = request.end as usize;

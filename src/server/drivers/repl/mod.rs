@@ -254,6 +254,7 @@ impl Server {
         if role_changed {
             log::set_role(if facts.is_replica { log::Role::Replica } else { log::Role::Master });
             self.refresh_facts();
+            self.adjust_oom_score();
         }
     }
 }
