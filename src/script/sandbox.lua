@@ -291,18 +291,21 @@ local function count(value, depth)
   end
 end
 
-local function finished(ok, value)
+local function finished(handler, ok, value)
   if ok and type(value) == "table" then
     tables = 0
-    count(value, 0)
+    return xpcall(function()
+      count(value, 0)
+      return value
+    end, handler)
   end
   return ok, value
 end
 
 return offered, library_globals, set_loading, function(f, handler)
-  return finished(xpcall(f, handler))
+  return finished(handler, xpcall(f, handler))
 end, function(f, handler, keys, args)
-  return finished(xpcall(function()
+  return finished(handler, xpcall(function()
     return f(keys, args)
   end, handler))
 end
