@@ -4,14 +4,16 @@
 //! believed (five ping periods with the master down, three INFO periods else), or whose link to the master had been down for
 //! longer than the master itself by ten times down-after: its data are too old.
 //!
-//! Of the fit ones: the lowest priority, then the highest replication offset, then the smallest run id in any case. Two
-//! things go before that, because choosing wrongly here costs a whole attempt: a replica that lately refused to become a
-//! master comes last, and one that has answered INFO since the failover began comes before one that has not.
+//! Of the fit ones: the lowest priority, then the highest replication offset, then the smallest run id in any case. Three
+//! things go before that. Two because choosing wrongly here costs a whole attempt: a replica that lately refused to become a
+//! master comes last, and one that has answered INFO since the failover began comes before one that has not. The third
+//! because choosing wrongly costs data: an old master that is back and was not made a replica yet has a history of its own,
+//! and says neither its priority nor an offset that could be compared. It is promoted when there is nobody else.
 
 use std::cmp::Reverse;
 
 use super::Sentinel;
-use super::instance::{Master, Replica};
+use super::instance::{Master, Replica, Role};
 use super::link::{InstanceId, Link};
 use super::settings::Periods;
 use crate::base::time::Instant;
@@ -71,8 +73,10 @@ impl Sentinel {
         let order = |replica: &&Replica| {
             let refused = replica.refused.is_some_and(|at| now.since(at) <= patience);
             let is_stale = started.is_some_and(|started| !replica.observed.is_newer_than(started));
+            // One that was a replica under our eyes was promoted by somebody who is gone: its data are the group's.
+            let is_stray = replica.observed.role == Role::Master && !replica.was_replica;
             let run_id = replica.instance.run_id.as_ref().map(|id| id.to_ascii_lowercase());
-            (refused, is_stale, replica.priority, Reverse(replica.offset), run_id.is_none(), run_id)
+            (refused, is_stale, is_stray, replica.priority, Reverse(replica.offset), run_id.is_none(), run_id)
         };
         master.replicas.iter().filter(is_fit).min_by_key(order).map(|replica| replica.id)
     }
@@ -124,6 +128,15 @@ mod tests {
         assert_eq!(chosen(&[("a1", &offset(90)), ("a2", &priority(10))]).as_deref(), Some("a2"));
         assert_eq!(chosen(&[("a1", &priority(0))]), None);
         assert_eq!(chosen(&[]), None);
+    }
+
+    /// Found by seed 71441 of the simulated chaos: its priority, which it does not say, was taken for the default.
+    #[test]
+    fn an_old_master_that_is_back_comes_after_every_replica() {
+        let (replica, stray) =
+            ("slave_priority:200\r\nslave_repl_offset:5\r\n", "role:master\r\nslave_repl_offset:9\r\n");
+        assert_eq!(chosen(&[("a1", stray), ("a2", replica)]).as_deref(), Some("a2"));
+        assert_eq!(chosen(&[("a1", stray)]).as_deref(), Some("a1"));
     }
 
     #[test]
