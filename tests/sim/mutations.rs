@@ -14,7 +14,7 @@ fn is_caught(sabotage: Sabotage, within: u64, reason: &str) {
 
 #[test]
 fn a_sentinel_that_votes_for_everybody_makes_two_leaders_of_an_epoch() {
-    is_caught(Sabotage::VotesForEverybody, 300, "has the leaders");
+    is_caught(Sabotage::VotesForEverybody, 1000, "has the leaders");
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_partial_resync_that_repeats_a_command_is_noticed() {
 
 #[test]
 fn a_choice_of_a_worse_replica_is_noticed() {
-    is_caught(Sabotage::OffsetsLie, 300, "chose a replica at offset");
+    is_caught(Sabotage::OffsetsLie, 1000, "chose a replica at offset");
 }
 
 #[test]

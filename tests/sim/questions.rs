@@ -41,15 +41,18 @@ impl World {
         (0..self.shape.masters).find_map(|group| self.disagreement_about(group))
     }
 
-    /// Somebody takes a master for dead, or is busy replacing it.
+    /// Somebody takes a master for dead or is busy replacing it, or has not heard of it for so long that this may follow.
     pub fn unrest(&self) -> Option<String> {
-        let groups = 0..self.shape.masters;
-        let views =
-            groups.flat_map(|group| self.nodes.iter().enumerate().map(move |(index, node)| (group, index, node)));
-        views.into_iter().find_map(|(group, index, node)| {
-            let master = node.core.as_ref()?.master(name_of(group))?;
-            let is_busy = master.instance.is_down || master.failover.is_some();
-            is_busy.then(|| format!("Sentinel {index} is at work on {}", name_of(group)))
+        (0..self.nodes.len()).find_map(|index| {
+            let core = self.nodes[index].core.as_ref()?;
+            (0..self.shape.masters).find_map(|group| {
+                let master = core.master(name_of(group))?;
+                let fields = core.master_fields(master, self.clock(index));
+                let (_, silence) = fields.iter().find(|(name, _)| *name == "last-ok-ping-reply")?;
+                let is_silent = silence.parse::<u64>().expect("milliseconds") > self.shape.down_after / 2;
+                let is_busy = master.instance.is_down || master.failover.is_some() || is_silent;
+                is_busy.then(|| format!("Sentinel {index} is at work on {}", name_of(group)))
+            })
         })
     }
 

@@ -73,6 +73,8 @@ pub struct Server {
     pub refuses_promotion: bool,
     /// Built wrong, for a test of the checks.
     pub lies_about_offset: bool,
+    /// When the offset last changed.
+    pub moved_at: u64,
     /// Length of the last command executed.
     pub last_len: usize,
 }
@@ -112,6 +114,7 @@ impl Server {
             loading_until: 0,
             refuses_promotion: false,
             lies_about_offset: false,
+            moved_at: 0,
             last_len: 0,
         }
     }
@@ -136,6 +139,7 @@ impl Server {
     /// last saved, with its place in a history. Tells whether something was lost.
     pub fn start(&mut self, is_first: bool, now: u64, rng: &mut Rng) -> bool {
         self.run_id = HexId::random(rng);
+        self.moved_at = now;
         self.repl = Node::new(self.settings.clone(), Rng::seeded(rng.next_u64()));
         let (mut position, mut has_forgotten) = (None, false);
         if !is_first && rng.percent(50) {

@@ -257,6 +257,7 @@ impl World {
         let server = &mut self.servers[index].2;
         let Some(bytes) = server.incoming.take() else { return };
         server.data = Data::from_bytes(&bytes);
+        server.moved_at = self.now;
         self.tell_server(index, Input::Loaded { db: 0 });
         self.apply(index);
     }
@@ -289,6 +290,9 @@ impl World {
             is_ack_wanted |= words.get(1).is_some_and(|word| word == b"GETACK");
         }
         let bytes: Vec<u8> = server.received.drain(..len).collect();
+        if len > 0 {
+            server.moved_at = self.now;
+        }
         if self.shape.sabotage == Sabotage::ReplicasSkip && self.rng.percent(1) {
             // Built wrong: counted, as below, and not executed.
         } else {

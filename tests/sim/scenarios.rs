@@ -339,3 +339,24 @@ fn a_replica_that_refuses_is_not_tried_for_ever() {
     world.run_until_holds(4000, "the other replica", |world| all_switched(world, 0));
     assert_eq!(world.master_of(0), Some(2));
 }
+
+/// Found by seed 71441 of the chaos: an old master that is back does not say its priority, and the default was better than
+/// that of the replica that had everything.
+#[test]
+fn an_old_master_that_is_back_is_not_promoted_before_a_replica() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, Shape { is_acquainted: true, down_after: 500, ..Shape::default() });
+        world.servers.iter_mut().for_each(|(.., server)| server.priority = 200);
+        world.run(1500);
+        world.kill(Process::Server(0));
+        world.run_until_holds(1500, "a new master", |world| all_switched(world, 0));
+        // The Sentinels have not watched for long enough to be sure and correct it.
+        world.start(Process::Server(0));
+        world.run(400);
+        let second = world.master_of(0).expect("a master");
+        assert!(world.servers[0].2.is_master() && world.now < 4000, "not the situation that was meant");
+        world.kill(Process::Server(second));
+        world.run_until_holds(1500, "another master", |world| all_switched(world, second));
+        assert_eq!(world.master_of(0), Some(3 - second));
+    }
+}

@@ -9,6 +9,9 @@ use crate::shape::{DATA_PORT, name_of};
 use crate::tally::Count;
 use crate::world::World;
 
+/// Milliseconds for which what INFO says is taken for the present.
+const FRESH: u64 = 50;
+
 impl World {
     pub fn vote_told(&mut self, sentinel: usize, group: usize, epoch: u64, candidate: &str) {
         if let Err(why) = self.checks.vote_told(sentinel, group, epoch, candidate) {
@@ -64,6 +67,8 @@ impl World {
         }
         let of = |ip: &str| self.servers.iter().find(|(.., server)| server.ip == ip);
         let Some((_, _, chosen)) = of(chosen_ip) else { return Err(format!("{chosen_ip} is no server")) };
+        // What it knew was still so, unless that travelled for too long.
+        let known_for = FRESH + self.network.latency.1;
         let mut compared = 0;
         for replica in &master.replicas {
             let Some((life, host, other)) = of(&replica.instance.address.announced(false)) else { continue };
@@ -72,7 +77,9 @@ impl World {
                 && !life.is_stopped
                 && in_reach
                 && self.now > other.loading_until + 1000
-                && replica.observed.refreshed.is_some_and(|at| self.clock(index).mono.since(at) < 50)
+                && replica.observed.refreshed.is_some_and(|at| self.clock(index).mono.since(at) < FRESH)
+                && self.now - other.moved_at > known_for
+                && self.network.loss == 0
                 && !replica.instance.is_down
                 && other.priority != 0
                 && !other.refuses_promotion
