@@ -10,6 +10,7 @@ mod cluster;
 mod failover;
 mod handover;
 mod introspection;
+mod large_values;
 mod migrate;
 mod min_replicas;
 mod newborn;
