@@ -65,8 +65,9 @@ fn main() {
     let writer = Writer::file(Arc::new(RealFiles), plan, Work::Save, Arc::new(|| {}));
     let mut added_peak = 0;
     loop {
+        snapshot.give_buffers(&mut keyspace, || writer.buffer());
         let progress = snapshot.step(&mut keyspace, writer.under_way() >= Flow::HIGH, &mut clock);
-        added_peak = added_peak.max(snapshot.figures(&mut keyspace).added_bytes + writer.memory());
+        added_peak = added_peak.max(snapshot.figures(&mut keyspace).waiting_bytes + writer.memory());
         while let Some(chunk) = snapshot.take(&mut keyspace) {
             writer.add(chunk);
         }

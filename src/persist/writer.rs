@@ -8,20 +8,24 @@
 //! the data thread to hand to replicas; how much those have not taken yet is for the caller to count. When the caller takes
 //! nothing, the thread waits with [`Flow::HIGH`] bytes in its hands: a single chunk may hold a value of gigabytes.
 //!
+//! The thread also makes the buffers in which the data thread lays out what comes next, and touches them: fresh memory is cleared by
+//! the system when it is touched first, and that may take milliseconds.
+//!
 //! A writer whose handle is dropped stops after the chunk in its hands and removes its temporary file. Dropping is final:
 //! the file gets its name under a lock that dropping takes too, so no forgotten thread can put an old image over a newer
 //! one.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::{Condvar, Mutex};
 
 use super::rdb_file::{Plan, RdbFile, SaveError};
+use super::snapshot::{BUFFER, BUFFERS};
 use crate::base::cpus::{self, Work};
 use crate::base::files::Files;
 use crate::base::hash::Crc64;
@@ -44,6 +48,8 @@ pub struct Flow {
     is_cancelled: Mutex<bool>,
     /// Less is untaken, or the stream is cancelled.
     goes_on: Condvar,
+    /// Set when buffers were asked for.
+    wants_buffers: AtomicBool,
 }
 
 impl Flow {
@@ -141,6 +147,7 @@ impl Order {
 pub struct Writer {
     orders: Sender<Order>,
     reports: Receiver<Report>,
+    buffers: Receiver<Vec<u8>>,
     flow: Arc<Flow>,
 }
 
@@ -205,8 +212,9 @@ impl Writer {
     fn spawn(kind: Work, wake: Wake, run: impl FnOnce(&Thread) -> Result<u64, SaveError> + Send + 'static) -> Writer {
         let (orders, incoming) = unbounded();
         let (outgoing, reports) = unbounded();
+        let (spare, buffers) = bounded(BUFFERS);
         let flow = Arc::new(Flow::default());
-        let thread = Thread { orders: incoming, reports: outgoing, flow: flow.clone(), wake };
+        let thread = Thread { orders: incoming, reports: outgoing, spare, flow: flow.clone(), wake };
         let work = move || {
             cpus::enter(kind);
             let result = run(&thread);
@@ -220,9 +228,9 @@ impl Writer {
             let (failed, reports) = unbounded();
             let action = "Can't save in background: no thread".to_owned();
             let _ = failed.send(Report::Failed(SaveError { action, source: error }));
-            return Writer { orders, reports, flow };
+            return Writer { orders, reports, buffers, flow };
         }
-        Writer { orders, reports, flow }
+        Writer { orders, reports, buffers, flow }
     }
 
     /// Hands over records. A writer that has failed drops them.
@@ -244,6 +252,12 @@ impl Writer {
     /// Nothing follows: put the file in place, or end the stream.
     pub fn finish(&self) {
         let _ = self.orders.send(Order::Finish);
+    }
+
+    /// A buffer of [`BUFFER`] bytes whose memory is there, if one is ready. Some will be soon after the first was asked for.
+    pub fn buffer(&self) -> Option<Vec<u8>> {
+        self.flow.wants_buffers.store(true, Ordering::Relaxed);
+        self.buffers.try_recv().ok()
     }
 
     /// The next report, if there is one.
@@ -270,7 +284,7 @@ impl Writer {
 
     /// Memory of what was handed over and is still held.
     pub fn memory(&self) -> u64 {
-        self.flow.memory.load(Ordering::Relaxed)
+        self.flow.memory.load(Ordering::Relaxed) + (self.buffers.len() * BUFFER) as u64
     }
 
     /// Bytes finished so far.
@@ -289,6 +303,7 @@ impl Drop for Writer {
 struct Thread {
     orders: Receiver<Order>,
     reports: Sender<Report>,
+    spare: Sender<Vec<u8>>,
     flow: Arc<Flow>,
     wake: Wake,
 }
@@ -299,11 +314,24 @@ impl Thread {
         if self.is_cancelled() {
             return None;
         }
+        self.make_buffers();
         let order = self.orders.recv().ok();
         if order.is_none() {
             *self.flow.is_cancelled.lock() = true;
         }
         order
+    }
+
+    fn make_buffers(&self) {
+        while self.flow.wants_buffers.load(Ordering::Relaxed) && !self.spare.is_full() {
+            let mut buffer = Vec::with_capacity(BUFFER);
+            // Not with zeros, which memory from the system might be said to have without touching it.
+            buffer.resize(BUFFER, 1);
+            buffer.clear();
+            if self.spare.try_send(buffer).is_err() {
+                return;
+            }
+        }
     }
 
     fn is_cancelled(&self) -> bool {
@@ -413,6 +441,25 @@ mod tests {
         writer.finish();
         assert!(matches!(writer.wait(), Some(Report::Done { bytes: 9 })));
         assert_eq!(read_whole(&files, Path::new("dump.rdb"), 100).unwrap(), b"REDIS0010");
+    }
+
+    #[test]
+    fn buffers_are_made_while_somebody_uses_them() {
+        let (files, (woken, wait)) = (MemoryFiles::new(), crossbeam_channel::unbounded());
+        let writer = Writer::stream(false, false, Arc::new(move || woken.send(()).unwrap_or_default()));
+        assert!(writer.buffer().is_none(), "they are made when asked for");
+        for _ in 0..2 * BUFFERS {
+            writer.add(chunk(b"one"));
+            wait.recv().unwrap(); // With the piece, and buffers are made before the next one is looked at.
+            writer.add(chunk(b"two"));
+            wait.recv().unwrap();
+            let buffer = writer.buffer().expect("a buffer is ready");
+            assert!(buffer.is_empty() && buffer.capacity() >= BUFFER);
+        }
+        let receiving = Writer::file(Arc::new(files), plan(), Work::Save, no_wake());
+        receiving.finish();
+        receiving.wait();
+        assert!(receiving.buffers.is_empty() && receiving.memory() == 0, "who receives a file asks for none");
     }
 
     #[test]

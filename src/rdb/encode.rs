@@ -97,6 +97,12 @@ impl Chunk {
         Chunk { bytes: Vec::with_capacity(capacity), open: Vec::new(), shared_bytes: 0, compress }
     }
 
+    /// An empty chunk in memory that is there already.
+    pub fn in_buffer(mut buffer: Vec<u8>, compress: bool) -> Chunk {
+        buffer.clear();
+        Chunk { bytes: buffer, open: Vec::new(), shared_bytes: 0, compress }
+    }
+
     /// Bytes that the chunk holds or refers to; close to the size before compression.
     pub fn len(&self) -> usize {
         self.bytes.len() + self.shared_bytes
@@ -165,7 +171,7 @@ impl Chunk {
     }
 
     fn open_for(&mut self, value: Value, what: impl FnOnce(Box<Value>) -> OpenString) {
-        self.shared_bytes += value.as_ref().memory();
+        self.shared_bytes += weight(value.as_ref());
         self.open.push(Open { at: self.bytes.len(), what: what(Box::new(value)) });
     }
 
@@ -265,6 +271,17 @@ impl Chunk {
             length::put(&mut self.bytes, text.len() as u64);
             self.bytes.extend_from_slice(text);
         }
+    }
+}
+
+/// About how many bytes a large value will be laid out as: known at once, however large it is.
+fn weight(value: ValueRef<'_>) -> usize {
+    const NODE: usize = 8 * 1024;
+    const MEMBER: usize = 32;
+    match value {
+        ValueRef::List(list) => list.node_count() * NODE,
+        ValueRef::Zset(zset) => zset.len() * MEMBER,
+        value => value.memory(),
     }
 }
 

@@ -50,6 +50,7 @@ impl Run {
     }
 
     /// The nodes to be altered. Whoever calls keeps the numbers right.
+    #[inline]
     fn own(&mut self) -> &mut Vec<Node> {
         if !self.nodes.is_unique() {
             note_copy(self.nodes.iter().map(Node::memory).sum());
@@ -108,6 +109,7 @@ impl Chain {
     }
 
     /// The node at `at`.
+    #[inline]
     pub fn get(&self, at: usize) -> Option<&Node> {
         (at < self.len).then(|| {
             let At { run, node } = self.place(at);
@@ -166,6 +168,7 @@ impl Chain {
     }
 
     /// Lets `f` alter the node at `at`.
+    #[inline]
     pub fn alter<R>(&mut self, at: usize, f: impl FnOnce(&mut Node) -> R) -> R {
         let At { run, node } = self.place(at);
         let run = &mut self.runs[run];
@@ -282,9 +285,26 @@ impl Chain {
         first.own().extend(nodes);
     }
 
-    /// Where the node at `at` is, which exists. Looks from the nearer end.
+    /// Where the node at `at` is, which exists.
+    #[inline]
     fn place(&self, at: usize) -> At {
         debug_assert!(at < self.len, "node {at} of {}", self.len);
+        // Mostly it is at an end.
+        if let Some(first) = self.runs.front()
+            && at < first.len
+        {
+            return At { run: 0, node: at };
+        }
+        if let Some(last) = self.runs.back()
+            && let Some(node) = (at + last.len).checked_sub(self.len)
+        {
+            return At { run: self.runs.len() - 1, node };
+        }
+        self.place_inside(at)
+    }
+
+    /// The same, looking from the nearer end.
+    fn place_inside(&self, at: usize) -> At {
         if at <= self.len / 2 {
             let mut node = at;
             for (run, of) in self.runs.iter().enumerate() {

@@ -18,7 +18,7 @@
 //! slice. So no slice here is longer for a set of five million members, and a write to it copies the few parts that it alters.
 //!
 //! *Pressure.* A slow consumer stops the walk (`is_full` of [`Snapshot::step`]), never a write: what writes add is bounded
-//! by the rate of writing and by the size of the data, and shown as [`Figures::added_bytes`].
+//! by the rate of writing and by the size of the data, and shown as [`Figures::waiting_bytes`].
 //!
 //! *`rdb-key-save-delay`* makes a snapshot slow on purpose, for tests. Redis's child sleeps after each key; here the walk
 //! only goes on, and the end is only reached, once as much time has passed as those pauses would have taken. A delay that is
@@ -31,13 +31,12 @@ use std::any::Any;
 
 use super::pace;
 use crate::base::limits::SLICE_MAX_US;
-use crate::data::rows::copied_bytes;
 use crate::keyspace::{CutDb, Keyspace, Walk};
 use crate::rdb::encode::Chunk;
 use crate::rdb::header::Header;
 use sink::Recorder;
 
-pub use sink::WriteRecency;
+pub use sink::{BUFFER, BUFFERS, WriteRecency};
 
 /// How a snapshot is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,9 +90,8 @@ pub struct Figures {
     pub keys_by_writes: u64,
     /// Longest slice of the walk in microseconds.
     pub slice_max_us: u64,
-    /// What the snapshot adds to memory: records that wait, and all that was copied so far because a write altered what the
-    /// image shares.
-    pub added_bytes: u64,
+    /// Memory of the records that wait to be taken.
+    pub waiting_bytes: u64,
 }
 
 /// A snapshot being taken.
@@ -102,7 +100,6 @@ pub struct Snapshot {
     settings: Settings,
     /// The moment, and the keys then done, from which the delay per key counts.
     paced_from: (u64, u64),
-    copied_before: u64,
     keys_total: u64,
     slice_max_us: u64,
     is_done: bool,
@@ -116,14 +113,8 @@ impl Snapshot {
         let dbs = keyspace.begin_cut(Box::new(recorder));
         let recorder = keyspace.cut_sink::<Recorder>().expect("just given");
         recorder.open(header);
-        let mut snapshot = Snapshot {
-            settings,
-            paced_from: (now_us, 0),
-            copied_before: copied_bytes(),
-            keys_total: 0,
-            slice_max_us: 0,
-            is_done: false,
-        };
+        let mut snapshot =
+            Snapshot { settings, paced_from: (now_us, 0), keys_total: 0, slice_max_us: 0, is_done: false };
         if settings.skip_keys {
             recorder.close();
             snapshot.is_done = true;
@@ -182,6 +173,16 @@ impl Snapshot {
         recorder(keyspace).take()
     }
 
+    /// Takes buffers of [`BUFFER`] bytes from `next` for chunks to come, as many as it has use for.
+    pub fn give_buffers(&mut self, keyspace: &mut Keyspace, mut next: impl FnMut() -> Option<Vec<u8>>) {
+        let recorder = recorder(keyspace);
+        while recorder.buffers() < BUFFERS
+            && let Some(buffer) = next()
+        {
+            recorder.give_buffer(buffer);
+        }
+    }
+
     /// Figures as of now.
     pub fn figures(&self, keyspace: &mut Keyspace) -> Figures {
         let recorder = recorder(keyspace);
@@ -190,7 +191,7 @@ impl Snapshot {
             keys_total: self.keys_total,
             keys_by_writes: recorder.keys_by_writes,
             slice_max_us: self.slice_max_us,
-            added_bytes: recorder.memory() + copied_bytes() - self.copied_before,
+            waiting_bytes: recorder.memory(),
         }
     }
 

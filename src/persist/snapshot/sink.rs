@@ -15,6 +15,17 @@ use super::{Form, Settings};
 /// that the writer always has something to do.
 const CHUNK: usize = 128 * 1024;
 
+/// Size of the buffers that chunks are laid out in.
+pub const BUFFER: usize = CHUNK + CHUNK / 4;
+
+/// As many buffers as a slice may fill.
+pub const BUFFERS: usize = 16;
+
+/// A chunk without a buffer is passed on when it holds this much. Fresh memory in large pieces may come from the system as huge
+/// pages, each of which is cleared when it is first touched: that takes longer than a slice. So whoever takes the chunks gives
+/// buffers that have been touched, and until then chunks are small.
+const SMALL: usize = 16 * 1024;
+
 /// What of a key's recency is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WriteRecency {
@@ -35,6 +46,9 @@ pub(super) struct Recorder {
     recency: Recency,
     now: UnixMillis,
     current: Chunk,
+    /// The current chunk is passed on when it holds this much.
+    room: usize,
+    spare: Vec<Vec<u8>>,
     filled: VecDeque<Chunk>,
     memory: u64,
     db: Option<u32>,
@@ -54,7 +68,9 @@ impl Recorder {
             write_recency: settings.write_recency,
             recency,
             now,
-            current: Chunk::new(CHUNK + CHUNK / 4, settings.compress),
+            current: Chunk::new(2 * SMALL, settings.compress),
+            room: SMALL,
+            spare: Vec::new(),
             filled: VecDeque::new(),
             memory: 0,
             db: None,
@@ -107,9 +123,19 @@ impl Recorder {
         Some(chunk)
     }
 
-    /// Memory of what is laid out and not taken.
+    /// Takes a buffer for a chunk to come.
+    pub fn give_buffer(&mut self, buffer: Vec<u8>) {
+        self.spare.push(buffer);
+    }
+
+    /// How many buffers wait for chunks.
+    pub fn buffers(&self) -> usize {
+        self.spare.len()
+    }
+
+    /// Memory of what is laid out and not taken, and of buffers.
     pub fn memory(&self) -> u64 {
-        self.memory + self.current.memory() as u64
+        self.memory + (self.current.memory() + self.spare.len() * BUFFER) as u64
     }
 
     /// Lays out a key, but of a large value only that it belongs here.
@@ -137,8 +163,18 @@ impl Recorder {
     }
 
     fn pass_on(&mut self) {
-        let room = if self.is_closed { 0 } else { CHUNK + CHUNK / 4 };
-        let chunk = std::mem::replace(&mut self.current, Chunk::new(room, self.compress));
+        let next = match self.spare.pop() {
+            _ if self.is_closed => Chunk::new(0, self.compress),
+            Some(buffer) => {
+                self.room = CHUNK;
+                Chunk::in_buffer(buffer, self.compress)
+            }
+            None => {
+                self.room = SMALL;
+                Chunk::new(2 * SMALL, self.compress)
+            }
+        };
+        let chunk = std::mem::replace(&mut self.current, next);
         self.memory += chunk.memory() as u64;
         self.filled.push_back(chunk);
     }
@@ -163,7 +199,7 @@ impl CutSink for Recorder {
         if !self.is_walking {
             self.keys_by_writes += keys;
         }
-        if self.current.len() >= CHUNK {
+        if self.current.len() >= self.room {
             self.pass_on();
         }
     }

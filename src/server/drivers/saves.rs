@@ -30,6 +30,7 @@ use crate::base::files::Files;
 use crate::base::time::{Instant, Now};
 use crate::config::model::{Config, Persistence};
 use crate::config::values::EvictionPolicy;
+use crate::data::rows::copied_bytes;
 use crate::exec::Engine;
 use crate::persist::rdb_file::{Footer, Plan, RdbFile, SaveError};
 use crate::persist::snapshot::{Figures, Form, Progress, Settings, Snapshot, WriteRecency};
@@ -119,18 +120,27 @@ struct Running {
 }
 
 /// What a running snapshot costs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Spent {
     figures: Figures,
-    /// The most that it has added to memory so far.
+    /// What had been copied before it began because it was shared.
+    copied_before: u64,
+    /// What it adds to memory: records that wait, here or with the writer, and all that was copied so far because a write altered
+    /// what the image shares.
+    added: u64,
     added_peak: u64,
 }
 
 impl Spent {
-    fn note(&mut self, mut figures: Figures, writer: &Writer) {
-        figures.added_bytes += writer.memory();
-        self.added_peak = self.added_peak.max(figures.added_bytes);
-        self.figures = figures;
+    fn new() -> Spent {
+        Spent { figures: Figures::default(), copied_before: copied_bytes(), added: 0, added_peak: 0 }
+    }
+
+    /// Looks at the figures; without a snapshot everything is with the writer.
+    fn note(&mut self, figures: Option<Figures>, writer: &Writer) {
+        self.figures = figures.unwrap_or(Figures { waiting_bytes: 0, ..self.figures });
+        self.added = self.figures.waiting_bytes + writer.memory() + copied_bytes() - self.copied_before;
+        self.added_peak = self.added_peak.max(self.added);
     }
 }
 
@@ -143,7 +153,9 @@ pub struct Current {
     pub seconds: i64,
     /// How far it is.
     pub figures: Figures,
-    /// The most that it has added to memory so far.
+    /// What it adds to memory.
+    pub added: u64,
+    /// The most that was so far.
     pub added_peak: u64,
 }
 
@@ -232,7 +244,7 @@ impl Snapshots {
             target,
             started: now,
             dirty_at_start: engine.dirty_since_save,
-            spent: Spent::default(),
+            spent: Spent::new(),
         });
     }
 
@@ -248,11 +260,15 @@ impl Snapshots {
         happened.append(&mut self.untold);
         let running = self.running.as_mut()?;
         let mut deadline = None;
+        if running.snapshot.is_none() {
+            running.spent.note(None, &running.writer);
+        }
         if let Some(snapshot) = &mut running.snapshot {
             let is_full = running.writer.under_way() + unsent >= Flow::HIGH;
             snapshot.set_key_delay(&mut engine.keyspace, engine.config.persistence.rdb_key_save_delay, clock());
+            snapshot.give_buffers(&mut engine.keyspace, || running.writer.buffer());
             let progress = snapshot.step(&mut engine.keyspace, is_full, clock);
-            running.spent.note(snapshot.figures(&mut engine.keyspace), &running.writer);
+            running.spent.note(Some(snapshot.figures(&mut engine.keyspace)), &running.writer);
             while let Some(chunk) = snapshot.take(&mut engine.keyspace) {
                 running.writer.add(chunk);
             }
@@ -294,7 +310,7 @@ impl Snapshots {
         let Some(mut running) = self.running.take() else { return };
         if let Some(snapshot) = running.snapshot.take() {
             // The writer failed before the walk was over.
-            running.spent.note(snapshot.figures(&mut engine.keyspace), &running.writer);
+            running.spent.note(Some(snapshot.figures(&mut engine.keyspace)), &running.writer);
             snapshot.end(&mut engine.keyspace);
         }
         self.record.last_memory = running.spent.added_peak;
@@ -416,12 +432,8 @@ impl Snapshots {
     pub fn current(&self, now: Now) -> Option<Current> {
         let running = self.running.as_ref()?;
         let seconds = seconds_since(running.started, now);
-        Some(Current {
-            target: running.target,
-            seconds,
-            figures: running.spent.figures,
-            added_peak: running.spent.added_peak,
-        })
+        let Spent { figures, added, added_peak, .. } = running.spent;
+        Some(Current { target: running.target, seconds, figures, added, added_peak })
     }
 
     fn aof_plan(&mut self, config: &Config) -> Plan {

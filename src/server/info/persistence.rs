@@ -21,7 +21,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .flag("loading", engine.facts.is_loading)
         .flag("async_loading", engine.facts.is_loading_async)
         .field("current_cow_peak", current.map_or(0, |current| current.added_peak))
-        .field("current_cow_size", figures.added_bytes)
+        .field("current_cow_size", current.map_or(0, |current| current.added))
         .field("current_cow_size_age", 0)
         .ratio("current_fork_perc", percent)
         .field("current_save_keys_processed", figures.keys_done)

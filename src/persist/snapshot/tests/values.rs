@@ -9,6 +9,7 @@ use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::data::hash::{Fresh, Hash, Ttl};
 use crate::data::list::{End, List, Packing};
+use crate::data::rows::copied_bytes;
 use crate::data::set::Set;
 use crate::data::stream::{GivenId, Group, Id, Keep, NodeLimits, Stream, Trim, WantedId};
 use crate::data::zset::Zset;
@@ -353,9 +354,9 @@ fn the_work_for_a_large_value_is_bounded_whatever_its_size() {
         let mut snapshot = Snapshot::begin(&mut keyspace, &header(), COMPRESSED, 0);
         let mut packed = Packed::default();
         while snapshot.step(&mut keyspace, false, &mut || 0) != Progress::Done {}
-        let laid_out = snapshot.figures(&mut keyspace).added_bytes;
+        let (laid_out, copied) = (snapshot.figures(&mut keyspace).waiting_bytes, copied_bytes());
         touch(&mut keyspace, count / 2);
-        let by_write = snapshot.figures(&mut keyspace).added_bytes - laid_out;
+        let by_write = copied_bytes() - copied;
         packed.take(&mut snapshot, &mut keyspace);
         snapshot.end(&mut keyspace);
         compare(packed.image(), expected, count);
