@@ -4,8 +4,16 @@
 #
 #   scripts/run-cluster.sh path/to/rredis-server
 #
-# PORT (6379) and SENTINEL_PORT (26379) are the first of three ports each; RUN_DIR (./run) holds data, logs and configs.
+# SIGTERM and SIGHUP stop everything as well. PORT (6379) and SENTINEL_PORT (26379) are the first of three ports each;
+# RUN_DIR (./run) holds data, logs and configs.
 set -u
+
+# A shell starts what it puts in the background with SIGINT ignored, and bash cannot undo that for itself. Whoever sends
+# SIGINT here all the same wants to be heard.
+if [ -z "${RREDIS_RUN_HEARS_INT-}" ] && env --default-signal=INT true 2>/dev/null; then
+  RREDIS_RUN_HEARS_INT=1 exec env --default-signal=INT bash "$0" "$@"
+fi
+unset RREDIS_RUN_HEARS_INT
 
 server=$(realpath "${1:?usage: run-cluster.sh path/to/rredis-server}")
 port=${PORT:-6379}
@@ -26,10 +34,11 @@ done
 mkdir -p "$run" || fail "cannot create $run"
 run=$(cd "$run" && pwd)
 pids=()
-tail_pid=""
 
+# stop_all STATUS: ends the nodes, then this script.
 stop_all() {
-  trap - INT TERM EXIT
+  trap '' INT TERM HUP
+  trap - EXIT
   echo
   echo "Stopping."
   # Also whatever was started again by hand from these folders: every node writes its pid there.
@@ -38,7 +47,8 @@ stop_all() {
     pid=$(cat "$file" 2>/dev/null) || continue
     if [ -n "$pid" ] && [ "$(readlink "/proc/$pid/exe" 2>/dev/null)" = "$server" ]; then pids+=("$pid"); fi
   done
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+  # All that was started here, `tail` included, even if the signal came before its pid was noted.
+  for pid in "${pids[@]}" $(jobs -p); do kill "$pid" 2>/dev/null; done
   for _ in $(seq 1 100); do
     alive=0
     for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null && alive=1; done
@@ -46,12 +56,12 @@ stop_all() {
     sleep 0.1
   done
   for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null; done
-  [ -n "$tail_pid" ] && kill "$tail_pid" 2>/dev/null
   wait 2>/dev/null
   echo "Everything is stopped. Data and logs are in $run."
-  exit 0
+  exit "$1"
 }
-trap stop_all INT TERM EXIT
+trap 'stop_all 0' INT TERM HUP
+trap 'stop_all $?' EXIT
 
 for i in 0 1 2; do
   p=$((port + i))
@@ -134,6 +144,7 @@ cat <<TEXT
 
 TEXT
 
-(cd "$run" && exec tail -q -n +1 -F ./*/log 2>/dev/null) | awk -v names="$port" '{ print; fflush() }' &
-tail_pid=$!
-wait "$tail_pid"
+# Not a pipeline: the one process that prints is the one that is ended. `wait` hears of signals, which a foreground command
+# would keep waiting.
+(cd "$run" && exec tail -q -n +1 -F ./*/log 2>/dev/null) &
+wait "$!"
