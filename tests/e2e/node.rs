@@ -101,7 +101,7 @@ impl Node {
         node
     }
 
-    /// Starts the process (again) and waits until it answers.
+    /// Starts the process (again) and waits until it answers, its data loaded.
     pub fn start_again(&mut self) {
         self.start_quietly();
         let port = self.port;
@@ -112,7 +112,8 @@ impl Node {
             {
                 panic!("{:?} ended with {status}; its log:\n{}", self.args, self.log());
             }
-            Client::connect(port).and_then(|mut client| client.call(&["PING"])).is_ok()
+            let answer = Client::connect(port).and_then(|mut client| client.call(&["PING"]));
+            answer.is_ok_and(|reply| !reply.text().starts_with("LOADING"))
         });
     }
 
