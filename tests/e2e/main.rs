@@ -20,6 +20,7 @@ mod queues;
 mod replication;
 mod rolling;
 mod scripts;
+mod sentinel_words;
 mod single;
 mod tls;
 mod two_nodes;

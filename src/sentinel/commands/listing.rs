@@ -148,7 +148,8 @@ fn ckquorum(view: &View<'_>, args: &Args<'_>, reply: &mut Reply<'_>) -> Result<A
 fn info_cache(view: &View<'_>, args: &Args<'_>, reply: &mut Reply<'_>) -> Result<Act, String> {
     let known = |name: &[u8]| view.sentinel.master(&String::from_utf8_lossy(name));
     let masters: Vec<_> = args.from(2).filter_map(known).collect();
-    reply.map(masters.len());
+    // Names and what belongs to them, but no map, whatever the protocol.
+    reply.array(masters.len() * 2);
     for master in masters {
         reply.bulk(master.instance.name.as_bytes());
         let cached = view.sentinel.info_cache(master, view.now);

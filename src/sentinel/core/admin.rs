@@ -111,12 +111,12 @@ impl Sentinel {
         if ip.is_none() && !self.settings.resolve_hostnames {
             return self.refuse(slot, "ERR Invalid IP address or hostname specified", out);
         }
-        if self.masters.iter().any(|master| master.instance.name == name) {
-            return self.refuse(slot, "ERR Duplicate master name.", out);
-        }
         let Ok(port) = u16::try_from(port) else {
             return self.refuse(slot, "ERR Invalid port number.", out);
         };
+        if self.masters.iter().any(|master| master.instance.name == name) {
+            return self.refuse(slot, "ERR Duplicate master name.", out);
+        }
         if ip.is_some() {
             return self.monitor_resolved(slot, name, host, port, quorum, ip, now, out);
         }
@@ -172,6 +172,7 @@ impl Sentinel {
             return error("INPROG Failover already in progress");
         }
         if self.choose_replica(m, now).is_none() {
+            self.tell_unfit(m, now, out);
             return error("NOGOODSLAVE No suitable replica to promote");
         }
         out.log(Level::Notice, format!("Executing user requested FAILOVER of '{name}'"));
@@ -423,6 +424,7 @@ mod tests {
         assert_eq!(monitor(&mut bench, "m", "10.0.0.1", 65536, 1), error("ERR Invalid port number."));
         assert_eq!(monitor(&mut bench, "m", "10.0.0.1", 6379, 2), CommandReply::Ok);
         assert_eq!(monitor(&mut bench, "m", "10.0.0.9", 6379, 2), error("ERR Duplicate master name."));
+        assert_eq!(monitor(&mut bench, "m", "10.0.0.9", 65536, 2), error("ERR Invalid port number."));
         assert_eq!(bench.events[0].payload, "master m 10.0.0.1 6379 quorum 2");
         assert_eq!(bench.command(Command::Remove { name: "x".into() }), error("ERR No such master with that name"));
         assert_eq!(bench.command(Command::Remove { name: "m".into() }), CommandReply::Ok);
