@@ -19,6 +19,7 @@
 //!
 //! None of that shows in the protocol: stock Sentinels in the group see votes asked for and given as ever.
 
+use super::delay::LOGGED_PAUSE;
 use super::events::About;
 use super::failover::{Failover, Holdup, Reason, Stage};
 use super::io::{CommandReply, DownQuestion, Level, LogLine, MasterId, Output, Outputs, ReplySlot};
@@ -49,8 +50,6 @@ const LEADER_SILENCE: u64 = 1000;
 /// Who cannot reach enough others may be the one that is cut off. When they come back, so may the master: it gets the time
 /// of a connection attempt and this much more to answer.
 const GRACE_AFTER_RETURN: u64 = 300;
-/// Pauses shorter than this are not worth a line in the log.
-const LOGGED_PAUSE: u64 = 1000;
 
 /// Larger epochs are nonsense, and would leave no room for the next.
 const EPOCH_MAX: u64 = i64::MAX as u64 >> 1;
@@ -171,6 +170,9 @@ impl Sentinel {
                         Level::Notice,
                         format!("Failover of '{}' waits: {}", self.masters[m].instance.name, holdup.reason),
                     );
+                    if holdup.reason == Reason::NoReplicaYet {
+                        self.tell_unfit(m, now.mono, out);
+                    }
                     self.masters[m].holdup.as_mut().expect("seen above").is_logged = true;
                 }
                 return;

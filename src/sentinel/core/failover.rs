@@ -258,6 +258,7 @@ impl Sentinel {
             return;
         }
         let Some(candidate) = self.choose_replica(m, now) else {
+            self.tell_unfit(m, now, out);
             self.abort_failover(m, "-failover-abort-no-good-slave", Reason::NoGoodSlave, now, out);
             return;
         };

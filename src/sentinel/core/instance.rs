@@ -264,6 +264,8 @@ pub struct Master {
     pub vote_ticket: Ticket,
     /// Since when it is objectively down.
     pub odown: Option<Instant>,
+    /// Whether the log has told that too few see it down.
+    pub is_lack_told: bool,
     /// Since when we watch it, or watch it anew after a RESET: long enough to have heard of newer configurations?
     pub watched_since: Instant,
     /// Since when it is known to have restarted, under `master-reboot-down-after-period`.
@@ -298,6 +300,7 @@ impl Master {
             leader_epoch: 0,
             vote_ticket: Ticket(0),
             odown: None,
+            is_lack_told: false,
             watched_since: now,
             rebooted: None,
             failover: None,

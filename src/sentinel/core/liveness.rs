@@ -92,6 +92,7 @@ impl Sentinel {
 
     /// Our own view of a master changed: the others are asked at once, and the replicas looked at closely.
     fn master_liveness_changed(&mut self, m: usize, now: Instant, out: &mut Outputs) {
+        self.masters[m].is_lack_told = false;
         if !self.masters[m].instance.is_down {
             return;
         }

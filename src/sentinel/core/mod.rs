@@ -29,6 +29,7 @@
 pub mod address;
 pub mod candidate;
 pub mod coordinated_state;
+pub mod delay;
 pub mod events;
 pub mod failover;
 pub mod hello;
@@ -316,6 +317,7 @@ impl Sentinel {
             }
             self.expire_answers(m, at, &mut alarm);
             self.check_objectively_down(m, at, out);
+            self.tell_lack_of_quorum(m, at, &mut alarm, out);
             self.start_if_needed(m, now, &mut alarm, out);
             self.advance_failover(m, at, &mut alarm, out);
             self.settle_contest(m, at, &mut alarm, out);
@@ -455,6 +457,7 @@ impl Sentinel {
         master.instance.is_script_kill_sent = false;
         master.instance.hello_due = now;
         master.odown = None;
+        master.is_lack_told = false;
         master.rebooted = None;
         master.leader = None;
         master.failover = None;

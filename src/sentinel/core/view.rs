@@ -84,6 +84,10 @@ impl Sentinel {
         if let Some(path) = &master.settings.client_reconfig_script {
             fields.push(("client-reconfig-script", path.clone()));
         }
+        if let Some(delay) = self.delay_of(master, now) {
+            fields.push(("failover-delay-reason", delay.reason));
+            fields.extend(delay.ms.map(|ms| ("failover-delay-ms", ms.to_string())));
+        }
         fields
     }
 
