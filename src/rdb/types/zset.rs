@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use crate::base::number::parse_f64;
 use crate::data::listpack::Listpack;
 use crate::data::string::IntText;
-use crate::data::zset::Zset;
+use crate::data::zset::{Draft, Zset};
 use crate::data::{Limits, Value};
 use crate::rdb::build::Build;
 use crate::rdb::encode::Out;
@@ -61,7 +61,7 @@ pub fn builder(id: u8, limits: &Limits) -> Option<Box<dyn Build>> {
         format::TYPE_ZSET | format::TYPE_ZSET_2 => Box::new(ByMember {
             is_text: id == format::TYPE_ZSET,
             left: None,
-            zset: Zset::new(),
+            zset: Making::Small(Draft::new()),
             limits,
             scratch: Vec::new(),
         }),
@@ -72,6 +72,38 @@ pub fn builder(id: u8, limits: &Limits) -> Option<Box<dyn Build>> {
     })
 }
 
+/// A set in the making. A small one is packed at the end, if no member is too long: packed earlier, it would have lost the sign
+/// of -0 on the way to its larger encoding.
+#[derive(Debug)]
+enum Making {
+    Small(Draft),
+    Large(Zset),
+}
+
+impl Making {
+    /// Adds a member. False if it is there already.
+    fn add(&mut self, member: &[u8], score: f64, limits: &Limits) -> bool {
+        match self {
+            Making::Small(draft) => {
+                let mut is_new = true;
+                draft.add(member, score, |old| {
+                    is_new = false;
+                    old
+                });
+                is_new
+            }
+            Making::Large(zset) => zset.put(member, score, limits).is_none(),
+        }
+    }
+
+    fn finish(self, limits: &Limits) -> Zset {
+        match self {
+            Making::Small(draft) => draft.into_zset(limits),
+            Making::Large(zset) => zset,
+        }
+    }
+}
+
 /// Reads member by member.
 #[derive(Debug)]
 struct ByMember {
@@ -79,7 +111,7 @@ struct ByMember {
     is_text: bool,
     /// How many are still to come; `None` before the count was read.
     left: Option<u64>,
-    zset: Zset,
+    zset: Making,
     limits: Limits,
     scratch: Vec<u8>,
 }
@@ -88,7 +120,13 @@ impl Build for ByMember {
     fn step(&mut self, input: &mut &[u8]) -> Result<Value, Stop> {
         let mut left = match self.left {
             Some(left) => left,
-            None => take_length(input)?,
+            None => {
+                let count = take_length(input)?;
+                if count > self.limits.zset_max_listpack_entries {
+                    self.zset = Making::Large(Zset::for_members(usize::MAX, 0, &self.limits));
+                }
+                count
+            }
         };
         self.left = Some(left);
         while left > 0 {
@@ -102,14 +140,14 @@ impl Build for ByMember {
                 return Err(Stop::corrupt("Zset with NAN score detected"));
             }
             let member = text(raw, &mut self.scratch).map_err(Stop::Bad)?;
-            if self.zset.put(member, score, &self.limits).is_some() {
+            if !self.zset.add(member, score, &self.limits) {
                 return Err(Stop::corrupt("Duplicate zset fields detected"));
             }
             *input = rest;
             left -= 1;
             self.left = Some(left);
         }
-        Ok(std::mem::take(&mut self.zset).into())
+        Ok(std::mem::replace(&mut self.zset, Making::Small(Draft::new())).finish(&self.limits).into())
     }
 }
 
@@ -207,6 +245,23 @@ mod tests {
             let crate::data::NewValue::Other(Value::Zset(back)) = back else { panic!("another type") };
             assert_eq!(back.encoding(), zset.encoding());
             assert!(back.iter().map(|(m, s)| (m.to_vec(), s)).eq(zset.iter().map(|(m, s)| (m.to_vec(), s))));
+        }
+    }
+
+    #[test]
+    fn the_sign_of_zero_stays_in_a_large_set() {
+        let long = [b'x'; 100];
+        for (limits, last) in
+            [(Limits::default(), &long[..]), (Limits { zset_max_listpack_entries: 1, ..Limits::default() }, b"b")]
+        {
+            let mut zset = Zset::for_members(usize::MAX, 0, &limits);
+            zset.put(b"a", -0.0, &limits);
+            zset.put(last, 1.0, &limits);
+            let payload = dump::dump(ValueRef::Zset(&zset));
+            let back = dump::restore(&payload, &limits).unwrap();
+            let crate::data::NewValue::Other(Value::Zset(back)) = back else { panic!("another type") };
+            assert_eq!(back.encoding(), Encoding::Skiplist);
+            assert!(back.score(b"a").is_some_and(f64::is_sign_negative));
         }
     }
 
