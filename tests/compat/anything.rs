@@ -45,6 +45,8 @@ fn is_safe_with_foreign_keys(words: &[Vec<u8>]) -> bool {
     let is_transaction = matches!(name.as_slice(), b"MULTI" | b"EXEC" | b"DISCARD" | b"SELECT" | b"SCAN" | b"KEYS");
     // Their replies are compared more closely than those of values that went through several commands can be.
     let is_close = matches!(name.as_slice(), b"OBJECT" | b"DUMP");
+    // A consumer is made first, for the key that was drawn.
+    let has_consumer = matches!(name.as_slice(), b"XREADGROUP" | b"XCLAIM" | b"XAUTOCLAIM" | b"XGROUP");
     let is_special = name.starts_with(b"GEO") || name.starts_with(b"PF") || name.ends_with(b"FLOAT");
     let by_name = words.iter().any(|word| word.to_ascii_uppercase().ends_with(b"LEX"));
     !is_transaction
@@ -60,6 +62,7 @@ fn encodings_fit(words: &[Vec<u8>], ours: &Value, stock: &Value) -> bool {
         ("listpack", "quicklist"), // lists of 7.0 are never one listpack
         ("listpack", "hashtable"), // nor are sets
         ("int", "raw"),            // SETBIT that changes nothing
+        ("embstr", "raw"),         // the same
     ];
     let was_sorted = |a: &[u8], b: &[u8]| a == b"listpack" && b == b"skiplist" && may_have_been_sorted(&words[2]);
     matches!((ours, stock), (Value::Bulk(a), Value::Bulk(b))

@@ -59,7 +59,9 @@ impl Source for Mix {
     fn draw(&mut self) -> Vec<Question> {
         let at = self.rng.below(self.sources.len() as u64) as usize;
         let mut questions = self.sources[at].draw();
-        questions.retain(|question| !takes_away(&question.words));
+        questions.retain(|question| {
+            !takes_away(&question.words) && !spoils_sort(&question.words) && !loses_sign(&question.words)
+        });
         questions
     }
 }
@@ -75,6 +77,18 @@ fn takes_away(words: &[Vec<u8>]) -> bool {
         b"BITOP" => words.get(2).is_some_and(is_fixed),
         name => name.ends_with(b"STORE") && words.get(1).is_some_and(is_fixed),
     }
+}
+
+/// A number that C finds too large. Redis remembers that for as long as nothing else goes wrong, and SORT then takes it for a
+/// failure of its own.
+fn spoils_sort(words: &[Vec<u8>]) -> bool {
+    words.iter().any(|word| word.starts_with(b"1e400"))
+}
+
+/// A new sorted set that takes more than fits a small one is large from the beginning since 7.2. Before, it was packed first, and
+/// a score of -0 lost its sign.
+fn loses_sign(words: &[Vec<u8>]) -> bool {
+    words[0] == b"ZADD" && words.iter().any(|word| word == b"-0")
 }
 
 fn families(seed: u64) -> Vec<Box<dyn Source>> {

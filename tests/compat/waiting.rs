@@ -104,14 +104,21 @@ fn same_refusal(_: &[Vec<u8>], ours: &Value, stock: &Value) -> bool {
     *ours == error("out of range") && *stock == error("negative")
 }
 
-/// A command that gives to who waits, perhaps.
+/// A key of the four with this prefix, or `text`.
+fn filled(rng: &mut Rng, prefix: &str) -> &'static str {
+    let keys = if prefix == "l" { ["l0", "l1", "l2", "l3", "text"] } else { ["z0", "z1", "z2", "z3", "text"] };
+    pick(rng, &keys)
+}
+
+/// A command that gives to who waits, perhaps. It leaves `vacant` alone: since 7.2 a client is refused when one of its keys
+/// has got another type.
 fn gift(rng: &mut Rng) -> Vec<String> {
     let number = rng.below(100).to_string();
     let words: Vec<&str> = match rng.below(9) {
-        0..=2 => vec![pick(rng, &["LPUSH", "RPUSH"]), list(rng), &number, "b"],
-        3 | 4 => vec!["ZADD", sorted_set(rng), &number, "m1", "3", "m2"],
-        5 => vec!["LMOVE", list(rng), list(rng), end(rng), end(rng)],
-        6 => vec!["SORT", list(rng), "ALPHA", "STORE", "l0"],
+        0..=2 => vec![pick(rng, &["LPUSH", "RPUSH"]), filled(rng, "l"), &number, "b"],
+        3 | 4 => vec!["ZADD", filled(rng, "z"), &number, "m1", "3", "m2"],
+        5 => vec!["LMOVE", filled(rng, "l"), filled(rng, "l"), end(rng), end(rng)],
+        6 => vec!["SORT", filled(rng, "l"), "ALPHA", "STORE", "l0"],
         7 => vec![pick(rng, &["RENAME", "COPY"]), pick(rng, &["l0", "l1", "vacant"]), pick(rng, &["l0", "l1", "l2"])],
         _ => vec!["DEL", pick(rng, &["l0", "l1"]), pick(rng, &["z0", "z1"])],
     };
