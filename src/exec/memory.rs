@@ -97,17 +97,23 @@ fn make_room<H: Host>(host: &mut H, mut caller: Option<&mut Session>) -> Room {
     let memory = &host.engine().config.memory;
     let (limit, tenacity) = (memory.maxmemory, memory.maxmemory_eviction_tenacity);
     let rule = rule_of(memory.maxmemory_policy, memory.maxmemory_samples as usize);
-    if host.memory_in_use() <= limit {
+    let excess = host.memory_in_use().saturating_sub(limit);
+    if excess == 0 {
         return Room::Enough;
     }
     let Some(rule) = rule else { return Room::None };
     let (started, budget) = (host.clock_us(), slice_us(tenacity));
+    let mut freed = 0;
     let room = loop {
         let (mut has_more, mut is_enough) = (true, false);
         for _ in 0..PORTION {
             let engine = host.engine();
-            has_more = engine.keyspace.evict(rule, engine.now.wall());
-            is_enough = host.memory_in_use() <= limit;
+            let bytes = engine.keyspace.evict(rule, engine.now.wall());
+            has_more = bytes.is_some();
+            freed += bytes.unwrap_or_default() as u64;
+            // What clients are told of removed keys takes memory as well. To remove keys for that would never end, so what was
+            // missing at first is enough.
+            is_enough = freed >= excess || host.memory_in_use() <= limit;
             if is_enough || !has_more {
                 break;
             }

@@ -86,23 +86,23 @@ pub(super) struct Evictor {
 }
 
 impl Keyspace {
-    /// Removes one key as `rule` says, and notes it; false when there is none to remove.
-    pub fn evict(&mut self, rule: EvictionRule, now: UnixMillis) -> bool {
+    /// Removes one key as `rule` says, and notes it; gives how many bytes it took, or `None` when there is none to remove.
+    pub fn evict(&mut self, rule: EvictionRule, now: UnixMillis) -> Option<usize> {
         let found = match rule.by {
             EvictBy::Chance => self.any_key(rule),
             _ => self.best_key(rule, now),
         };
-        let Some((index, hash, loc)) = found else { return false };
+        let (index, hash, loc) = found?;
         if self.cut.is_some() {
             self.pre_image(index, hash);
         }
         let table = &mut self.dbs.get(index).table;
         let entry = table.entry(loc);
-        let outside = entry.value().memory();
+        let (bytes, outside) = (entry.memory(), entry.value().memory());
         self.changes.always(index, entry.key(), Event::EVICTED, Effect::Evicted);
         self.lazy.sized_value(table.remove(loc), outside);
         self.stats.evicted += 1;
-        true
+        Some(bytes)
     }
 
     /// Some key, from each database in turn.
@@ -240,10 +240,10 @@ mod tests {
         let mut ks = keyspace(1);
         set(&mut ks, 0, 1, NOW, Expiry::Clear);
         for by in [EvictBy::LastUse, EvictBy::Uses, EvictBy::Expiry, EvictBy::Chance] {
-            assert!(!ks.evict(EvictionRule { by, is_volatile_only: true, samples: 5 }, NOW));
+            assert_eq!(ks.evict(EvictionRule { by, is_volatile_only: true, samples: 5 }, NOW), None);
         }
-        assert!(ks.evict(LRU, NOW));
-        assert!(!ks.evict(LRU, NOW));
+        assert!(ks.evict(LRU, NOW).is_some());
+        assert_eq!(ks.evict(LRU, NOW), None);
         assert_eq!((ks.len(), ks.stats().evicted), (0, 1));
     }
 
@@ -259,7 +259,7 @@ mod tests {
                 }
                 let rule = EvictionRule { by, is_volatile_only, samples: 5 };
                 let mut removed = 0;
-                while ks.evict(rule, NOW) {
+                while ks.evict(rule, NOW).is_some() {
                     removed += 1;
                     ks.changes_mut().clear();
                 }
@@ -277,7 +277,7 @@ mod tests {
             for n in 0..1000 {
                 set(&mut ks, 0, n, UnixMillis(NOW.0 - 1_000_000 + 1000 * i64::from(n)), Expiry::Clear);
             }
-            (0..500).for_each(|_| assert!(ks.evict(LRU, NOW)));
+            (0..500).for_each(|_| assert!(ks.evict(LRU, NOW).is_some()));
             let left = left(&mut ks, 1000);
             let young = left.iter().filter(|&&n| n >= 500).count();
             assert!(young >= 430, "seed {seed}: {young} of the 500 youngest are left");
@@ -294,7 +294,7 @@ mod tests {
             ks.db(0, Access::master(NOW)).set_recency(key.as_bytes(), Recency::from_frequency((n / 4) as u8, NOW));
         }
         let rule = EvictionRule { by: EvictBy::Uses, ..LRU };
-        (0..500).for_each(|_| assert!(ks.evict(rule, NOW)));
+        (0..500).for_each(|_| assert!(ks.evict(rule, NOW).is_some()));
         let often = left(&mut ks, 1000).iter().filter(|&&n| n >= 500).count();
         assert!(often >= 430, "{often}");
     }
@@ -306,7 +306,7 @@ mod tests {
             set(&mut ks, 0, n, NOW, Expiry::At(UnixMillis(NOW.0 + 10_000 + i64::from(n))));
         }
         let rule = EvictionRule { by: EvictBy::Expiry, is_volatile_only: true, samples: 5 };
-        (0..500).for_each(|_| assert!(ks.evict(rule, NOW)));
+        (0..500).for_each(|_| assert!(ks.evict(rule, NOW).is_some()));
         let late = left(&mut ks, 1000).iter().filter(|&&n| n >= 500).count();
         assert!(late >= 430, "{late}");
     }
@@ -319,10 +319,10 @@ mod tests {
             set(&mut ks, 0, n, UnixMillis(NOW.0 - 100_000 + 1000 * i64::from(n)), Expiry::Clear);
         }
         let rule = EvictionRule { samples: 100, ..LRU };
-        assert!(ks.evict(rule, NOW));
+        assert!(ks.evict(rule, NOW).is_some());
         assert!(!exists(&mut ks, 0, 0));
         ks.db(0, Access::master(NOW)).touch(b"key:1");
-        assert!(ks.evict(rule, NOW));
+        assert!(ks.evict(rule, NOW).is_some());
         assert!(exists(&mut ks, 0, 1) && !exists(&mut ks, 0, 2));
     }
 
@@ -336,7 +336,7 @@ mod tests {
                 set(&mut ks, 0, n, NOW, Expiry::Clear);
                 set(&mut ks, 3, n, NOW, Expiry::Clear);
             }
-            (0..400).for_each(|_| assert!(ks.evict(rule, NOW)));
+            (0..400).for_each(|_| assert!(ks.evict(rule, NOW).is_some()));
             assert_eq!(ks.sizes(NOW).iter().map(|size| size.keys).collect::<Vec<_>>(), [200, 200]);
             for n in left(&mut ks, 400) {
                 survived[n as usize / 100] += 1;
@@ -350,7 +350,7 @@ mod tests {
     fn removals_are_noted_with_their_event() {
         let mut ks = keyspace(6);
         set(&mut ks, 2, 7, NOW, Expiry::Clear);
-        assert!(ks.evict(LRU, NOW));
+        assert!(ks.evict(LRU, NOW).is_some());
         let noted: Vec<_> = ks.changes().iter().map(|change| (change.db, change.key.to_vec(), change.effect)).collect();
         assert_eq!(noted, [(2, b"key:7".to_vec(), Effect::Evicted)]);
         assert_eq!(ks.changes().iter().next().unwrap().event, Event::EVICTED);

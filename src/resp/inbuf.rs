@@ -78,6 +78,11 @@ impl InBuf {
         self.data.len() - self.start + self.big.as_ref().map_or(0, |big| big.bytes.len())
     }
 
+    /// How many of these belong to arguments that were parsed already, while a large one behind them is under way.
+    pub fn parsed(&self) -> usize {
+        if self.big.is_some() { self.data.len() - self.start } else { 0 }
+    }
+
     /// Whether there is nothing that was not consumed.
     pub fn is_empty(&self) -> bool {
         self.start == self.data.len() && self.big.is_none()

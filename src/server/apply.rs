@@ -54,7 +54,7 @@ impl Turn<'_> {
                 Ok(())
             }
             Apply::MaxMemory => {
-                let (limit, used) = (after.memory.maxmemory, self.server.memory_counted());
+                let (limit, used) = (after.memory.maxmemory, self.memory_counted());
                 if limit != 0 && used > limit {
                     tracing::warn!(
                         "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory \

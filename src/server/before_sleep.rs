@@ -42,6 +42,7 @@ impl Turn<'_> {
         if !self.server.is_leaving {
             self.wake_blocked();
             next = self.cron();
+            self.evict_clients(false);
             is_room_wanted = self.end_turn_of_eviction();
             tracking::broadcast(self);
             self.poll_shutdown();

@@ -100,6 +100,7 @@ impl Server {
             aof_loading: None,
             loading: None,
             exit_code: 0,
+            client_memory: Default::default(),
             cron: Default::default(),
             expire: Default::default(),
             pending_shutdown: None,
@@ -144,6 +145,7 @@ impl Server {
             Recency::Lru
         });
         engine.latency.threshold_ms = config.logging.latency_monitor_threshold;
+        self.client_memory.configure(config);
         engine.slowlog.threshold_usec = config.logging.slowlog_log_slower_than;
         engine.slowlog.set_len_max(config.logging.slowlog_max_len as usize);
         engine.acl.is_pubsub_open = config.security.acl_pubsub_default == PubsubDefault::Allchannels;

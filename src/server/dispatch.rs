@@ -16,6 +16,7 @@ use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
 use crate::server::admin::{self, AdminHandler};
+use crate::server::client_memory::{ClientMemory, buffers};
 use crate::server::clients::{BlockReason, Blocked, Clients};
 use crate::server::pause::{Pauses, Reason};
 use crate::server::{RunningInput, Server, Turn};
@@ -49,8 +50,9 @@ impl Host for Turn<'_> {
     }
 
     fn with_peers<R>(&mut self, act: impl FnOnce(&mut Engine, &mut dyn Peers) -> R) -> R {
-        let Server { engine, clients, pauses, killed, unblocked, running_input, .. } = &mut *self.server;
-        act(engine, &mut Others { clients, pauses, killed, unblocked, running_input: *running_input, net: self.net })
+        let Server { engine, clients, client_memory, pauses, killed, unblocked, running_input, .. } = &mut *self.server;
+        let (memory, running_input) = (client_memory, *running_input);
+        act(engine, &mut Others { clients, memory, pauses, killed, unblocked, running_input, net: self.net })
     }
 
     fn admin(
@@ -83,7 +85,7 @@ impl Host for Turn<'_> {
     }
 
     fn memory_in_use(&mut self) -> u64 {
-        self.server.memory_counted()
+        self.memory_counted()
     }
 
     fn serve_others(&mut self) {
@@ -114,6 +116,7 @@ impl Host for Turn<'_> {
             && let Some(out) = self.net.out(client.conn)
         {
             out.append_shared(bytes);
+            self.server.client_memory.note_grown(client.conn);
         }
         true
     }
@@ -141,6 +144,7 @@ impl Host for Turn<'_> {
             let conn = self.server.clients.conn_of(monitor);
             if let Some(out) = conn.and_then(|conn| self.net.out(conn)) {
                 out.append_shared(line.clone());
+                self.server.client_memory.note_grown(conn.expect("it has an output"));
             }
         }
     }
@@ -196,6 +200,7 @@ fn is_exempt_from_pause(command: &Command) -> bool {
 /// All clients but the caller, whose session is out while its command runs.
 struct Others<'a> {
     clients: &'a mut Clients,
+    memory: &'a mut ClientMemory,
     pauses: &'a mut Pauses,
     killed: &'a mut Vec<ClientId>,
     unblocked: &'a mut Vec<(ClientId, Unblock)>,
@@ -212,8 +217,9 @@ impl Peers for Others<'_> {
 
     fn figures(&self, id: ClientId) -> Figures {
         let Some(conn) = self.clients.conn_of(id) else { return Figures::default() };
-        let parser = self.clients.get(conn).map_or(0, |client| client.parser.memory());
-        let Some(socket) = self.net.conn(conn) else { return Figures::default() };
+        let (Some(client), Some(socket)) = (self.clients.get(conn), self.net.conn(conn)) else {
+            return Figures::default();
+        };
         let (input, out) = (socket.input(), socket.out());
         // The input of a client whose command runs is not in the socket.
         let running = self.running_input.filter(|running| running.conn == conn);
@@ -222,15 +228,15 @@ impl Peers for Others<'_> {
         let tail = out.len().min(OUTPUT_BUFFER);
         Figures {
             fd: i64::from(socket.fd()),
-            qbuf: qbuf as u64,
+            qbuf: (qbuf - input.parsed()) as u64,
             qbuf_free: input_memory.saturating_sub(qbuf) as u64,
-            argv_mem: parser as u64,
+            argv_mem: (client.parser.memory() + input.parsed()) as u64,
             rbs: OUTPUT_BUFFER as u64,
             rbp: tail as u64,
             obl: tail as u64,
             oll: out.chunks() as u64,
             omem: out.memory() as u64,
-            tot_mem: (input_memory + out.memory() + parser + size_of::<Session>()) as u64,
+            buffers: buffers(client, socket, false) + running.map_or(0, |running| running.memory as u64),
             is_reading: true,
             is_writing: !out.is_empty(),
         }
@@ -255,6 +261,7 @@ impl Peers for Others<'_> {
         let proto = self.clients.get(conn).and_then(|client| client.session.as_ref()).map_or(Proto::Resp2, |s| s.proto);
         if let Some(out) = self.net.out(conn) {
             out.append_shared(message.encoded(proto).clone());
+            self.memory.note_grown(conn);
         }
     }
 

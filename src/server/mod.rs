@@ -10,6 +10,7 @@ mod app;
 mod apply;
 mod before_sleep;
 pub mod boot;
+mod client_memory;
 pub mod clients;
 mod cron;
 pub mod dispatch;
@@ -34,6 +35,7 @@ use crate::net::{ConnId, ListenerId, Net};
 use crate::session::Session;
 use crate::session::context::{Pause, Unblock};
 
+use client_memory::ClientMemory;
 use clients::Clients;
 use cron::{Cron, ExpireFigures};
 use dispatch::CommandTable;
@@ -59,6 +61,8 @@ pub struct Server {
     pub engine: Engine,
     /// Who is connected.
     pub clients: Clients,
+    /// What they use.
+    client_memory: ClientMemory,
     /// Its commands.
     pub table: Rc<CommandTable>,
     /// What is held back.

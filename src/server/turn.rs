@@ -58,6 +58,8 @@ impl Turn<'_> {
         self.server.engine.now = self.net.now();
         self.server.lap_us = self.net.clock().micros();
         self.server.loop_times.begin(self.server.lap_us);
+        ready.iter().for_each(|&conn| self.server.client_memory.note_grown(conn));
+        self.evict_clients(true);
         work.queue.clear();
         work.queue.extend_from_slice(ready);
         let mut next = 0;
@@ -388,6 +390,7 @@ impl Turn<'_> {
 
     /// Forgets a client whose connection is gone.
     pub fn forget(&mut self, conn: ConnId) {
+        self.server.client_memory.forget(conn);
         // Who leaves while a script of it is stuck has no session here; `run` has it.
         if let Some(session) = self.server.clients.remove(conn).and_then(|client| client.session) {
             self.forget_session(*session);

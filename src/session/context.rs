@@ -166,8 +166,8 @@ pub struct Figures {
     pub oll: u64,
     /// Bytes of those.
     pub omem: u64,
-    /// All memory of this client, the session's own included.
-    pub tot_mem: u64,
+    /// All memory of its buffers.
+    pub buffers: u64,
     /// The loop waits for input.
     pub is_reading: bool,
     /// The loop waits to send.

@@ -41,7 +41,7 @@ pub fn client_line(session: &Session, figures: &Figures, acl: &Acl, catalog: &Ca
         figures.obl,
         figures.oll,
         figures.omem,
-        figures.tot_mem,
+        figures.buffers + session.memory() as u64,
         if figures.is_reading { "r" } else { "" },
         if figures.is_writing { "w" } else { "" },
         Tracking::redirect_number(session.tracking.as_deref()),
@@ -105,13 +105,16 @@ mod tests {
         session.multi = Some(Box::<Transaction>::default());
         session.marks.is_no_evict = true;
         session.lib_name = Some(bytes::Bytes::from_static(b"lib"));
-        let figures = Figures { fd: 8, qbuf: 1, qbuf_free: 2, tot_mem: 9, is_reading: true, ..Figures::default() };
+        let figures = Figures { fd: 8, qbuf: 1, qbuf_free: 2, buffers: 9, is_reading: true, ..Figures::default() };
         let now = Now::at_millis(4500);
         assert_eq!(
             client_line(&session, &figures, &acl, table.catalog(), &now),
-            "id=7 addr=127.0.0.1:1 laddr=127.0.0.1:2 fd=8 name= age=3 idle=3 flags=xUe db=0 sub=0 psub=0 ssub=0 multi=0 \
-             qbuf=1 qbuf-free=2 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=9 events=r cmd=NULL \
-             user=default redir=-1 resp=2 lib-name=lib lib-ver="
+            format!(
+                "id=7 addr=127.0.0.1:1 laddr=127.0.0.1:2 fd=8 name= age=3 idle=3 flags=xUe db=0 sub=0 psub=0 ssub=0 multi=0 \
+             qbuf=1 qbuf-free=2 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem={} events=r cmd=NULL \
+             user=default redir=-1 resp=2 lib-name=lib lib-ver=",
+                9 + session.memory()
+            )
         );
         session.user = None;
         session.kind = Kind::Master;

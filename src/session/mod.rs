@@ -10,6 +10,7 @@ pub mod denial;
 pub mod describe;
 pub mod handlers;
 pub mod limits;
+mod memory;
 pub mod redact;
 pub mod tracking;
 pub mod transaction;

@@ -1,6 +1,5 @@
 //! What one client may use.
 
-use crate::config::directive::Effect::NotYet;
 use crate::config::directive::{Apply, Directive, Flags, INT_MAX, LONG_MAX, MIB, RUNTIME, integer};
 use crate::config::table::{Group, special};
 
@@ -57,7 +56,6 @@ pub static GROUP: Group = Group {
             name: "maxmemory-clients",
             kind: special::MAXMEMORY_CLIENTS,
             apply: Some(Apply::ClientLimits),
-            effect: NotYet,
             doc: "How much memory all clients together may use before the largest are closed: bytes, or a share of \
                   maxmemory such as `5%`. 0: no limit.",
             ..RUNTIME

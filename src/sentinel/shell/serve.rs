@@ -322,7 +322,7 @@ impl Peers for Others<'_> {
             obl: out.len() as u64,
             oll: out.chunks() as u64,
             omem: out.memory() as u64,
-            tot_mem: (input.memory() + out.memory() + size_of::<Session>()) as u64,
+            buffers: (input.memory() + out.memory()) as u64,
             is_reading: true,
             is_writing: !out.is_empty(),
             ..Figures::default()

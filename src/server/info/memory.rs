@@ -2,6 +2,7 @@
 
 use crate::base::alloc;
 use crate::server::Turn;
+use crate::server::client_memory::buffers;
 use crate::session::Kind;
 use crate::stats::info::{InfoWriter, human_bytes};
 
@@ -58,7 +59,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("rss_overhead_bytes", rss as i64 - memory.active() as i64)
         .ratio("mem_fragmentation_ratio", memory.fragmentation())
         .field("mem_fragmentation_bytes", rss as i64 - used as i64)
-        .field("mem_not_counted_for_evict", server.memory_not_counted())
+        .field("mem_not_counted_for_evict", turn.memory_not_counted())
         .field("mem_replication_backlog", memory.backlog)
         .field("mem_total_replication_buffers", server.replication_memory())
         .field("mem_clients_slaves", memory.replicas)
@@ -106,10 +107,12 @@ impl Overhead {
         let server = &turn.server;
         let (mut clients, mut replicas) = (0u64, 0u64);
         for client in server.clients.iter() {
-            let socket = turn.net.conn(client.conn).map_or(0, |socket| socket.input().memory() + socket.out().memory());
-            let memory = (socket + client.parser.memory()) as u64;
-            match client.session.as_ref().map(|session| session.kind) {
-                Some(Kind::Replica) => replicas += memory,
+            let (Some(session), Some(socket)) = (client.session.as_deref(), turn.net.conn(client.conn)) else {
+                continue;
+            };
+            let memory = buffers(client, socket, false) + session.memory() as u64;
+            match session.kind {
+                Kind::Replica => replicas += memory,
                 _ => clients += memory,
             }
         }

@@ -1,0 +1,259 @@
+//! How often a cache in front of something slow has what it is asked for, under each policy of eviction: servers side by side
+//! with the same trace, and beside them what the rules would give if they were followed exactly.
+//!
+//! `cargo bench --bench hit_ratio -- rredis=PATH redis=PATH [keys=1000000] [fit=100000] [requests=2000000] [seed=N]`
+//!
+//! The trace asks for `requests` of `keys` keys, with Zipf's distribution of exponent 1 over an arbitrary order of the keys, in
+//! three phases: in each, another twentieth of the keys changes places with the most popular ones, since real popularity moves.
+//! A key that is missing is then set, with a value of 100 bytes. The limit on memory is such that `fit` keys fit, for each server
+//! by its own count, so that the figures compare choices and not bytes per key. Counted is the second half of each phase.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rredis::base::rng::Rng;
+
+const VALUE: [u8; 100] = [b'v'; 100];
+const PIPELINE: usize = 50;
+const PHASES: usize = 3;
+const POLICIES: [&str; 3] = ["allkeys-lru", "allkeys-lfu", "allkeys-random"];
+/// Servers count recency in seconds: a trace that is over in a moment would show nothing.
+const PHASE_SECONDS: f64 = 8.0;
+
+struct Plan {
+    keys: usize,
+    fit: usize,
+    requests: usize,
+    seed: u64,
+    port: u16,
+}
+
+fn main() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let mut plan = Plan { keys: 1_000_000, fit: 100_000, requests: 2_000_000, seed: now, port: 21_900 };
+    let mut servers = Vec::new();
+    for (name, value) in std::env::args().skip(1).filter_map(|arg| Some(arg.split_once('=')?).map(own)) {
+        let number = || value.parse::<u64>().unwrap_or_else(|_| panic!("{name}={value}: not a number"));
+        match &*name {
+            "keys" => plan.keys = number() as usize,
+            "fit" => plan.fit = number() as usize,
+            "requests" => plan.requests = number() as usize,
+            "seed" => plan.seed = number(),
+            "port" => plan.port = number() as u16,
+            _ => servers.push((name, value)),
+        }
+    }
+    println!("seed={} keys={} fit={} requests={}", plan.seed, plan.keys, plan.fit, plan.requests);
+    let trace = trace(&plan);
+    println!("{:<16} {:>9} {:>9}   hits, per cent of requests", "", "lru", "lfu");
+    println!("{:<16} {:>9.2} {:>9.2}", "exact", exact(&plan, &trace, false), exact(&plan, &trace, true));
+    println!("{:<16} {:>9} {:>9} {:>9}   evicted", "", "lru", "lfu", "random");
+    for (name, path) in &servers {
+        print!("{name:<16}");
+        let mut evicted = Vec::new();
+        for policy in POLICIES {
+            let (ratio, keys) = measure(&plan, path, policy, &trace);
+            print!(" {ratio:>9.2}");
+            std::io::stdout().flush().expect("standard output");
+            evicted.push(keys.to_string());
+        }
+        println!("   {}", evicted.join(" "));
+    }
+}
+
+fn own((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// The numbers of the keys to ask for.
+fn trace(plan: &Plan) -> Vec<u32> {
+    let mut rng = Rng::seeded(plan.seed);
+    let mut sums = Vec::with_capacity(plan.keys);
+    let mut sum = 0.0;
+    for rank in 1..=plan.keys {
+        sum += 1.0 / rank as f64;
+        sums.push(sum);
+    }
+    let mut by_rank: Vec<u32> = (0..plan.keys as u32).collect();
+    for at in (1..by_rank.len()).rev() {
+        by_rank.swap(at, rng.below(at as u64 + 1) as usize);
+    }
+    let mut trace = Vec::with_capacity(plan.requests);
+    for phase in 0..PHASES {
+        if phase > 0 {
+            let moved = plan.keys / 20;
+            (0..moved).for_each(|at| by_rank.swap(at, plan.keys - 1 - rng.below(plan.keys as u64 / 2) as usize));
+        }
+        for _ in 0..plan.requests / PHASES {
+            let drawn = rng.next_u64() as f64 / u64::MAX as f64 * sum;
+            trace.push(by_rank[sums.partition_point(|&sum| sum < drawn).min(plan.keys - 1)]);
+        }
+    }
+    trace
+}
+
+/// Whether this request counts.
+fn counts(at: usize, len: usize) -> bool {
+    let phase = len / PHASES;
+    at % phase >= phase / 2
+}
+
+/// Hits in per cent if the key not used for longest, or used least often since it came in, went each time.
+fn exact(plan: &Plan, trace: &[u32], by_uses: bool) -> f64 {
+    let mut order: BTreeMap<(u64, u64), u32> = BTreeMap::new();
+    let mut cache: HashMap<u32, (u64, u64)> = HashMap::new();
+    let (mut hits, mut counted) = (0u64, 0u64);
+    for (at, &key) in trace.iter().enumerate() {
+        let old = cache.get(&key).copied();
+        if counts(at, trace.len()) {
+            counted += 1;
+            hits += u64::from(old.is_some());
+        }
+        let uses = if by_uses { old.map_or(1, |(uses, _)| uses + 1) } else { 0 };
+        match old {
+            Some(old) => drop(order.remove(&old)),
+            None if cache.len() >= plan.fit => {
+                let (_, gone) = order.pop_first().expect("as many as fit");
+                cache.remove(&gone);
+            }
+            None => {}
+        }
+        cache.insert(key, (uses, at as u64));
+        order.insert((uses, at as u64), key);
+    }
+    hits as f64 * 100.0 / counted as f64
+}
+
+/// Hits in per cent, and keys evicted.
+fn measure(plan: &Plan, path: &str, policy: &str, trace: &[u32]) -> (f64, u64) {
+    let mut server = Server::start(path, plan.port);
+    // As many keys as shall fit, to see what they take.
+    let all: Vec<u32> = (0..plan.fit as u32).collect();
+    all.chunks(PIPELINE).for_each(|keys| server.set(keys));
+    let limit = server.figure("memory", "used_memory");
+    server.command(&["FLUSHALL"]);
+    server.command(&["CONFIG", "SET", "maxmemory-policy", policy, "maxmemory", &limit.to_string()]);
+    let (mut hits, mut counted) = (0u64, 0u64);
+    let phase = trace.len() / PHASES;
+    let pause = Duration::from_secs_f64(PHASE_SECONDS / (phase / PIPELINE) as f64);
+    let started = Instant::now();
+    for (nth, keys) in trace.chunks(PIPELINE).enumerate() {
+        let found = server.get(keys);
+        let missing: Vec<u32> = keys.iter().zip(&found).filter(|(_, found)| !**found).map(|(&key, _)| key).collect();
+        if !missing.is_empty() {
+            server.set(&missing);
+        }
+        for (at, found) in found.into_iter().enumerate() {
+            if counts(nth * PIPELINE + at, trace.len()) {
+                counted += 1;
+                hits += u64::from(found);
+            }
+        }
+        std::thread::sleep((pause * nth as u32).saturating_sub(started.elapsed()));
+    }
+    (hits as f64 * 100.0 / counted as f64, server.figure("stats", "evicted_keys"))
+}
+
+/// A server of our own, ended with this value.
+struct Server {
+    child: Child,
+    stream: TcpStream,
+    received: Vec<u8>,
+    used: usize,
+}
+
+impl Server {
+    fn start(path: &str, port: u16) -> Server {
+        let port = port.to_string();
+        let mut child = Command::new(path)
+            .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        for _ in 0..500 {
+            if let Ok(stream) = TcpStream::connect(format!("127.0.0.1:{port}")) {
+                stream.set_nodelay(true).expect("a socket");
+                return Server { child, stream, received: Vec::new(), used: 0 };
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = child.kill();
+        panic!("{path} does not listen on port {port}");
+    }
+
+    fn send(&mut self, requests: &[Vec<&[u8]>]) {
+        let mut bytes = Vec::new();
+        for words in requests {
+            bytes.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+            for word in words {
+                bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+                bytes.extend_from_slice(word);
+                bytes.extend_from_slice(b"\r\n");
+            }
+        }
+        self.stream.write_all(&bytes).expect("the server takes requests");
+    }
+
+    /// The next reply: its first line, and what follows if it is a bulk string.
+    fn reply(&mut self) -> (String, Vec<u8>) {
+        let line = loop {
+            let rest = &self.received[self.used..];
+            if let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
+                break String::from_utf8_lossy(&rest[..end]).into_owned();
+            }
+            self.receive();
+        };
+        self.used += line.len() + 2;
+        assert!(!line.starts_with('-'), "{line}");
+        let Some(length) = line.strip_prefix('$').and_then(|length| length.parse::<usize>().ok()) else {
+            return (line, Vec::new());
+        };
+        while self.received.len() - self.used < length + 2 {
+            self.receive();
+        }
+        let bulk = self.received[self.used..self.used + length].to_vec();
+        self.used += length + 2;
+        (line, bulk)
+    }
+
+    fn receive(&mut self) {
+        self.received.drain(..std::mem::take(&mut self.used));
+        let mut chunk = [0; 64 * 1024];
+        let count = self.stream.read(&mut chunk).expect("the server answers");
+        assert!(count > 0, "the server has gone");
+        self.received.extend_from_slice(&chunk[..count]);
+    }
+
+    fn command(&mut self, words: &[&str]) -> Vec<u8> {
+        self.send(&[words.iter().map(|word| word.as_bytes()).collect()]);
+        self.reply().1
+    }
+
+    fn get(&mut self, keys: &[u32]) -> Vec<bool> {
+        let names: Vec<String> = keys.iter().map(|key| format!("key:{key:012}")).collect();
+        self.send(&names.iter().map(|name| vec![&b"GET"[..], name.as_bytes()]).collect::<Vec<_>>());
+        keys.iter().map(|_| self.reply().0 != "$-1").collect()
+    }
+
+    fn set(&mut self, keys: &[u32]) {
+        let names: Vec<String> = keys.iter().map(|key| format!("key:{key:012}")).collect();
+        self.send(&names.iter().map(|name| vec![&b"SET"[..], name.as_bytes(), &VALUE]).collect::<Vec<_>>());
+        keys.iter().for_each(|_| drop(self.reply()));
+    }
+
+    fn figure(&mut self, section: &str, field: &str) -> u64 {
+        let text = String::from_utf8_lossy(&self.command(&["INFO", section])).into_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {field} in INFO {section}"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
