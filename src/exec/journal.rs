@@ -181,6 +181,10 @@ impl Journal {
     }
 
     fn encode(&mut self, args: &Args<'_>) {
+        let is_large = |index: usize| args.shared(index).is_some();
+        if !(0..args.len()).any(is_large) {
+            return self.encode_small(args.len(), |index| args.get(index));
+        }
         self.header(b'*', args.len());
         for index in 0..args.len() {
             match args.shared(index) {
@@ -197,14 +201,31 @@ impl Journal {
     }
 
     fn encode_words(&mut self, words: &[&[u8]]) {
-        self.header(b'*', words.len());
-        words.iter().for_each(|word| self.bulk(word));
+        self.encode_small(words.len(), |index| words[index]);
+    }
+
+    /// An entry of words none of which has a buffer of its own: room is made once, and then there is nothing but copying.
+    fn encode_small<'w>(&mut self, count: usize, word: impl Fn(usize) -> &'w [u8]) {
+        let lengths = (0..count).map(|index| word(index).len());
+        let total = header_len(count) + lengths.map(|len| header_len(len) + len + 2).sum::<usize>();
+        if self.tail.len() + total > CHUNK {
+            self.seal_tail();
+        }
+        let start = self.tail.len();
+        self.tail.resize(start + total, 0);
+        let mut pen = Pen { left: &mut self.tail[start..] };
+        pen.header(b'*', count);
+        for index in 0..count {
+            let word = word(index);
+            pen.header(b'$', word.len());
+            pen.put(word);
+            pen.put(b"\r\n");
+        }
+        assert!(pen.left.is_empty(), "an entry has the length that was reckoned");
+        self.written += total as u64;
     }
 
     fn bulk(&mut self, word: &[u8]) {
-        if self.tail.len() + word.len() > CHUNK {
-            self.seal_tail();
-        }
         self.header(b'$', word.len());
         self.put(word);
         self.put(b"\r\n");
@@ -213,7 +234,6 @@ impl Journal {
     fn header(&mut self, kind: u8, len: usize) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(len).as_bytes();
-        self.tail.reserve(digits.len() + 3);
         self.put(&[kind]);
         self.put(digits);
         self.put(b"\r\n");
@@ -227,6 +247,36 @@ impl Journal {
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
             self.chunks.push(self.tail.split().freeze());
+        }
+    }
+}
+
+/// Bytes of `$len\r\n` or `*len\r\n`.
+fn header_len(len: usize) -> usize {
+    4 + len.checked_ilog10().unwrap_or(0) as usize
+}
+
+/// Room that has been made, and is filled from the front.
+struct Pen<'a> {
+    left: &'a mut [u8],
+}
+
+impl Pen<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        let (now, later) = std::mem::take(&mut self.left).split_at_mut(bytes.len());
+        now.copy_from_slice(bytes);
+        self.left = later;
+    }
+
+    fn header(&mut self, kind: u8, len: usize) {
+        match len {
+            0..10 => self.put(&[kind, b'0' + len as u8, b'\r', b'\n']),
+            10..100 => self.put(&[kind, b'0' + (len / 10) as u8, b'0' + (len % 10) as u8, b'\r', b'\n']),
+            _ => {
+                self.put(&[kind]);
+                self.put(itoa::Buffer::new().format(len).as_bytes());
+                self.put(b"\r\n");
+            }
         }
     }
 }
@@ -262,6 +312,22 @@ mod tests {
         add(&mut journal, 3, &[b"INCR", b"b"]);
         journal.close_unit();
         assert_eq!(text(&mut journal), "SELECT 0 SET a 1 DEL a SELECT 3 INCR b");
+    }
+
+    #[test]
+    fn words_of_every_length_are_encoded_as_resp_has_it() {
+        let mut journal = on();
+        let mut expected = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n".to_vec();
+        for len in [0, 1, 9, 10, 11, 99, 100, 101, 999, 1000, 9999, 10_000, 20_000] {
+            let word = vec![b'w'; len];
+            add(&mut journal, 0, &[b"SET", &word]);
+            journal.close_unit();
+            expected.extend_from_slice(format!("*2\r\n$3\r\nSET\r\n${len}\r\n").as_bytes());
+            expected.extend_from_slice(&word);
+            expected.extend_from_slice(b"\r\n");
+        }
+        assert_eq!(journal.written(), expected.len() as u64);
+        assert_eq!(journal.drain().concat(), expected);
     }
 
     #[test]
