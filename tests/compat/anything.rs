@@ -51,6 +51,7 @@ fn is_safe_with_foreign_keys(words: &[Vec<u8>]) -> bool {
     let by_name = words.iter().any(|word| word.to_ascii_uppercase().ends_with(b"LEX"));
     !is_transaction
         && !is_close
+        && !has_consumer
         && !is_special
         && !by_name
         && !name.windows(3).any(|part| part == b"LEX")
