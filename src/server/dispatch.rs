@@ -225,15 +225,12 @@ impl Peers for Others<'_> {
         let running = self.running_input.filter(|running| running.conn == conn);
         let (qbuf, input_memory) =
             running.map_or((input.buffered(), input.memory()), |running| (running.qbuf, running.memory));
-        let tail = out.len().min(OUTPUT_BUFFER);
         Figures {
             fd: i64::from(socket.fd()),
             qbuf: (qbuf - input.parsed()) as u64,
             qbuf_free: input_memory.saturating_sub(qbuf) as u64,
             argv_mem: (client.parser.memory() + input.parsed()) as u64,
-            rbs: OUTPUT_BUFFER as u64,
-            rbp: tail as u64,
-            obl: tail as u64,
+            obl: out.len() as u64,
             oll: out.chunks() as u64,
             omem: out.memory() as u64,
             buffers: buffers(client, socket, false) + running.map_or(0, |running| running.memory as u64),
@@ -273,6 +270,3 @@ impl Peers for Others<'_> {
         self.pauses.end(Reason::Client);
     }
 }
-
-/// The part of a client's output that CLIENT LIST shows as its fixed buffer.
-const OUTPUT_BUFFER: usize = 16 * 1024;

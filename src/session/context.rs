@@ -156,15 +156,11 @@ pub struct Figures {
     pub qbuf_free: u64,
     /// Arguments of the command that waits or runs.
     pub argv_mem: u64,
-    /// Size of the fixed part of the output buffer.
-    pub rbs: u64,
-    /// Its highest recent fill.
-    pub rbp: u64,
-    /// Output waiting in the fixed part.
+    /// Bytes of output that wait.
     pub obl: u64,
-    /// How many further chunks wait.
+    /// In how many chunks.
     pub oll: u64,
-    /// Bytes of those.
+    /// The memory of those.
     pub omem: u64,
     /// All memory of its buffers.
     pub buffers: u64,

@@ -21,7 +21,7 @@ pub fn client_line(session: &Session, figures: &Figures, acl: &Acl, catalog: &Ca
     write!(
         line,
         "id={} addr={} laddr={} fd={} name={} age={age} idle={idle} flags={} db={} sub={} psub={} ssub={} multi={multi} \
-         qbuf={} qbuf-free={} argv-mem={} multi-mem={multi_mem} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} \
+         qbuf={} qbuf-free={} argv-mem={} multi-mem={multi_mem} rbs=0 rbp=0 obl={} oll={} omem={} tot-mem={} \
          events={}{} cmd={command} user={user} redir={} resp={} lib-name={} lib-ver={}",
         session.id,
         session.addr,
@@ -36,8 +36,6 @@ pub fn client_line(session: &Session, figures: &Figures, acl: &Acl, catalog: &Ca
         figures.qbuf,
         figures.qbuf_free,
         figures.argv_mem,
-        figures.rbs,
-        figures.rbp,
         figures.obl,
         figures.oll,
         figures.omem,

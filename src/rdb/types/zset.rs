@@ -61,7 +61,7 @@ pub fn builder(id: u8, limits: &Limits) -> Option<Box<dyn Build>> {
         format::TYPE_ZSET | format::TYPE_ZSET_2 => Box::new(ByMember {
             is_text: id == format::TYPE_ZSET,
             left: None,
-            zset: Making::Small(Draft::new()),
+            zset: Making::Small(Box::default()),
             limits,
             scratch: Vec::new(),
         }),
@@ -76,7 +76,7 @@ pub fn builder(id: u8, limits: &Limits) -> Option<Box<dyn Build>> {
 /// of -0 on the way to its larger encoding.
 #[derive(Debug)]
 enum Making {
-    Small(Draft),
+    Small(Box<Draft>),
     Large(Zset),
 }
 
@@ -147,7 +147,7 @@ impl Build for ByMember {
             left -= 1;
             self.left = Some(left);
         }
-        Ok(std::mem::replace(&mut self.zset, Making::Small(Draft::new())).finish(&self.limits).into())
+        Ok(std::mem::replace(&mut self.zset, Making::Small(Box::default())).finish(&self.limits).into())
     }
 }
 
