@@ -35,7 +35,7 @@ fn main() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let mut plan = Plan { keys: 1_000_000, fit: 100_000, requests: 2_000_000, seed: now, port: 21_900 };
     let mut servers = Vec::new();
-    for (name, value) in std::env::args().skip(1).filter_map(|arg| Some(arg.split_once('=')?).map(own)) {
+    for (name, value) in std::env::args().skip(1).filter_map(|arg| Some(own(arg.split_once('=')?))) {
         let number = || value.parse::<u64>().unwrap_or_else(|_| panic!("{name}={value}: not a number"));
         match &*name {
             "keys" => plan.keys = number() as usize,
@@ -181,6 +181,7 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         let _ = child.kill();
+        let _ = child.wait();
         panic!("{path} does not listen on port {port}");
     }
 

@@ -61,14 +61,14 @@ impl Content {
     }
 
     /// Whatever its encoding: a value that has shrunk is packed again when it is loaded.
-    pub fn as_loaded(mut self) -> Content {
+    pub fn into_loaded(mut self) -> Content {
         self.encoding.clear();
         self
     }
 
     /// Without what Redis does not tell its replicas: how much of a stream a group has read, and that a consumer saw its pending
     /// entries once more.
-    pub fn as_replicated(mut self) -> Content {
+    pub fn into_replicated(mut self) -> Content {
         self.parts.iter_mut().for_each(forget_untold);
         self
     }

@@ -284,8 +284,8 @@ impl Pair {
                     ("ours and its stock replica", &whole, &theirs),
                 ] {
                     let is_same = match is_told_everything {
-                        true => a.clone().as_loaded().is_same(&b.clone().as_loaded()),
-                        false => a.clone().as_replicated().is_same(&b.clone().as_replicated()),
+                        true => a.clone().into_loaded().is_same(&b.clone().into_loaded()),
+                        false => a.clone().into_replicated().is_same(&b.clone().into_replicated()),
                     };
                     if !is_same {
                         let (a, b) = a.difference(b);
@@ -365,7 +365,7 @@ fn stream(replica: &mut Client, database: &mut Vec<u8>) -> Vec<Vec<Vec<u8>>> {
             b"PING" | b"REPLCONF" => {}
             b"SELECT" => *database = words[1].clone(),
             b"MULTI" | b"EXEC" => entries.push(words),
-            _ => entries.push([&[database.clone()], &words[..]].concat()),
+            _ => entries.push([std::slice::from_ref(database), &words[..]].concat()),
         }
     }
 }
