@@ -351,6 +351,35 @@ mod tests {
         behaves(&files, Path::new("/d"));
     }
 
+    /// Config files, manifests and the state of a Sentinel are written this way.
+    #[test]
+    fn replace_is_whole_whatever_the_disk_does() {
+        let (path, temporary) = (Path::new("/d/conf"), Path::new("/d/temp"));
+        let mut rng = crate::base::rng::Rng::seeded(1);
+        let faults =
+            [Fault::PowerCut, Fault::Error(libc::EIO), Fault::Error(libc::ENOSPC), Fault::ShortWrite, Fault::LostPages];
+        for fault in faults {
+            for operation in 0.. {
+                let files = MemoryFiles::new();
+                files.create_folder(Path::new("/d")).unwrap();
+                replace(&files, path, temporary, b"old").unwrap();
+                let at = files.operations() + operation;
+                files.fail_at(at, fault);
+                let result = replace(&files, path, temporary, b"the new content");
+                let torn = files.after_torn_power_cut(&mut |n| rng.below(n as u64) as usize);
+                for after in [files.after_power_cut(), torn, files.after_kill()] {
+                    let content = read_whole(&after, path, 100).unwrap();
+                    let is_new = content == b"the new content";
+                    assert!(is_new || (result.is_err() && content == b"old"), "{fault:?} at {operation}: {content:?}");
+                }
+                if files.operations() <= at {
+                    assert!(operation > 3 && result.is_ok());
+                    break;
+                }
+            }
+        }
+    }
+
     #[test]
     fn replace_leaves_the_old_or_the_new_file_wherever_it_stops() {
         let path = Path::new("/d/conf");

@@ -279,6 +279,31 @@ mod tests {
     }
 
     #[test]
+    fn whatever_the_disk_does_the_old_file_or_the_new_one_is_there_whole() {
+        let mut rng = crate::base::rng::Rng::seeded(1);
+        let old = b"\xfe\x00\0\0\0\0\0\0\0\0".to_vec();
+        for fault in [Fault::Error(libc::EIO), Fault::Error(libc::ENOSPC), Fault::ShortWrite, Fault::LostPages] {
+            for operation in 0.. {
+                let files = MemoryFiles::new();
+                save(&files, Plan { footer: Footer::Zeros, ..plan() }, 1).unwrap();
+                let at = files.operations() + operation;
+                files.fail_at(at, fault);
+                let result = save(&files, plan(), 3);
+                let torn = files.after_torn_power_cut(&mut |n| rng.below(n as u64) as usize);
+                for after in [files.after_power_cut(), torn, files.after_kill()] {
+                    let content = read_whole(&after, Path::new("dump.rdb"), 100).unwrap();
+                    let is_new = content.len() == 14 && content[6..] == crc64(&content[..6]).to_le_bytes();
+                    assert!(is_new || (result.is_err() && content == old), "{fault:?} at {operation}: {content:?}");
+                }
+                if files.operations() <= at {
+                    assert!(operation > 3 && result.is_ok());
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_failed_save_leaves_the_old_file_and_no_litter() {
         for (fault, part) in [
             (0, "Failed opening the temp RDB file temp-1.rdb for saving"),
