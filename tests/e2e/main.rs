@@ -19,6 +19,7 @@ mod persistence;
 mod queues;
 mod replication;
 mod rolling;
+mod roundtrip;
 mod scripts;
 mod sentinel_words;
 mod single;
