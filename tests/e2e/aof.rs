@@ -643,3 +643,57 @@ fn a_first_image_that_fails_is_tried_again() {
     assert_eq!(node.ask(&["DEBUG", "LOADAOF"]), "OK");
     assert_eq!(node.ask(&["MGET", "a", "b", "c"]), "1 2 3");
 }
+
+/// Files that cannot be used stop the start: the last line of the log names file, place and reason, and nothing is changed.
+#[test]
+fn files_that_cannot_be_used_stop_the_start() {
+    const MANIFEST: &str = "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n";
+    const PING: &str = "*1\r\n$4\r\nPING\r\n";
+    const EMPTY: &[u8] = b"REDIS0011\xff\0\0\0\0\0\0\0\0";
+    let root = tempfile::tempdir().unwrap();
+    let aof = |base: &[u8], incr: &str| {
+        let place = tempfile::tempdir_in(root.path()).unwrap().keep();
+        let folder = place.join("appendonlydir");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("appendonly.aof.manifest"), MANIFEST).unwrap();
+        fs::write(folder.join("appendonly.aof.1.base.rdb"), base).unwrap();
+        fs::write(folder.join("appendonly.aof.1.incr.aof"), incr).unwrap();
+        place
+    };
+    let bare = |name: &str, is_folder: bool| {
+        let place = tempfile::tempdir_in(root.path()).unwrap().keep();
+        match is_folder {
+            true => fs::create_dir_all(place.join(name)).unwrap(),
+            false => fs::write(place.join(name), "x").unwrap(),
+        }
+        place
+    };
+    let incr = |text: &str| aof(EMPTY, &format!("{PING}{text}"));
+    for (place, appendonly, words) in [
+        (bare("dump.rdb", true), "no", &["can't open the RDB file", "dump.rdb", "directory"][..]),
+        (bare("appendonlydir", false), "yes", &["appendonly.aof.manifest", "Not a directory"]),
+        (bare("appendonlydir/appendonly.aof.manifest", true), "yes", &["appendonly.aof.manifest", "directory"]),
+        (incr("*1\r\n$4\r\nPXNG\r\n"), "yes", &["Unknown command 'PXNG'", "1.incr.aof", "offset 14"]),
+        (incr("*2\r\n$3\r\nGET\r\n$x\r\n"), "yes", &["1.incr.aof at offset 28", "backup", "redis-check-aof --fix"]),
+        (incr("+OK\r\n"), "yes", &["Bad file format", "1.incr.aof at offset 14"]),
+        (incr(&format!("*99999999999\r\n{PING}")), "yes", &["Bad file format", "1.incr.aof at offset 1"]),
+        (aof(&EMPTY[..12], PING), "yes", &["Error reading the RDB preamble of the AOF file appendonly.aof.1.base.rdb"]),
+        (aof(b"REDIS0099", PING), "yes", &["Error reading the RDB preamble of the AOF file appendonly.aof.1.base.rdb"]),
+    ] {
+        let files = || {
+            let folder = place.join("appendonlydir");
+            let names = ["appendonly.aof.manifest", "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"];
+            names.map(|name| fs::read(folder.join(name)).ok())
+        };
+        let before = files();
+        let port = free_port().to_string();
+        let mut server = Command::new(OURS);
+        server.args(["--port", &port, "--appendonly", appendonly, "--save", ""]).current_dir(&place);
+        let output = server.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        let log = String::from_utf8_lossy(&output.stdout).into_owned();
+        let last = log.trim_end().lines().last().unwrap_or_default();
+        assert!(words.iter().all(|word| last.contains(word)), "{words:?}: {log}");
+        assert_eq!(files(), before, "{words:?}: nothing was changed");
+    }
+}
