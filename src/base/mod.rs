@@ -3,6 +3,7 @@
 pub mod alloc;
 pub mod calendar;
 pub mod cpus;
+pub mod crash;
 pub mod files;
 pub mod glob;
 pub mod hash;

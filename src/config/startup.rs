@@ -2,6 +2,7 @@
 //! they depend on each other. The acts are in `base/process.rs` and `base/log.rs`.
 
 use crate::base::cpus::{self, Work};
+use crate::base::crash;
 use crate::base::log::{self, Role, Threshold};
 use crate::base::process::{self, PidFile, Supervisor};
 use crate::config::model::Config;
@@ -45,6 +46,8 @@ fn open_log(config: &Config, role: Role) -> Result<(), String> {
     set_log_level(config.logging.loglevel);
     // A daemon without a log file has nowhere to write: its standard output is closed.
     log::set_file(&config.logging.logfile).map_err(|error| format!("Can't open the log file: {error}"))?;
+    crash::set_enabled(config.process.crash_log_enabled);
+    crash::install(&config.logging.logfile);
     if config.logging.syslog_enabled {
         log::set_syslog(Some((&config.logging.syslog_ident, facility(config.logging.syslog_facility))));
     }

@@ -5,7 +5,7 @@
 //! Most settings need nothing here: they are read where they are used, and what was derived from them is refreshed once
 //! at the end ([`Turn::settings_changed`]).
 
-use crate::base::process;
+use crate::base::{crash, process};
 use crate::config::directive::{Apply, Reason};
 use crate::config::model::Config;
 use crate::config::startup;
@@ -87,8 +87,12 @@ impl Turn<'_> {
             | Apply::Latency
             | Apply::AppendFsync
             | Apply::Acl => Ok(()),
+            Apply::CrashReports => {
+                crash::set_enabled(after.process.crash_log_enabled);
+                Ok(())
+            }
             // Not in effect yet; CONFIG SET names them in the log.
-            Apply::Locale | Apply::CrashReports | Apply::Allocator | Apply::Cluster => Ok(()),
+            Apply::Locale | Apply::Allocator | Apply::Cluster => Ok(()),
         }
     }
 

@@ -139,3 +139,43 @@ fn an_impatient_client_is_answered_while_many_keys_expire() {
     wait_for("all keys are gone by themselves", Duration::from_secs(20), || node.call(&["DBSIZE"]).text() == "0");
     assert_eq!(node.info("stats", "expired_keys"), "50000");
 }
+
+/// A crash leaves its reason and a stack trace in the log, and ends the process by the signal.
+#[test]
+fn a_crash_is_in_the_log_with_a_stack_trace() {
+    use std::os::unix::process::ExitStatusExt;
+    let root = tempfile::tempdir().unwrap();
+    for (how, signal, word) in
+        [("SEGFAULT", 11, "SIGSEGV"), ("PANIC", 0, "DEBUG PANIC asked for it"), ("", 6, "SIGABRT")]
+    {
+        let folder = root.path().join(format!("crash-{signal}"));
+        std::fs::create_dir(&folder).unwrap();
+        let port = free_port();
+        let mut server = std::process::Command::new(OURS);
+        server.args(["--port", &port.to_string(), "--logfile", "log", "--enable-debug-command", "yes", "--save", ""]);
+        let mut child = server.current_dir(&folder).stderr(std::process::Stdio::null()).spawn().unwrap();
+        wait_for("it answers", SOON, || super::client::Client::connect(port).is_ok());
+        if how.is_empty() {
+            std::process::Command::new("kill").args(["-ABRT", &child.id().to_string()]).status().unwrap();
+        } else {
+            let _ = super::client::Client::connect(port).unwrap().call(&["DEBUG", how]);
+        }
+        let status = child.wait().unwrap();
+        assert!(signal == 0 || status.signal() == Some(signal), "{how}: {status}");
+        let log = std::fs::read_to_string(folder.join("log")).unwrap();
+        for part in [word, "------ STACK TRACE ------", "BUG REPORT ENDS"] {
+            assert!(log.contains(part), "{how}: {part} is not in the log: {log}");
+        }
+        assert_eq!(log.matches("BUG REPORT BEGINS").count(), 1, "{how}");
+    }
+}
+
+#[test]
+fn crash_reports_can_be_switched_off() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &["crash-log-enabled yes"]);
+    assert_eq!(node.ask(&["CONFIG", "SET", "crash-log-enabled", "no"]), "OK");
+    node.signal("SEGV");
+    node.wait_gone();
+    assert!(!node.log().contains("BUG REPORT"), "{}", node.log());
+}

@@ -164,8 +164,7 @@ pub static GROUP: Group = Group {
             name: "crash-log-enabled",
             kind: flag!(process.crash_log_enabled, true),
             apply: Some(Apply::CrashReports),
-            effect: NotYet,
-            doc: "Write a report when the process crashes.",
+            doc: "Write a report with a stack trace into the log when the process crashes.",
             ..RUNTIME
         },
         Directive {

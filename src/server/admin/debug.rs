@@ -5,6 +5,7 @@
 
 mod encodings;
 
+use crate::base::crash;
 use crate::base::hash;
 use crate::base::number;
 use crate::commands::contract::{CommandError, CommandResult, Outcome};
@@ -125,7 +126,8 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
             let text = vec![b'A'; length as usize];
             reply.int(i64::from(crate::base::glob::matches(args.get(2), &text)));
         }
-        (b"segfault" | b"panic", 2) => panic!("DEBUG {} asked for it", args.get(1).escape_ascii()),
+        (b"segfault", 2) => crash::segfault(),
+        (b"panic", 2) => panic!("DEBUG PANIC asked for it"),
         _ => return Err(unknown(args)),
     }
     Ok(Outcome::Done)
