@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use crate::base::time::{Instant, Now};
 use crate::net::{App, Closed, ConnId, ListenerId, Net, Signal, TimerKey, error_text};
-use crate::server::shutdown::Progress;
 use crate::server::{Server, Turn};
 use crate::session::limits::is_output_exceeded;
 use crate::session::{Kind, Session};
@@ -114,9 +113,11 @@ impl App for Server {
             turn.shut_down(wish);
             return;
         }
-        if turn.shut_down(wish.into()) == Progress::Failed {
-            tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
+        if turn.server.is_cron_paused {
+            turn.server.signalled_shutdown = Some(wish.into());
+            return;
         }
+        turn.shut_down_for_signal(wish.into());
     }
 
     fn accept_failed(&mut self, _: &mut Net, _: ListenerId, error: io::Error) {

@@ -104,6 +104,7 @@ impl Server {
             cron: Default::default(),
             expire: Default::default(),
             pending_shutdown: None,
+            signalled_shutdown: None,
             is_leaving: false,
             is_active_expire_on: true,
             is_cron_paused: false,

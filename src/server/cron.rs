@@ -46,6 +46,9 @@ impl Turn<'_> {
         if self.server.is_cron_paused {
             return now + 100;
         }
+        if let Some(wish) = self.server.signalled_shutdown.take() {
+            self.shut_down_for_signal(wish);
+        }
         if self.server.expire.is_behind {
             self.expire_slice();
         }

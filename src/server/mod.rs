@@ -107,6 +107,8 @@ pub struct Server {
     expire: ExpireFigures,
     /// A shutdown that waits for replicas.
     pending_shutdown: Option<shutdown::Pending>,
+    /// A signal asked for a shutdown while DEBUG PAUSE-CRON holds recurring work back, to which that belongs.
+    signalled_shutdown: Option<shutdown::Wish>,
     /// The loop is about to end.
     pub is_leaving: bool,
     /// DEBUG SET-ACTIVE-EXPIRE.

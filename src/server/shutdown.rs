@@ -79,9 +79,17 @@ impl Turn<'_> {
         self.leave(wish)
     }
 
+    /// The same, when nobody waits for an answer.
+    pub fn shut_down_for_signal(&mut self, wish: Wish) {
+        if self.shut_down(wish) == Progress::Failed {
+            tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
+        }
+    }
+
     /// SHUTDOWN ABORT. False when none was under way.
     pub fn abort_shutdown(&mut self) -> bool {
-        if self.server.pending_shutdown.is_none() {
+        let was_signalled = self.server.signalled_shutdown.take().is_some();
+        if self.server.pending_shutdown.is_none() && !was_signalled {
             return false;
         }
         tracing::info!("Shutdown manually aborted.");

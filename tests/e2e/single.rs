@@ -140,6 +140,27 @@ fn an_impatient_client_is_answered_while_many_keys_expire() {
     assert_eq!(node.info("stats", "expired_keys"), "50000");
 }
 
+/// A shutdown asked for by a signal belongs to the recurring work. While DEBUG PAUSE-CRON holds that back it can be aborted.
+#[test]
+fn a_sigterm_under_pause_cron_waits_and_can_be_aborted() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &["enable-debug-command yes"]);
+    let received = |node: &Node| node.log().matches("Received SIGTERM").count();
+    assert!(node.ask(&["SHUTDOWN", "ABORT"]).contains("No shutdown in progress"));
+    assert_eq!(node.ask(&["DEBUG", "PAUSE-CRON", "1"]), "OK");
+    node.signal("TERM");
+    wait_for("the signal arrives", SOON, || received(&node) == 1);
+    assert_eq!(node.ask(&["SHUTDOWN", "ABORT"]), "OK");
+    assert!(node.log().contains("Shutdown manually aborted"), "{}", node.log());
+    assert_eq!(node.ask(&["DEBUG", "PAUSE-CRON", "0"]), "OK");
+    assert_eq!(node.ask(&["PING"]), "PONG");
+    assert_eq!(node.ask(&["DEBUG", "PAUSE-CRON", "1"]), "OK");
+    node.signal("TERM");
+    wait_for("the signal arrives", SOON, || received(&node) == 2);
+    assert_eq!(node.ask(&["DEBUG", "PAUSE-CRON", "0"]), "OK");
+    node.wait_gone();
+}
+
 /// A crash leaves its reason and a stack trace in the log, and ends the process by the signal.
 #[test]
 fn a_crash_is_in_the_log_with_a_stack_trace() {
