@@ -11,6 +11,7 @@ mod failover;
 mod handover;
 mod introspection;
 mod large_values;
+mod many_replicas;
 mod migrate;
 mod min_replicas;
 mod newborn;

@@ -52,6 +52,11 @@ const WINDOW: usize = 1024 * 1024;
 /// And looked at again when so little is left.
 const WINDOW_LOW: usize = 256 * 1024;
 
+/// The same for the end of the stream, which is still being filled and is copied for each replica: of the copies this much and a
+/// block is held at most. What waits here waits because the socket is full, so nobody who reads is kept from anything.
+const COPIED_WINDOW: usize = 64 * 1024;
+const COPIED_WINDOW_LOW: usize = 16 * 1024;
+
 /// Replication state of the server, and what its shell needs beside it.
 pub struct Replication {
     /// The machines.
@@ -537,8 +542,12 @@ impl Turn<'_> {
         repl.is_trimming = repl.node.feed(|client, chunk| {
             let Some(conn) = clients.conn_of(client) else { return Room::Full };
             let Some(out) = net.out(conn) else { return Room::Full };
-            if out.len() >= WINDOW {
-                net.watch_output(conn, WINDOW_LOW);
+            let (window, low) = match chunk {
+                Chunk::Shared(_) => (WINDOW, WINDOW_LOW),
+                Chunk::Fresh(_) => (COPIED_WINDOW, COPIED_WINDOW_LOW),
+            };
+            if out.len() >= window {
+                net.watch_output(conn, low);
                 return Room::Full;
             }
             match chunk {
