@@ -8,11 +8,12 @@
 //! * [`writer`] is the thread that finishes and writes what a snapshot laid out.
 //! * [`rdb_load`] reads an image into the keyspace, a slice at a time; [`rdb_source`] reads files for it ahead of time, and
 //!   [`file_load`] puts the two together.
+//! * [`pace`] reckons the pauses between keys that tests ask for.
 
 pub mod aof;
 pub mod check_rdb;
 pub mod file_load;
-mod pace;
+pub mod pace;
 pub mod rdb_file;
 pub mod rdb_load;
 pub mod rdb_source;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::base::files::memory::{Fault, MemoryFiles};
 use crate::base::files::{Files, read_whole};
+use crate::base::time::Instant;
 use crate::config::values::{DisklessLoad, SavePoint};
 use crate::data::string::{NewStr, Str};
 use crate::keyspace::{Access, Event, Expiry, FlushMode, Keyspace};
@@ -289,6 +290,35 @@ fn a_snapshot_of_a_master_goes_straight_into_an_empty_keyspace_if_that_is_wanted
     replica.stage.engine.config.replication.repl_diskless_load = DisklessLoad::OnEmptyDb;
     assert_eq!(replica.receive(&bytes), Some(3000));
     assert!(replica.files.list(Path::new(".")).unwrap().is_empty());
+}
+
+#[test]
+fn a_delay_per_key_makes_a_load_from_the_socket_wait() {
+    let bytes = Scene::with_keys(3000).streamed();
+    for load in [DisklessLoad::OnEmptyDb, DisklessLoad::Swapdb] {
+        let mut replica = Scene::new();
+        let (engine, snapshots) = (&mut replica.stage.engine, &mut replica.snapshots);
+        engine.config.replication.repl_diskless_load = load;
+        engine.config.persistence.key_load_delay = 1000;
+        let began = engine.now;
+        let (mut transfer, _) = Transfer::begin(engine, snapshots, Some(bytes.len() as u64), true);
+        assert!(!transfer.is_full(engine));
+
+        // 3000 keys may not be there before 3000 ms have gone by, however early they came.
+        transfer.payload(engine, snapshots, &bytes);
+        let whole = Instant::from_millis((began.mono_us + 3_000_000).div_ceil(1000));
+        assert!(transfer.is_full(engine));
+        let ended = transfer.done(engine, snapshots);
+        assert!(matches!(ended, Advance::Going(Some(next)) if next == whole), "{ended:?}");
+        engine.now.mono_us = began.mono_us + 2_999_999;
+        let early = transfer.turn(engine, snapshots, &mut || 0);
+        assert!(matches!(early, Advance::Going(Some(next)) if next == whole), "{early:?}");
+        engine.now.mono_us += 1;
+        assert!(!transfer.is_full(engine));
+        let over = transfer.turn(engine, snapshots, &mut || 0);
+        assert!(matches!(over, Advance::Loaded { .. }), "{over:?}");
+        assert_eq!(engine.keyspace.len(), 3000);
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ use crate::config::values::DisklessLoad;
 use crate::exec::Engine;
 use crate::exec::functions::Policy;
 use crate::keyspace::{FlushMode, Keyspace};
+use crate::persist::pace;
 use crate::persist::rdb_load::{Fed, LoadError, Loader, Rules};
 use crate::persist::writer::{Flow, Report, Writer};
 use crate::rdb::header::Facts;
@@ -72,6 +73,8 @@ struct Parsing {
     aside: Option<Keyspace>,
     length: Option<u64>,
     started: Now,
+    /// All bytes were handed over.
+    is_whole: bool,
 }
 
 /// What became of a turn.
@@ -125,7 +128,7 @@ impl Transfer {
         };
         let rules = rules_for_snapshot(engine);
         let aside = is_aside.then(|| engine.keyspace.beside());
-        let parsing = Parsing { loader: Loader::new(rules), aside, length, started: engine.now };
+        let parsing = Parsing { loader: Loader::new(rules), aside, length, started: engine.now, is_whole: false };
         let advance = if is_aside { Advance::Going(None) } else { Advance::Replaces };
         (Transfer { state: State::Parsing(Box::new(parsing)) }, advance)
     }
@@ -178,9 +181,13 @@ impl Transfer {
         }
     }
 
-    /// Whether no more bytes should be read from the master for now.
-    pub fn is_full(&self) -> bool {
-        matches!(&self.state, State::Receiving(writer) if writer.under_way() >= Flow::HIGH)
+    /// Whether no more bytes should be read from the master for now: they wait for the disk, or for `key-load-delay`.
+    pub fn is_full(&self, engine: &Engine) -> bool {
+        match &self.state {
+            State::Receiving(writer) => writer.under_way() >= Flow::HIGH,
+            State::Parsing(parsing) => parsing.pause(engine).is_some(),
+            State::Doubting(_) | State::Syncing(_) | State::Loading(_) | State::Failed => false,
+        }
     }
 
     /// All bytes were handed over.
@@ -208,6 +215,11 @@ impl Transfer {
                 Advance::Going(None)
             }
             State::Parsing(mut parsing) => {
+                parsing.is_whole = true;
+                if let Some(pause) = parsing.pause(engine) {
+                    self.state = State::Parsing(parsing);
+                    return Advance::Going(Some(pause));
+                }
                 if let Ok(Fed::Done) = parsing.feed(&mut engine.keyspace, &mut &[][..]) {
                     (engine.facts.is_loading, engine.facts.is_loading_async) = (false, false);
                     note_loaded(snapshots, parsing.loader.loaded());
@@ -253,7 +265,11 @@ impl Transfer {
                 }
                 Turned::Failed => self.fail(engine, "disk"),
             },
-            State::Doubting(_) | State::Parsing(_) | State::Failed => Advance::Going(None),
+            State::Parsing(parsing) => match parsing.pause(engine) {
+                None if parsing.is_whole => self.done(engine, snapshots),
+                pause => Advance::Going(pause),
+            },
+            State::Doubting(_) | State::Failed => Advance::Going(None),
         }
     }
 
@@ -326,6 +342,13 @@ impl Transfer {
 }
 
 impl Parsing {
+    /// `key-load-delay`: until when nothing more is loaded, if that is not over.
+    fn pause(&self, engine: &Engine) -> Option<Instant> {
+        let delay = engine.config.persistence.key_load_delay;
+        let due = pace::due_us(self.started.mono_us, self.loader.loaded().keys, delay)?;
+        (due > engine.now.mono_us).then(|| Instant::from_millis(due.div_ceil(1000)))
+    }
+
     fn feed(&mut self, served: &mut Keyspace, input: &mut &[u8]) -> Result<Fed, LoadError> {
         self.loader.feed(self.aside.as_mut().unwrap_or(served), input, &mut || true)
     }

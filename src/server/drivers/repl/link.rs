@@ -152,7 +152,7 @@ impl Turn<'_> {
         if let Some(transfer) = &mut self.server.repl.transfer {
             let (engine, snapshots) = (&mut self.server.engine, &mut self.server.snapshots);
             advance = transfer.payload(engine, snapshots, &input.bytes()[..count]);
-            if transfer.is_full() {
+            if transfer.is_full(&self.server.engine) {
                 self.server.repl.is_link_paused = true;
                 self.net.pause_reading(conn);
             }
@@ -188,7 +188,7 @@ impl Turn<'_> {
         let Some(transfer) = &mut server.repl.transfer else { return };
         let clock = self.net.clock();
         let advance = transfer.turn(&mut server.engine, &mut server.snapshots, &mut || clock.micros());
-        let is_full = transfer.is_full();
+        let is_full = transfer.is_full(&server.engine);
         if !is_full && server.repl.node.link().is_some_and(|link| link.is_receiving()) {
             self.resume_link();
         }
