@@ -10,7 +10,7 @@ use rredis::base::files::memory::MemoryFiles;
 use rredis::config::access::{Rights, get, prepare};
 use rredis::config::file::{Loader, Mode};
 use rredis::config::model::Config;
-use rredis::config::rewrite::{Extra, rewrite};
+use rredis::config::rewrite::{Defaults, Extra, rewrite};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, text)) = data.split_first() else { return };
@@ -21,8 +21,9 @@ fuzz_target!(|data: &[u8]| {
         let _ = error.to_string();
     }
     let config = loader.finish().map_or_else(|_| Config::default(), |loaded| loaded.config);
-    let once = rewrite(text, &config, &Extra::default());
-    assert_eq!(rewrite(&once, &config, &Extra::default()), once);
+    let again = |text: &[u8]| rewrite(text, &config, &Extra::default(), Defaults::LeftOut);
+    let once = again(text);
+    assert_eq!(again(&once), once);
 
     let words: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
     let _ = get(&config, &words);
