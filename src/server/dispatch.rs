@@ -96,6 +96,7 @@ impl Host for Turn<'_> {
 
     fn script_ended(&mut self) {
         self.server.engine.facts.busy = None;
+        self.release_stream();
         self.server.lap_us = self.net.clock().micros();
     }
 

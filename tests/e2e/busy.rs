@@ -42,3 +42,25 @@ fn who_asked_together_with_a_stuck_script_is_told_so_and_others_can_end_it() {
         assert!(answer.contains("Script killed by user") || answer.starts_with("BUSY "), "{answer}");
     }
 }
+
+#[test]
+fn what_the_master_sends_to_a_replica_with_a_stuck_script_is_executed_afterwards() {
+    let root = tempfile::tempdir().unwrap();
+    let master = Node::server(root.path(), &["save \"\"", "repl-diskless-sync-delay 0"]);
+    let link = format!("replicaof 127.0.0.1 {}", master.port);
+    let replica = Node::server(root.path(), &["save \"\"", "busy-reply-threshold 10", &link]);
+    wait_for("the replica follows", LATER, || replica.ask(&["INFO", "replication"]).contains("master_link_status:up"));
+    let connect = |node: &Node| Client::with_patience(node.port, SOON).unwrap();
+    let (mut script, mut free, mut writer) = (connect(&replica), connect(&replica), connect(&master));
+    script.send(&["EVAL", "while true do end", "0"]).unwrap();
+    wait_for("the replica is busy", LATER, || free.call(&["PING"]).unwrap().text().starts_with("BUSY "));
+    for n in 0..100 {
+        assert_eq!(writer.call(&["SET", &format!("k{n}"), "v"]).unwrap().text(), "OK");
+        // Whoever is asked has looked at its other connections too.
+        assert!(free.call(&["PING"]).unwrap().text().starts_with("BUSY "));
+    }
+    assert_eq!(free.call(&["SCRIPT", "KILL"]).unwrap().text(), "OK");
+    assert!(script.read().unwrap().text().contains("Script killed by user"));
+    wait_for("the replica has all", LATER, || replica.ask(&["DBSIZE"]) == "100");
+    assert!(replica.ask(&["INFO", "stats"]).contains("unexpected_error_replies:0"));
+}

@@ -273,7 +273,7 @@ impl Turn<'_> {
         }
     }
 
-    /// A pause is over: what the master sent meanwhile is executed.
+    /// A pause is over, or a script that was stuck: what the master sent meanwhile is executed.
     pub fn release_stream(&mut self) {
         if let Some(conn) = self.server.repl.link {
             self.net.announce(conn);
@@ -281,8 +281,8 @@ impl Turn<'_> {
         }
     }
 
-    /// A pause holds back our master's stream as well, for it consists of writes. It is read all the same, up to what any client
-    /// may have unexecuted.
+    /// A pause holds back our master's stream as well, for it consists of writes, and a stuck script does: the answer BUSY would
+    /// be a change that is lost. It is read all the same, up to what any client may have unexecuted.
     fn hold_stream(&mut self, conn: ConnId) {
         let Some(buffered) = self.net.conn(conn).map(|socket| socket.input().buffered() as u64) else { return };
         self.repl(Input::StreamRead(self.server.repl.unapplied.len() as u64 + buffered));
@@ -294,7 +294,7 @@ impl Turn<'_> {
 
     /// Executes what the master sent.
     fn apply_stream(&mut self, conn: ConnId) {
-        if self.server.pauses.is_write_paused() {
+        if self.server.pauses.is_write_paused() || self.server.engine.facts.busy.is_some() {
             return self.hold_stream(conn);
         }
         let Some(client) = self.server.clients.get_mut(conn) else { return };
