@@ -91,7 +91,7 @@ words! {
     EndpointType { #[default] Ip = "ip", Hostname = "hostname", UnknownEndpoint = "unknown-endpoint" }
 }
 words! {
-    /// What a replica does when a command from its master fails.
+    /// What to do when a command from the master, or of the AOF, fails.
     PropagationError { #[default] Ignore = "ignore", Panic = "panic", PanicOnReplicas = "panic-on-replicas" }
 }
 words! {

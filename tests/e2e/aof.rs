@@ -697,3 +697,27 @@ fn files_that_cannot_be_used_stop_the_start() {
         assert_eq!(files(), before, "{words:?}: nothing was changed");
     }
 }
+
+#[test]
+fn a_command_of_the_aof_that_fails_ends_the_start_if_the_settings_say_so() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &with(&[]));
+    assert_eq!(node.ask(&["SET", "k", "v"]), "OK");
+    node.kill();
+    let file = last_incr(&node);
+    let mut content = fs::read(&file).unwrap();
+    let offset = content.len();
+    content.extend_from_slice(b"*3\r\n$5\r\nRPUSH\r\n$1\r\nk\r\n$1\r\ne\r\n");
+    fs::write(&file, content).unwrap();
+    node.start_again();
+    wait_loaded(&node);
+    assert_eq!(node.ask(&["GET", "k"]), "v");
+    assert_eq!(node.info("stats", "unexpected_error_replies"), "1");
+    assert_eq!(node.ask(&["CONFIG", "SET", "propagation-error-behavior", "panic"]), "OK");
+    assert_eq!(node.ask(&["CONFIG", "REWRITE"]), "OK");
+    node.kill();
+    node.start_quietly();
+    wait_for("the server ends", LATER, || node.exit_code() == Some(1));
+    let said = format!("(at offset {offset}), and propagation-error-behavior is panic");
+    assert!(node.log().contains("Command 'RPUSH' answered 'WRONGTYPE") && node.log().contains(&said), "{}", node.log());
+}

@@ -394,3 +394,26 @@ fn a_replica_that_asks_is_cut_off() {
     assert!(log.contains("Replica can't interact with the keyspace"), "{log}");
     assert_eq!(master.ask(&["PSYNC", "abc", "x"]), "ERR value is not an integer or out of range");
 }
+
+#[test]
+fn a_command_that_fails_on_a_replica_ends_a_read_only_one_if_the_settings_say_so() {
+    let root = tempfile::tempdir().unwrap();
+    let master = ours(root.path(), &[AT_ONCE]);
+    let strict = "propagation-error-behavior panic";
+    let writable = ours(root.path(), &[strict, "replica-read-only no"]);
+    let mut read_only = ours(root.path(), &[strict]);
+    // What the replicas had differs: one was written to, the other was writable for a moment.
+    for replica in [&writable, &read_only] {
+        follow(replica, &master);
+        assert_eq!(replica.ask(&["CONFIG", "SET", "replica-read-only", "no"]), "OK");
+        assert_eq!(replica.ask(&["SET", "list", "a string"]), "OK");
+    }
+    assert_eq!(read_only.ask(&["CONFIG", "SET", "replica-read-only", "yes"]), "OK");
+    assert_eq!(master.ask(&["RPUSH", "list", "element"]), "1");
+    assert_eq!(master.ask(&["SET", "after", "1"]), "OK");
+    wait_for("the read-only replica has ended", LATER, || read_only.exit_code() == Some(1));
+    let said = "This replica is sending an error to its master: 'WRONGTYPE Operation against a key holding the wrong kind of value'";
+    assert!(read_only.log().contains(said), "{}", read_only.log());
+    wait_for("the writable one goes on", LATER, || writable.ask(&["GET", "after"]) == "1");
+    assert_eq!(writable.info("stats", "unexpected_error_replies"), "1");
+}

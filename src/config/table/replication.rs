@@ -210,8 +210,9 @@ pub static GROUP: Group = Group {
         Directive {
             name: "propagation-error-behavior",
             kind: word!(replication.propagation_error_behavior: PropagationError::Ignore),
-            doc: "What to do when a command from the master fails here, which means that the data differ: go on, or end the \
-                  process, with either of the other words.",
+            doc: "What to do when a command from the master fails on a read-only replica, which means that the data differ: go \
+                  on, or end the process, with either of the other words. With `panic`, a failing command of the AOF ends the \
+                  start too.",
             ..RUNTIME
         },
     ],

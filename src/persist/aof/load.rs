@@ -58,8 +58,8 @@ pub const AFTER: &[u8] = b"RREDIS-AFTER:";
 
 /// Who executes commands.
 pub trait Replay {
-    /// Executes one command. An error means that there is no such command: the file is not for us.
-    fn run(&mut self, args: &Args<'_>) -> Result<(), Unknown>;
+    /// Executes one command. An error ends the loading.
+    fn run(&mut self, args: &Args<'_>) -> Result<(), Refused>;
 
     /// Whether a transaction was begun and not ended.
     fn is_in_multi(&mut self) -> bool;
@@ -71,9 +71,14 @@ pub trait Replay {
     fn libraries(&mut self, texts: &[Bytes]) -> Result<(), String>;
 }
 
-/// A command that does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unknown;
+/// Why a command ends the loading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no such command: the file is not for us.
+    Unknown,
+    /// It answered this error, and the settings want that to be the end.
+    Failed(String),
+}
 
 /// How to load.
 #[derive(Clone, Copy, Debug)]
@@ -439,12 +444,18 @@ impl Load {
             };
             match item {
                 Item::Command(args) => {
-                    if replay.run(&args).is_err() {
+                    if let Err(refused) = replay.run(&args) {
                         let name = String::from_utf8_lossy(&args.get(0)[..args.get(0).len().min(128)]).into_owned();
-                        return Err(Failure::of(format!(
-                            "Unknown command '{name}' reading the append only file {} (at offset {place})",
-                            part.name
-                        )));
+                        let file = &part.name;
+                        return Err(Failure::of(match refused {
+                            Refused::Unknown => format!(
+                                "Unknown command '{name}' reading the append only file {file} (at offset {place})"
+                            ),
+                            Refused::Failed(text) => format!(
+                                "Command '{name}' answered '{text}' reading the append only file {file} (at offset {place}), \
+                                 and propagation-error-behavior is panic"
+                            ),
+                        }));
                     }
                     self.commands += 1;
                     let bytes = &current.buffer[current.at..current.at + taken];

@@ -17,10 +17,11 @@ struct Notes {
 }
 
 impl Replay for Notes {
-    fn run(&mut self, args: &Args<'_>) -> Result<(), Unknown> {
+    fn run(&mut self, args: &Args<'_>) -> Result<(), Refused> {
         let words: Vec<String> = args.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         match (words[0].as_str(), &mut self.queued) {
-            ("BLA", _) => return Err(Unknown),
+            ("BLA", _) => return Err(Refused::Unknown),
+            ("WRONG", _) => return Err(Refused::Failed("ERR no".into())),
             ("MULTI", queued) => *queued = Some(Vec::new()),
             ("EXEC", queued) => self.seen.extend(queued.take().unwrap_or_default()),
             (_, Some(queued)) => queued.push(words.join(" ")),
@@ -207,6 +208,12 @@ fn nonsense_is_told_with_its_place() {
     assert!(error.contains("Bad file format") && error.contains("at offset 0"), "{error}");
     let error = Scene::new(None, &[&commands(&["SET a 1", "BLA x"])]).failure();
     assert_eq!(error, "Unknown command 'BLA' reading the append only file a.1.incr.aof (at offset 27)");
+    let error = Scene::new(None, &[&commands(&["SET a 1", "WRONG x"])]).failure();
+    assert_eq!(
+        error,
+        "Command 'WRONG' answered 'ERR no' reading the append only file a.1.incr.aof (at offset 27), and \
+         propagation-error-behavior is panic"
+    );
 }
 
 #[test]

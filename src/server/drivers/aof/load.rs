@@ -11,10 +11,11 @@ use tracing::{error, info, warn};
 use super::Unusable;
 use crate::base::id::ClientId;
 use crate::base::time::{Instant, Now};
+use crate::config::values::PropagationError;
 use crate::exec::functions::Policy;
 use crate::exec::replay;
 use crate::keyspace::{FlushMode, Keyspace};
-use crate::persist::aof::load::{Failure, Load, Replay, Settings, Unknown};
+use crate::persist::aof::load::{Failure, Load, Refused, Replay, Settings};
 use crate::persist::file_load::LoadProgress;
 use crate::rdb::header::{Facts, ReplFacts};
 use crate::resp::args::Args;
@@ -61,15 +62,19 @@ impl Client {
 }
 
 impl Replay for Player<'_, '_> {
-    fn run(&mut self, args: &Args<'_>) -> Result<(), Unknown> {
+    fn run(&mut self, args: &Args<'_>) -> Result<(), Refused> {
         if let Err(LookupError::UnknownCommand(_) | LookupError::UnknownSubcommand(_)) = self.table.lookup(args) {
-            return Err(Unknown);
+            return Err(Refused::Unknown);
         }
         let Client { session, replies, complaints } = &mut *self.client;
         let applied = replay::apply(self.turn, &self.table, session, args, replies);
-        if let Some(text) = applied.error
-            && *complaints < COMPLAINTS_MAX
-        {
+        let Some(text) = applied.error else { return Ok(()) };
+        let engine = &mut self.turn.server.engine;
+        engine.counters.unexpected_error_replies += 1;
+        if engine.config.replication.propagation_error_behavior == PropagationError::Panic {
+            return Err(Refused::Failed(text));
+        }
+        if *complaints < COMPLAINTS_MAX {
             *complaints += 1;
             let name = String::from_utf8_lossy(&args.get(0)[..args.get(0).len().min(128)]).into_owned();
             warn!("A command of the AOF failed: '{name}' answered '{text}'. Were all files written by one server?");

@@ -347,7 +347,9 @@ impl Turn<'_> {
                      command '{command}'"
                 );
                 self.server.engine.counters.unexpected_error_replies += 1;
-                if self.server.engine.config.replication.propagation_error_behavior != PropagationError::Ignore {
+                let settings = &self.server.engine.config.replication;
+                // Others write to a writable replica, which may be why it differs.
+                if settings.replica_read_only && settings.propagation_error_behavior != PropagationError::Ignore {
                     // What is wrong with the data gets no better by going on.
                     error!("This replica ends because of propagation-error-behavior.");
                     self.server.exit_code = 1;
