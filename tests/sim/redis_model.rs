@@ -73,7 +73,7 @@ pub struct Server {
     pub refuses_promotion: bool,
     /// Built wrong, for a test of the checks.
     pub lies_about_offset: bool,
-    /// When the offset last changed.
+    /// When the offset or the master last changed.
     pub moved_at: u64,
     /// Length of the last command executed.
     pub last_len: usize,

@@ -213,7 +213,10 @@ impl World {
                     self.tell_server(index, Input::ClientClosed(client));
                 }
                 Output::Append(bytes) => self.execute_as_master(index, &bytes),
-                Output::MasterIs(master) => self.note(|| format!("server {index} follows {master:?}")),
+                Output::MasterIs(master) => {
+                    self.servers[index].2.moved_at = self.now;
+                    self.note(|| format!("server {index} follows {master:?}"));
+                }
                 Output::StreamStarts { .. }
                 | Output::Online(_)
                 | Output::OverLimit(_)

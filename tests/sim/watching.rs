@@ -5,6 +5,7 @@ use rredis::sentinel::core::io::Event;
 
 use crate::answers::text;
 use crate::network::Process;
+use crate::redis_model::Server;
 use crate::shape::{DATA_PORT, name_of};
 use crate::tally::Count;
 use crate::world::World;
@@ -90,8 +91,8 @@ impl World {
                 && (other.priority, chosen.offset()) < (chosen.priority, other.offset())
                 && other.priority <= chosen.priority
             {
-                let (chosen, other) = (chosen.offset(), other.offset());
-                return Err(format!("chose a replica at offset {chosen}, another in reach was at {other}"));
+                let of = |server: &Server| format!("at offset {}, of priority {}", server.offset(), server.priority);
+                return Err(format!("chose a replica {}; another in reach was {}", of(chosen), of(other)));
             }
         }
         self.tally.add(Count::ChoicesChecked, compared);
