@@ -8,13 +8,15 @@
 //! A key that is missing is then set, with a value of 100 bytes. The limit on memory is such that `fit` keys fit, for each server
 //! by its own count, so that the figures compare choices and not bytes per key. Counted is the second half of each phase.
 
+mod server;
+
 use std::collections::{BTreeMap, HashMap};
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rredis::base::rng::Rng;
+
+use server::Server;
 
 const VALUE: [u8; 100] = [b'v'; 100];
 const PIPELINE: usize = 50;
@@ -132,8 +134,8 @@ fn measure(plan: &Plan, path: &str, policy: &str, trace: &[u32]) -> (f64, u64) {
     let mut server = Server::start(path, plan.port);
     // As many keys as shall fit, to see what they take.
     let all: Vec<u32> = (0..plan.fit as u32).collect();
-    all.chunks(PIPELINE).for_each(|keys| server.set(keys));
-    let limit = server.figure("memory", "used_memory");
+    all.chunks(PIPELINE).for_each(|keys| set(&mut server, keys));
+    let limit: u64 = server.figure("memory", "used_memory");
     server.command(&["FLUSHALL"]);
     server.command(&["CONFIG", "SET", "maxmemory-policy", policy, "maxmemory", &limit.to_string()]);
     let (mut hits, mut counted) = (0u64, 0u64);
@@ -141,10 +143,10 @@ fn measure(plan: &Plan, path: &str, policy: &str, trace: &[u32]) -> (f64, u64) {
     let pause = Duration::from_secs_f64(PHASE_SECONDS / (phase / PIPELINE) as f64);
     let started = Instant::now();
     for (nth, keys) in trace.chunks(PIPELINE).enumerate() {
-        let found = server.get(keys);
+        let found = get(&mut server, keys);
         let missing: Vec<u32> = keys.iter().zip(&found).filter(|(_, found)| !**found).map(|(&key, _)| key).collect();
         if !missing.is_empty() {
-            server.set(&missing);
+            set(&mut server, &missing);
         }
         for (at, found) in found.into_iter().enumerate() {
             if counts(nth * PIPELINE + at, trace.len()) {
@@ -157,104 +159,14 @@ fn measure(plan: &Plan, path: &str, policy: &str, trace: &[u32]) -> (f64, u64) {
     (hits as f64 * 100.0 / counted as f64, server.figure("stats", "evicted_keys"))
 }
 
-/// A server of our own, ended with this value.
-struct Server {
-    child: Child,
-    stream: TcpStream,
-    received: Vec<u8>,
-    used: usize,
+fn get(server: &mut Server, keys: &[u32]) -> Vec<bool> {
+    let names: Vec<String> = keys.iter().map(|key| format!("key:{key:012}")).collect();
+    server.send(&names.iter().map(|name| vec![&b"GET"[..], name.as_bytes()]).collect::<Vec<_>>());
+    keys.iter().map(|_| server.reply().0 != "$-1").collect()
 }
 
-impl Server {
-    fn start(path: &str, port: u16) -> Server {
-        let port = port.to_string();
-        let mut child = Command::new(path)
-            .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{path}: {error}"));
-        for _ in 0..500 {
-            if let Ok(stream) = TcpStream::connect(format!("127.0.0.1:{port}")) {
-                stream.set_nodelay(true).expect("a socket");
-                return Server { child, stream, received: Vec::new(), used: 0 };
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = child.kill();
-        let _ = child.wait();
-        panic!("{path} does not listen on port {port}");
-    }
-
-    fn send(&mut self, requests: &[Vec<&[u8]>]) {
-        let mut bytes = Vec::new();
-        for words in requests {
-            bytes.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-            for word in words {
-                bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-                bytes.extend_from_slice(word);
-                bytes.extend_from_slice(b"\r\n");
-            }
-        }
-        self.stream.write_all(&bytes).expect("the server takes requests");
-    }
-
-    /// The next reply: its first line, and what follows if it is a bulk string.
-    fn reply(&mut self) -> (String, Vec<u8>) {
-        let line = loop {
-            let rest = &self.received[self.used..];
-            if let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
-                break String::from_utf8_lossy(&rest[..end]).into_owned();
-            }
-            self.receive();
-        };
-        self.used += line.len() + 2;
-        assert!(!line.starts_with('-'), "{line}");
-        let Some(length) = line.strip_prefix('$').and_then(|length| length.parse::<usize>().ok()) else {
-            return (line, Vec::new());
-        };
-        while self.received.len() - self.used < length + 2 {
-            self.receive();
-        }
-        let bulk = self.received[self.used..self.used + length].to_vec();
-        self.used += length + 2;
-        (line, bulk)
-    }
-
-    fn receive(&mut self) {
-        self.received.drain(..std::mem::take(&mut self.used));
-        let mut chunk = [0; 64 * 1024];
-        let count = self.stream.read(&mut chunk).expect("the server answers");
-        assert!(count > 0, "the server has gone");
-        self.received.extend_from_slice(&chunk[..count]);
-    }
-
-    fn command(&mut self, words: &[&str]) -> Vec<u8> {
-        self.send(&[words.iter().map(|word| word.as_bytes()).collect()]);
-        self.reply().1
-    }
-
-    fn get(&mut self, keys: &[u32]) -> Vec<bool> {
-        let names: Vec<String> = keys.iter().map(|key| format!("key:{key:012}")).collect();
-        self.send(&names.iter().map(|name| vec![&b"GET"[..], name.as_bytes()]).collect::<Vec<_>>());
-        keys.iter().map(|_| self.reply().0 != "$-1").collect()
-    }
-
-    fn set(&mut self, keys: &[u32]) {
-        let names: Vec<String> = keys.iter().map(|key| format!("key:{key:012}")).collect();
-        self.send(&names.iter().map(|name| vec![&b"SET"[..], name.as_bytes(), &VALUE]).collect::<Vec<_>>());
-        keys.iter().for_each(|_| drop(self.reply()));
-    }
-
-    fn figure(&mut self, section: &str, field: &str) -> u64 {
-        let text = String::from_utf8_lossy(&self.command(&["INFO", section])).into_owned();
-        let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {field} in INFO {section}"))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn set(server: &mut Server, keys: &[u32]) {
+    let names: Vec<String> = keys.iter().map(|key| format!("key:{key:012}")).collect();
+    server.send(&names.iter().map(|name| vec![&b"SET"[..], name.as_bytes(), &VALUE]).collect::<Vec<_>>());
+    keys.iter().for_each(|_| server.skip());
 }

@@ -10,6 +10,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
+
 /// Tells the process started by [`daemonize`] what it is.
 const DAEMON_MARK: &str = "RREDIS_IS_DAEMON";
 
@@ -150,28 +153,25 @@ pub struct CpuTimes {
     pub children_system: f64,
 }
 
-/// Kernel ticks per second as shown in /proc, on every Linux.
-const TICKS: f64 = 100.0;
-
 impl CpuTimes {
     /// Of this process.
     pub fn of_process() -> CpuTimes {
-        CpuTimes::read("/proc/self/stat")
+        let (user, system) = used(UsageWho::RUSAGE_SELF);
+        let (children_user, children_system) = used(UsageWho::RUSAGE_CHILDREN);
+        CpuTimes { user, system, children_user, children_system }
     }
 
     /// Of the calling thread.
     pub fn of_thread() -> CpuTimes {
-        CpuTimes::read("/proc/thread-self/stat")
+        let (user, system) = used(UsageWho::RUSAGE_THREAD);
+        CpuTimes { user, system, ..CpuTimes::default() }
     }
+}
 
-    fn read(path: &str) -> CpuTimes {
-        let stat = fs::read_to_string(path).unwrap_or_default();
-        // The second field is the name in parentheses and may hold anything.
-        let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let fields: Vec<f64> = after.split_whitespace().map(|field| field.parse().unwrap_or_default()).collect();
-        let at = |index: usize| fields.get(index).copied().unwrap_or_default() / TICKS;
-        CpuTimes { user: at(11), system: at(12), children_user: at(13), children_system: at(14) }
-    }
+/// Seconds in the own code and in the system.
+fn used(who: UsageWho) -> (f64, f64) {
+    let seconds = |time: TimeVal| time.num_microseconds() as f64 / 1e6;
+    getrusage(who).map_or((0.0, 0.0), |usage| (seconds(usage.user_time()), seconds(usage.system_time())))
 }
 
 /// Where the system keeps how likely it is to end this process when memory runs out.
@@ -221,6 +221,22 @@ mod tests {
         file.remove(true);
         assert!(!path.exists());
         assert!(PidFile::create(&root.path().join("no/such/folder")).is_err());
+    }
+
+    #[test]
+    fn processor_time_is_told_by_thread_and_finer_than_in_ticks() {
+        let sum = |times: CpuTimes| times.user + times.system;
+        let (process, first) = (CpuTimes::of_process(), CpuTimes::of_thread());
+        let (mut last, mut steps) = (first, 0);
+        while sum(last) < sum(first) + 0.02 {
+            let now = CpuTimes::of_thread();
+            steps += u32::from(now != last);
+            last = now;
+        }
+        assert!(steps > 10, "{steps} different values in two ticks");
+        assert!(sum(CpuTimes::of_process()) > sum(process));
+        let other = std::thread::spawn(CpuTimes::of_thread).join().unwrap();
+        assert!(sum(other) < sum(last), "{last:?} {other:?}");
     }
 
     #[test]
