@@ -181,6 +181,11 @@ impl Links {
         &self.links[&id]
     }
 
+    /// The link, if an instance still holds it.
+    pub fn held(&self, id: LinkId) -> Option<&Link> {
+        self.links.get(&id)
+    }
+
     /// The link, to change it.
     pub fn get_mut(&mut self, id: LinkId) -> &mut Link {
         self.links.get_mut(&id).expect("an instance holds this link")

@@ -4,7 +4,7 @@
 //! meant when last asked, asks again before each connection, and lets whatever needs an unknown name wait here: a hello is
 //! read again once its name is known, a MONITOR is answered then. A failed look-up leaves the last known address in force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Sentinel;
@@ -31,6 +31,8 @@ pub(super) enum Waiting {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     known: BTreeMap<String, IpAddr>,
+    /// Those whose last look-up failed.
+    failing: BTreeSet<String>,
     asked: BTreeMap<ResolveId, (String, Waiting)>,
     next: u64,
 }
@@ -71,8 +73,18 @@ impl Names {
                 self.known.clear();
             }
             self.known.insert(host.to_ascii_lowercase(), ip);
+            self.failing.remove(&host.to_ascii_lowercase());
         }
         Some((host, waiting))
+    }
+
+    /// A look-up failed: whether it is the first one of this name to fail since one succeeded. Names are looked up before
+    /// each attempt to connect, and a line for each attempt would fill the log.
+    pub fn begins_to_fail(&mut self, host: &str) -> bool {
+        if self.failing.len() >= SENTINEL_NAMES_MAX {
+            self.failing.clear();
+        }
+        self.failing.insert(host.to_ascii_lowercase())
     }
 }
 
@@ -102,7 +114,7 @@ impl Sentinel {
 
     pub(super) fn resolved(&mut self, id: ResolveId, ip: Option<IpAddr>, now: Instant, out: &mut Outputs) {
         let Some((host, waiting)) = self.names.answered(id, ip) else { return };
-        if ip.is_none() {
+        if ip.is_none() && self.names.begins_to_fail(&host) {
             out.log(super::io::Level::Warning, format!("Failed to resolve hostname '{host}'"));
         }
         match waiting {
@@ -119,6 +131,8 @@ impl Sentinel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sentinel::core::io::{Command, CommandReply, Input, LogLine};
+    use crate::sentinel::core::tests::{Bench, read_lines};
 
     #[test]
     fn a_name_is_known_after_an_answer_and_stays_known_after_a_failure() {
@@ -131,5 +145,38 @@ mod tests {
         names.answered(id, None);
         assert_eq!(names.place("REDIS-1", 5).ip, Some("10.0.0.1".parse().unwrap()));
         assert!(names.answered(id, None).is_none(), "an answer counts once");
+    }
+
+    const BY_NAME: &str = "sentinel resolve-hostnames yes\nsentinel monitor mymaster redis-1 6379 1";
+
+    /// Found by a failover among names: the answer came when the group had been turned over and this link was gone, and the
+    /// Sentinel died of it.
+    #[test]
+    fn an_answer_for_somebody_who_is_gone_changes_nothing() {
+        let mut bench = Bench::with_state(read_lines(BY_NAME).unwrap());
+        bench.run(100);
+        let lookups = std::mem::take(&mut bench.lookups);
+        assert_eq!(bench.command(Command::Remove { name: "mymaster".into() }), CommandReply::Ok);
+        for id in lookups {
+            bench.give(Input::Resolved { id, ip: Some("10.0.0.1".parse().unwrap()) });
+        }
+        assert_eq!(bench.connects, 0);
+    }
+
+    #[test]
+    fn a_name_that_fails_again_and_again_is_logged_once_until_it_is_found() {
+        let mut bench = Bench::with_state(read_lines(BY_NAME).unwrap());
+        let mut answer = |ip: Option<&str>| {
+            bench.run(2000);
+            let lookups = std::mem::take(&mut bench.lookups);
+            assert!(!lookups.is_empty(), "the name is looked up again");
+            for id in lookups {
+                bench.give(Input::Resolved { id, ip: ip.map(|ip| ip.parse().unwrap()) });
+            }
+            let is_it =
+                |line: &&LogLine| matches!(line, LogLine::Text(_, text) if text.starts_with("Failed to resolve"));
+            bench.log.iter().filter(is_it).count()
+        };
+        assert_eq!([answer(None), answer(None), answer(Some("10.0.0.1"))], [1, 1, 1]);
     }
 }

@@ -163,7 +163,7 @@ impl Sentinel {
         self.links.get_mut(link).retry_command = now + self.ping_interval(about);
     }
 
-    /// The look-up for a connection attempt came back.
+    /// The look-up for a connection attempt came back, perhaps when there is nobody any more to connect to.
     pub(super) fn link_resolved(
         &mut self,
         id: LinkId,
@@ -172,11 +172,11 @@ impl Sentinel {
         now: Instant,
         out: &mut Outputs,
     ) {
-        let users = self.users_of(id);
-        let Some(&first) = users.first() else { return };
-        if self.links.get(id).resolving != Some(lookup) {
+        if self.links.held(id).is_none_or(|link| link.resolving != Some(lookup)) {
             return;
         }
+        let users = self.users_of(id);
+        let Some(&first) = users.first() else { return };
         self.links.get_mut(id).resolving = None;
         for &about in &users {
             let instance = self.instance_mut(about);

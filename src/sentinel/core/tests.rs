@@ -35,6 +35,8 @@ pub struct Bench {
     publish: Value,
     /// Connections asked for.
     pub connects: usize,
+    /// Look-ups asked for.
+    pub lookups: Vec<ResolveId>,
     /// Sentinels that see the master down and vote for whoever asks.
     agreeing: Vec<String>,
 }
@@ -72,6 +74,7 @@ impl Bench {
             refuses_subscriptions: false,
             publish: Value::Int(1),
             connects: 0,
+            lookups: Vec::new(),
         };
         bench.perform(out.drain().collect());
         bench
@@ -265,11 +268,8 @@ impl Bench {
                 Output::Reply { slot, reply } => self.replies.push((slot, reply)),
                 Output::Event(event) => self.events.push(event),
                 Output::Log(line) => self.log.push(line),
-                Output::RunScript { .. }
-                | Output::KillScript { .. }
-                | Output::Resolve { .. }
-                | Output::SetLogLevel(_)
-                | Output::Exit(_) => {}
+                Output::Resolve { id, .. } => self.lookups.push(id),
+                Output::RunScript { .. } | Output::KillScript { .. } | Output::SetLogLevel(_) | Output::Exit(_) => {}
             }
         }
     }
