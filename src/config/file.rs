@@ -50,7 +50,6 @@ impl Mode {
         if self == Mode::Sentinel {
             config.network.port = 26379;
             config.network.protected_mode = false;
-            config.persistence.save.clear();
         }
         config
     }

@@ -237,6 +237,8 @@ fn key_of(words: &[Vec<u8>]) -> Option<String> {
     }
     if name.eq_ignore_ascii_case(b"sentinel") {
         let second = words.get(1).map(|word| String::from_utf8_lossy(word).to_ascii_lowercase());
+        // The old spelling: a line with it is replaced by one with today's.
+        let second = second.map(|word| if word == "known-slave" { "known-replica".to_owned() } else { word });
         return Some(second.map_or_else(|| "sentinel".to_owned(), |second| format!("sentinel {second}")));
     }
     None

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::node::{LATER, Node, OURS, free_port, wait_for};
+use super::node::{LATER, Node, OURS, SOON, free_port, wait_for};
 
 fn data_node(root: &Path, extra: &[&str]) -> Node {
     let port = free_port();
@@ -152,4 +152,38 @@ fn a_silent_master_is_replaced_and_comes_back_as_a_replica() {
         assert!(conf.contains(line), "{line} is missing in:\n{conf}");
     }
     assert!(generated.contains("sentinel current-epoch"), "{conf}");
+}
+
+/// The file is the Sentinel's memory: what it was told is there after it was killed, between the lines of its user.
+#[test]
+fn what_a_sentinel_was_told_outlives_it() {
+    let root = tempfile::tempdir().unwrap();
+    let lines = ["# mine", "maxclients   500 # enough", "sentinel monitor mymaster 127.0.0.1 1 2", "# the end"];
+    let mut sentinel = Node::sentinel(root.path(), &lines);
+    let id = sentinel.ask(&["SENTINEL", "MYID"]);
+    for words in [
+        &["CONFIG", "SET", "loglevel", "verbose"][..],
+        &["CONFIG", "SET", "announce-ip", "10.1.2.3"],
+        &["CONFIG", "SET", "announce-ip", ""],
+        &["SET", "mymaster", "down-after-milliseconds", "12345", "auth-pass", "two words"],
+        &["MONITOR", "other", "127.0.0.1", "2", "1"],
+    ] {
+        assert_eq!(sentinel.ask(&[&["SENTINEL"], words].concat()), "OK");
+    }
+    assert_eq!(sentinel.ask(&["ACL", "SETUSER", "reader", "on", "nopass", "+ping"]), "OK");
+    assert_eq!(sentinel.ask(&["SENTINEL", "FLUSHCONFIG"]), "OK");
+    let conf = sentinel.conf();
+    assert!(
+        conf.contains("# mine\nmaxclients   500 # enough\nsentinel monitor mymaster 127.0.0.1 1 2\n# the end\n"),
+        "{conf}"
+    );
+    sentinel.kill();
+    sentinel.start_again();
+    assert_eq!(sentinel.ask(&["SENTINEL", "MYID"]), id);
+    assert_eq!(sentinel.ask(&["SENTINEL", "CONFIG", "GET", "loglevel"]), "loglevel verbose");
+    assert_eq!(sentinel.ask(&["SENTINEL", "CONFIG", "GET", "announce-ip"]), "announce-ip ");
+    assert!(sentinel.ask(&["SENTINEL", "MASTER", "mymaster"]).contains("down-after-milliseconds 12345"));
+    assert!(sentinel.ask(&["SENTINEL", "MASTER", "other"]).contains("quorum 1"));
+    assert!(sentinel.ask(&["ACL", "LIST"]).contains("user reader on nopass"));
+    wait_for("the same file is written again", SOON, || sentinel.conf() == conf);
 }

@@ -26,9 +26,8 @@ pub struct StateLine {
     pub is_new_line_wanted: bool,
 }
 
-/// Every second word that is ours to rewrite. `known-slave` is the old spelling of `known-replica`: a line with it is
-/// replaced by one with the new spelling.
-pub const WORDS: [&str; 24] = [
+/// Every second word that is ours to rewrite.
+pub const WORDS: [&str; 23] = [
     "myid",
     "deny-scripts-reconfig",
     "resolve-hostnames",
@@ -45,7 +44,6 @@ pub const WORDS: [&str; 24] = [
     "config-epoch",
     "leader-epoch",
     "known-replica",
-    "known-slave",
     "known-sentinel",
     "rename-command",
     "current-epoch",
@@ -112,10 +110,10 @@ impl Sentinel {
             self.master_lines(master, &mut lines);
         }
         lines.add("current-epoch", &[&self.current_epoch]);
-        if let Some(ip) = &settings.announce_ip {
-            let text = format!("sentinel announce-ip {}", quoted(ip.as_bytes()));
-            lines.lines.push(StateLine { word: "announce-ip", text, is_new_line_wanted: true });
-        }
+        // A line that is there stays when the address was cleared, as an empty one: so does Redis.
+        let ip = settings.announce_ip.as_deref().unwrap_or_default();
+        let text = format!("sentinel announce-ip {}", quoted(ip.as_bytes()));
+        lines.lines.push(StateLine { word: "announce-ip", text, is_new_line_wanted: !ip.is_empty() });
         if settings.announce_port != 0 {
             lines.add("announce-port", &[&u64::from(settings.announce_port)]);
         }

@@ -81,7 +81,6 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
     let path = Path::new(&config_file);
     let text = read_whole(&RealFiles, path, 16 * 1024 * 1024)
         .map_err(|error| format!("Sentinel config file {config_file} is not readable: {error}. Exiting..."))?;
-    let text = String::from_utf8_lossy(&text).into_owned();
     // The folder must be writable as well: the file is replaced, not overwritten.
     store::write(path, &text)
         .map_err(|error| format!("Sentinel config file {config_file} is not writable: {error}. Exiting..."))?;
@@ -159,10 +158,6 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
         config_write_longest_us: 0,
         log_level: config.logging.loglevel.as_str(),
     };
-    let mut extra_lines = vec!["latency-tracking-info-percentiles 50 99 99.9".to_owned()];
-    if !config.network.protected_mode {
-        extra_lines.push("protected-mode no".to_owned());
-    }
     let mut program = Program {
         core,
         outputs: Outputs::new(),
@@ -185,7 +180,6 @@ pub fn run(loaded: Loaded, config_file: String) -> Result<i32, String> {
         asked: None,
         next_sample: now.mono,
         next_tls_look: now.mono,
-        extra_lines,
     };
     title::show(&program.config, &process::program_word(), &program.figures.config_file, "sentinel");
     program.perform(event_loop.net(), &mut outputs);

@@ -130,7 +130,6 @@ pub struct Program {
     asked: Option<Ticket>,
     next_sample: Instant,
     next_tls_look: Instant,
-    extra_lines: Vec<String>,
 }
 
 impl Program {
@@ -212,13 +211,9 @@ impl Program {
     /// Writes the state if the core asked for it in this turn.
     fn persist(&mut self) {
         if let Some(ticket) = self.asked.take() {
-            let text = |line: &Vec<u8>| String::from_utf8_lossy(line).into_owned();
             // With a file of their own, users have no place here.
-            let users: Vec<String> = match self.acl.file {
-                Some(_) => Vec::new(),
-                None => self.acl.lines().iter().map(text).collect(),
-            };
-            self.store.persist(ticket, &self.core.state_lines(), &self.extra_lines, &users);
+            let users = if self.acl.file.is_some() { Vec::new() } else { self.acl.lines() };
+            self.store.persist(ticket, &self.config, &self.core.state_lines(), users);
         }
     }
 
