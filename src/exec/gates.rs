@@ -116,11 +116,8 @@ pub fn after_acl(meta: &Meta, caller: &Caller, facts: &Facts) -> Result<(), Gate
     let is_write = flags.has(Flags::WRITE) || caller.has_queued_writes;
     let is_denyoom = flags.has(Flags::DENYOOM) || caller.has_queued_denyoom;
     let may_replicate = is_write || flags.has(Flags::MAY_REPLICATE);
-    if let Some(text) = facts.busy.filter(|_| caller.is_master && !flags.has(Flags::ALLOW_BUSY)) {
-        return Err(Gate::Refused(text));
-    }
     // What has happened already, at our master or before we were started again, is not refused: neither for want of good
-    // replicas nor for a disk in trouble.
+    // replicas nor for a disk in trouble. While a script is stuck, it is held back where it is read.
     if caller.is_master {
         return Ok(());
     }
@@ -135,18 +132,18 @@ pub fn after_acl(meta: &Meta, caller: &Caller, facts: &Facts) -> Result<(), Gate
     if facts.lacks_good_replicas && !facts.is_replica && is_write {
         return Err(Gate::Refused(NOREPLICAS));
     }
-    if facts.is_replica && facts.is_replica_read_only && is_write && !caller.is_master {
+    if facts.is_replica && facts.is_replica_read_only && is_write {
         return Err(Gate::Refused(READONLY));
     }
     if caller.is_resp2_subscriber && !is_allowed_while_subscribed(meta.name) {
         return Err(Gate::SubscriberContext);
     }
     let no_stale = !flags.has(Flags::STALE) || caller.has_queued_no_stale;
-    if facts.is_replica && !facts.is_master_link_up && !facts.is_stale_data_served && no_stale && !caller.is_master {
+    if facts.is_replica && !facts.is_master_link_up && !facts.is_stale_data_served && no_stale {
         return Err(Gate::Refused(MASTERDOWN));
     }
     let no_loading = !flags.has(Flags::LOADING) || caller.has_queued_no_loading;
-    if facts.is_loading && no_loading && !caller.is_master {
+    if facts.is_loading && no_loading {
         return Err(Gate::Refused(LOADING));
     }
     if facts.is_loading_async && flags.has(Flags::NO_ASYNC_LOADING) {
