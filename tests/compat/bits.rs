@@ -4,7 +4,7 @@ use rredis::base::rng::Rng;
 
 use crate::pair::Pair;
 use crate::question::{Question, Source};
-use crate::seed::Seed;
+use crate::seed::{Draw, Seed};
 
 /// Commands in one run.
 const COMMANDS: usize = 8_000;
@@ -13,10 +13,6 @@ const COMMANDS: usize = 8_000;
 pub struct Bits(pub Rng);
 
 impl Bits {
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.0.below(choices.len() as u64) as usize]
-    }
-
     fn key(&mut self) -> String {
         match self.0.below(30) {
             0 => "list".to_owned(),
@@ -37,7 +33,7 @@ impl Bits {
 
     fn number(&mut self) -> String {
         match self.0.below(16) {
-            0 => self.one_of(&["x", "", "1.5", "-9223372036854775808"]).to_owned(),
+            0 => self.0.one_of(&["x", "", "1.5", "-9223372036854775808"]).to_owned(),
             1 => self.integer().to_string(),
             _ => (self.0.below(90) as i64 - 30).to_string(),
         }
@@ -45,7 +41,7 @@ impl Bits {
 
     fn offset(&mut self) -> String {
         match self.0.below(24) {
-            0 => self.one_of(&["-1", "4294967296", "#x", "", "9999999999999999999", "x"]).to_owned(),
+            0 => self.0.one_of(&["-1", "4294967296", "#x", "", "9999999999999999999", "x"]).to_owned(),
             1..=5 => format!("#{}", self.0.below(20)),
             _ => self.0.below(300).to_string(),
         }
@@ -53,8 +49,8 @@ impl Bits {
 
     fn kind(&mut self) -> String {
         match self.0.below(30) {
-            0 => self.one_of(&["u64", "i65", "u0", "U8", "8", "i", ""]).to_owned(),
-            _ => format!("{}{}", self.one_of(&["i", "u"]), 1 + self.0.below(63)),
+            0 => self.0.one_of(&["u64", "i65", "u0", "U8", "8", "i", ""]).to_owned(),
+            _ => format!("{}{}", self.0.one_of(&["i", "u"]), 1 + self.0.below(63)),
         }
     }
 
@@ -62,24 +58,24 @@ impl Bits {
         let key = self.key();
         let text = |words: &[&str]| words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
         match self.0.below(30) {
-            0..=4 => text(&["SETBIT", &key, &self.offset(), self.one_of(&["0", "1", "1", "0", "2", "x"])]),
+            0..=4 => text(&["SETBIT", &key, &self.offset(), self.0.one_of(&["0", "1", "1", "0", "2", "x"])]),
             5 | 6 => text(&["GETBIT", &key, &self.offset()]),
             7..=10 => {
-                let unit = self.one_of(&["", "", "BIT", "BYTE", "bit", "WORD"]);
+                let unit = self.0.one_of(&["", "", "BIT", "BYTE", "bit", "WORD"]);
                 let mut words = vec!["BITCOUNT".to_owned(), key, self.number(), self.number(), unit.to_owned()];
                 words.truncate([2, 3, 4, 4, 4, 5, 5, 5][self.0.below(8) as usize]);
                 words.into_iter().map(String::into_bytes).collect()
             }
             11..=15 => {
                 let (bit, unit) =
-                    (self.one_of(&["0", "1", "0", "1", "2", "x"]), self.one_of(&["BIT", "byte", "Bit", "W"]));
+                    (self.0.one_of(&["0", "1", "0", "1", "2", "x"]), self.0.one_of(&["BIT", "byte", "Bit", "W"]));
                 let mut words =
                     vec!["BITPOS".to_owned(), key, bit.to_owned(), self.number(), self.number(), unit.to_owned()];
                 words.truncate(3 + self.0.below(4) as usize);
                 words.into_iter().map(String::into_bytes).collect()
             }
             16..=18 => {
-                let mut words = text(&["BITOP", self.one_of(&["AND", "or", "XOR", "NOT", "NAND"]), &key]);
+                let mut words = text(&["BITOP", self.0.one_of(&["AND", "or", "XOR", "NOT", "NAND"]), &key]);
                 words.extend((0..=self.0.below(3)).map(|_| self.key().into_bytes()));
                 words
             }
@@ -90,20 +86,20 @@ impl Bits {
                 vec![b"SET".to_vec(), key.into_bytes(), vec![fill; length]]
             }
             28 => text(&["SET", &key, &self.integer().to_string()]),
-            _ => text(&[self.one_of(&["GET", "STRLEN", "DEL"]), &key]),
+            _ => text(&[self.0.one_of(&["GET", "STRLEN", "DEL"]), &key]),
         }
     }
 
     /// Without OVERFLOW FAIL, see docs/differences.md.
     fn bitfield(&mut self, key: String) -> Vec<Vec<u8>> {
-        let mut words = vec![self.one_of(&["BITFIELD", "BITFIELD", "BITFIELD", "BITFIELD_RO"]).to_owned(), key];
+        let mut words = vec![self.0.one_of(&["BITFIELD", "BITFIELD", "BITFIELD", "BITFIELD_RO"]).to_owned(), key];
         for _ in 0..self.0.below(5) {
             let (kind, offset) = (self.kind(), self.offset());
             match self.0.below(4) {
                 0 => words.extend(["GET".to_owned(), kind, offset]),
                 1 => words.extend(["SET".to_owned(), kind, offset, self.integer().to_string()]),
                 2 => words.extend(["incrby".to_owned(), kind, offset, self.integer().to_string()]),
-                _ => words.extend(["OVERFLOW", self.one_of(&["WRAP", "SAT", "sat", "CLIP"])].map(str::to_owned)),
+                _ => words.extend(["OVERFLOW", self.0.one_of(&["WRAP", "SAT", "sat", "CLIP"])].map(str::to_owned)),
             }
         }
         words.into_iter().map(String::into_bytes).collect()

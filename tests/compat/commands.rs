@@ -2,6 +2,8 @@
 
 use rredis::base::rng::Rng;
 
+use crate::seed::Draw;
+
 use crate::question::{Judge, Question, Source, in_any_order, roughly, same_content, walk_in_any_order};
 
 /// A source of commands.
@@ -12,10 +14,6 @@ pub struct Strings {
 impl Strings {
     pub fn new(seed: u64) -> Strings {
         Strings { rng: Rng::seeded(seed) }
-    }
-
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.rng.below(choices.len() as u64) as usize]
     }
 
     fn key(&mut self) -> Vec<u8> {
@@ -70,7 +68,7 @@ impl Strings {
         let odd =
             ["nan", "inf", "-inf", "1e400", "1e4000", " 1", "x", "", "0x10", "5e-1", ".5", "5.", "+1", "-0", "1e-5"];
         match self.rng.below(4) {
-            0 => self.one_of(&odd).into(),
+            0 => self.rng.one_of(&odd).into(),
             1 => (self.rng.below(200) as i64 - 100).to_string().into_bytes(),
             _ => {
                 let number = self.rng.below(2_000_000) as f64 / 1000.0 - 1000.0;
@@ -84,7 +82,7 @@ impl Strings {
         let odd =
             ["0", "-1", "x", "9223372036854775807", "-9223372036854775808", "9223372036854775", "9223372036854776"];
         if self.rng.percent(25) {
-            self.one_of(&odd).into()
+            self.rng.one_of(&odd).into()
         } else {
             self.rng.between(100_000, 900_000).to_string().into_bytes()
         }
@@ -100,7 +98,7 @@ impl Strings {
     }
 
     fn expiry_option(&mut self) -> Vec<Vec<u8>> {
-        let word = self.one_of(&["EX", "px", "EXAT", "pxat"]);
+        let word = self.rng.one_of(&["EX", "px", "EXAT", "pxat"]);
         let time = match word {
             "EX" | "px" => self.ttl(),
             "EXAT" => self.moment(1000),
@@ -121,7 +119,7 @@ impl Source for Strings {
                 while self.rng.percent(35) {
                     match self.rng.below(9) {
                         0..=3 => words.extend(self.expiry_option()),
-                        _ => words.push(self.one_of(&["NX", "XX", "GET", "KEEPTTL", "nx", "PERSIST"]).into()),
+                        _ => words.push(self.rng.one_of(&["NX", "XX", "GET", "KEEPTTL", "nx", "PERSIST"]).into()),
                     }
                 }
                 words
@@ -133,43 +131,44 @@ impl Source for Strings {
                 match self.rng.below(6) {
                     0 => {}
                     1 => words.push(word("PERSIST")),
-                    2 => words.push(self.one_of(&["KEEPTTL", "NX", "EX"]).into()),
+                    2 => words.push(self.rng.one_of(&["KEEPTTL", "NX", "EX"]).into()),
                     _ => words.extend(self.expiry_option()),
                 }
                 words
             }
             13 => vec![word("GETSET"), a, self.value()],
-            14 => vec![word(self.one_of(&["GETRANGE", "SUBSTR"])), a, self.int(), self.int()],
+            14 => vec![word(self.rng.one_of(&["GETRANGE", "SUBSTR"])), a, self.int(), self.int()],
             15 => vec![word("SETNX"), a, self.value()],
             16 => vec![word("SETEX"), a, self.ttl(), self.value()],
             17 => vec![word("PSETEX"), a, self.ttl(), self.value()],
             18 => vec![word("MGET"), a, b, self.key(), word("missing")],
             19 => vec![word("MSET"), a, self.value(), b, self.value()],
             20 => vec![word("MSETNX"), a, self.value(), b, self.value()],
-            21 => vec![word(self.one_of(&["MSET", "MSETNX"])), a, self.value(), b],
-            22 => vec![word(self.one_of(&["INCR", "DECR"])), a],
-            23 | 24 => vec![word(self.one_of(&["INCRBY", "DECRBY"])), a, self.int()],
+            21 => vec![word(self.rng.one_of(&["MSET", "MSETNX"])), a, self.value(), b],
+            22 => vec![word(self.rng.one_of(&["INCR", "DECR"])), a],
+            23 | 24 => vec![word(self.rng.one_of(&["INCRBY", "DECRBY"])), a, self.int()],
             25 | 26 => vec![word("APPEND"), a, self.value()],
             27 => vec![word("STRLEN"), a],
             28 | 29 => {
-                let offset = self.one_of(&["0", "1", "5", "50", "4500", "-1", "x", "536870912", "9223372036854775807"]);
+                let offset =
+                    self.rng.one_of(&["0", "1", "5", "50", "4500", "-1", "x", "536870912", "9223372036854775807"]);
                 vec![word("SETRANGE"), a, offset.into(), self.value()]
             }
             30 => {
                 let mut words = vec![word("LCS"), a, b];
                 while self.rng.percent(50) {
-                    words.push(self.one_of(&["LEN", "IDX", "WITHMATCHLEN", "MINMATCHLEN", "2", "x"]).into());
+                    words.push(self.rng.one_of(&["LEN", "IDX", "WITHMATCHLEN", "MINMATCHLEN", "2", "x"]).into());
                 }
                 words
             }
             31 | 32 => {
-                let command = self.one_of(&["DEL", "UNLINK", "EXISTS", "TOUCH"]);
+                let command = self.rng.one_of(&["DEL", "UNLINK", "EXISTS", "TOUCH"]);
                 let mut words = vec![word(command), a, b];
                 words.extend((0..self.rng.below(3)).map(|_| self.key()));
                 words
             }
             33..=38 => {
-                let command = self.one_of(&["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"]);
+                let command = self.rng.one_of(&["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"]);
                 let time = match command {
                     "EXPIRE" | "PEXPIRE" => self.ttl(),
                     "EXPIREAT" => self.moment(1000),
@@ -177,45 +176,46 @@ impl Source for Strings {
                 };
                 let mut words = vec![word(command), a, time];
                 while self.rng.percent(40) {
-                    words.push(self.one_of(&["NX", "XX", "GT", "LT", "gt", "KEEPTTL"]).into());
+                    words.push(self.rng.one_of(&["NX", "XX", "GT", "LT", "gt", "KEEPTTL"]).into());
                 }
                 words
             }
             39..=41 => {
                 judge = roughly;
-                vec![word(self.one_of(&["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"])), a]
+                vec![word(self.rng.one_of(&["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"])), a]
             }
             42 => vec![word("PERSIST"), a],
             43 => vec![word("TYPE"), a],
-            44 => vec![word(self.one_of(&["RENAME", "RENAMENX"])), a, b],
-            45 => vec![word("MOVE"), a, self.one_of(&["9", "0", "1", "16", "x", "99999999999"]).into()],
+            44 => vec![word(self.rng.one_of(&["RENAME", "RENAMENX"])), a, b],
+            45 => vec![word("MOVE"), a, self.rng.one_of(&["9", "0", "1", "16", "x", "99999999999"]).into()],
             46 | 47 => {
                 let mut words = vec![word("COPY"), a, b];
                 while self.rng.percent(40) {
                     match self.rng.below(3) {
                         0 => words.push(word("REPLACE")),
-                        1 => words.extend([word("DB"), self.one_of(&["0", "9", "16", "x"]).into()]),
-                        _ => words.push(self.one_of(&["DB", "FOO"]).into()),
+                        1 => words.extend([word("DB"), self.rng.one_of(&["0", "9", "16", "x"]).into()]),
+                        _ => words.push(self.rng.one_of(&["DB", "FOO"]).into()),
                     }
                 }
                 words
             }
             48 => vec![word("OBJECT"), word("ENCODING"), a],
-            49 => vec![word("OBJECT"), word(self.one_of(&["FREQ", "FOO", "ENCODING"])), a],
+            49 => vec![word("OBJECT"), word(self.rng.one_of(&["FREQ", "FOO", "ENCODING"])), a],
             50 => {
                 judge = in_any_order;
-                vec![word("KEYS"), self.one_of(&["*", "k*", "k[0-3]", "?1", "missing", "k[^1]", "[f-k]?"]).into()]
+                vec![word("KEYS"), self.rng.one_of(&["*", "k*", "k[0-3]", "?1", "missing", "k[^1]", "[f-k]?"]).into()]
             }
             51 => {
-                let mut words = vec![word("SCAN"), self.one_of(&["0", "x", ""]).into(), word("COUNT"), word("1000")];
+                let mut words =
+                    vec![word("SCAN"), self.rng.one_of(&["0", "x", ""]).into(), word("COUNT"), word("1000")];
                 if self.rng.percent(50) {
-                    words.extend([word("MATCH"), self.one_of(&["*", "k[1-4]", "f*"]).into()]);
+                    words.extend([word("MATCH"), self.rng.one_of(&["*", "k[1-4]", "f*"]).into()]);
                 }
                 if self.rng.percent(50) {
-                    words.extend([word("TYPE"), self.one_of(&["string", "LIST", "nonsense"]).into()]);
+                    words.extend([word("TYPE"), self.rng.one_of(&["string", "LIST", "nonsense"]).into()]);
                 }
                 if self.rng.percent(10) {
-                    words.push(self.one_of(&["COUNT", "FOO"]).into());
+                    words.push(self.rng.one_of(&["COUNT", "FOO"]).into());
                 }
                 // Redis removes the keys it meets after their time only if they match, we remove them all. So all of them
                 // are looked at first.
@@ -233,7 +233,7 @@ impl Source for Strings {
                 // A stock server lets the largest relative time overflow, and the key is gone at once; we do not.
                 let ttl = match self.rng.below(3) {
                     0 => word("0"),
-                    1 => self.one_of(&["-1", "x", "9223372036854775808"]).into(),
+                    1 => self.rng.one_of(&["-1", "x", "9223372036854775808"]).into(),
                     _ => self.rng.between(100_000, 900_000).to_string().into_bytes(),
                 };
                 let mut words = vec![word("RESTORE"), a, ttl, payload];
@@ -241,7 +241,7 @@ impl Source for Strings {
                     match self.rng.below(3) {
                         0 => words.push(word("REPLACE")),
                         1 => words.push(word("ABSTTL")),
-                        _ => words.extend([word(self.one_of(&["IDLETIME", "FREQ"])), self.int()]),
+                        _ => words.extend([word(self.rng.one_of(&["IDLETIME", "FREQ"])), self.int()]),
                     }
                 }
                 words
@@ -259,9 +259,9 @@ impl Source for Strings {
                 judge = same_content;
                 vec![word("DUMP"), a]
             }
-            59 => vec![word(self.one_of(&["SELECT", "DBSIZE", "MULTI", "EXEC", "EXEC", "DISCARD"])), word("9")],
-            60 => vec![word(self.one_of(&["MULTI", "EXEC", "EXEC"]))],
-            _ => vec![word("SELECT"), word(self.one_of(&["0", "0", "9"]))],
+            59 => vec![word(self.rng.one_of(&["SELECT", "DBSIZE", "MULTI", "EXEC", "EXEC", "DISCARD"])), word("9")],
+            60 => vec![word(self.rng.one_of(&["MULTI", "EXEC", "EXEC"]))],
+            _ => vec![word("SELECT"), word(self.rng.one_of(&["0", "0", "9"]))],
         };
         vec![Question { words, judge }]
     }

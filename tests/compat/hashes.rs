@@ -5,7 +5,7 @@ use rredis::base::rng::Rng;
 use crate::client::Value;
 use crate::pair::Pair;
 use crate::question::{Question, Source, in_any_order, pairs_in_any_order, walk_of_pairs_in_any_order};
-use crate::seed::Seed;
+use crate::seed::{Draw, Seed};
 
 /// Commands in one run.
 const COMMANDS: usize = 5_000;
@@ -14,10 +14,6 @@ const COMMANDS: usize = 5_000;
 pub struct Hashes(pub Rng);
 
 impl Hashes {
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.0.below(choices.len() as u64) as usize]
-    }
-
     fn key(&mut self) -> String {
         match self.0.below(30) {
             0 => "text".to_owned(),
@@ -30,7 +26,7 @@ impl Hashes {
         match self.0.below(12) {
             0 => String::new(),
             1 => "x".repeat(60 + self.0.below(10) as usize),
-            2 | 3 => self.one_of(&["1", "01", "-1", "number", "sum"]).to_owned(),
+            2 | 3 => self.0.one_of(&["1", "01", "-1", "number", "sum"]).to_owned(),
             _ => format!("f{}", self.0.below(16)),
         }
     }
@@ -38,19 +34,20 @@ impl Hashes {
     fn value(&mut self) -> String {
         match self.0.below(12) {
             0 => String::new(),
-            1 => self.one_of(&["9223372036854775807", "-9223372036854775808", " 1", "1.5", "1e3", "007"]).to_owned(),
+            1 => self.0.one_of(&["9223372036854775807", "-9223372036854775808", " 1", "1.5", "1e3", "007"]).to_owned(),
             2 => "y".repeat(60 + self.0.below(10) as usize),
             3 => "z".repeat(self.0.below(6000) as usize),
             4..=8 => (self.0.below(40) as i64 - 20).to_string(),
-            _ => self.one_of(&["a", "b", "another value"]).to_owned(),
+            _ => self.0.one_of(&["a", "b", "another value"]).to_owned(),
         }
     }
 
     fn amount(&mut self) -> String {
         match self.0.below(8) {
-            0 => {
-                self.one_of(&["x", "", "9223372036854775807", "-9223372036854775808", "nan", "inf", "1e400"]).to_owned()
-            }
+            0 => self
+                .0
+                .one_of(&["x", "", "9223372036854775807", "-9223372036854775808", "nan", "inf", "1e400"])
+                .to_owned(),
             1 | 2 => format!("{:.3}", self.0.below(20_000) as f64 / 1000.0 - 10.0),
             _ => (self.0.below(20) as i64 - 10).to_string(),
         }
@@ -82,21 +79,22 @@ impl Hashes {
             19 => line(&["HEXISTS", &key, &field]),
             20 => line(&["HSTRLEN", &key, &field]),
             21 => line(&["HLEN", &key]),
-            22..=24 => line(&[self.one_of(&["HKEYS", "HVALS", "HGETALL"]), &key]),
-            25..=28 => line(&["HINCRBY", &key, self.one_of(&["number", "1", "f1"]), &amount]),
-            29..=32 => line(&["HINCRBYFLOAT", &key, self.one_of(&["sum", "number", "f2"]), &amount]),
+            22..=24 => line(&[self.0.one_of(&["HKEYS", "HVALS", "HGETALL"]), &key]),
+            25..=28 => line(&["HINCRBY", &key, self.0.one_of(&["number", "1", "f1"]), &amount]),
+            29..=32 => line(&["HINCRBYFLOAT", &key, self.0.one_of(&["sum", "number", "f2"]), &amount]),
             // What chance decides cannot be compared: all fields or none.
             33 | 34 => {
-                let mut words = line(&["HRANDFIELD", &key, self.one_of(&["0", "1000", "x", "-9223372036854775808"])]);
-                words
-                    .extend((0..self.0.below(3)).map(|_| self.one_of(&["WITHVALUES", "WITHVALUES", "FOO"]).to_owned()));
+                let mut words = line(&["HRANDFIELD", &key, self.0.one_of(&["0", "1000", "x", "-9223372036854775808"])]);
+                words.extend(
+                    (0..self.0.below(3)).map(|_| self.0.one_of(&["WITHVALUES", "WITHVALUES", "FOO"]).to_owned()),
+                );
                 words
             }
             35 => line(&["HSCAN", &key, "0", "COUNT", "100000"]),
-            36 => line(&["HSCAN", &key, "0", "MATCH", self.one_of(&["*1*", "f?", "*"]), "COUNT", "100000"]),
-            37 => line(&["HSCAN", &key, self.one_of(&["x", "0"]), self.one_of(&["FOO", "COUNT", "TYPE"]), "0"]),
-            38 => line(&["OBJECT", "ENCODING", self.one_of(&["h0", "h1", "h2", "h3", "text"])]),
-            _ => line(&[self.one_of(&["DEL", "TYPE"]), &key]),
+            36 => line(&["HSCAN", &key, "0", "MATCH", self.0.one_of(&["*1*", "f?", "*"]), "COUNT", "100000"]),
+            37 => line(&["HSCAN", &key, self.0.one_of(&["x", "0"]), self.0.one_of(&["FOO", "COUNT", "TYPE"]), "0"]),
+            38 => line(&["OBJECT", "ENCODING", self.0.one_of(&["h0", "h1", "h2", "h3", "text"])]),
+            _ => line(&[self.0.one_of(&["DEL", "TYPE"]), &key]),
         }
     }
 }

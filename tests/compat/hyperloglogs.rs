@@ -4,7 +4,7 @@ use rredis::base::rng::Rng;
 
 use crate::pair::Pair;
 use crate::question::{Question, Source};
-use crate::seed::Seed;
+use crate::seed::{Draw, Seed};
 
 /// Commands in one run.
 const COMMANDS: usize = 1_500;
@@ -13,13 +13,9 @@ const COMMANDS: usize = 1_500;
 pub struct HyperLogLogs(pub Rng);
 
 impl HyperLogLogs {
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.0.below(choices.len() as u64) as usize]
-    }
-
     fn key(&mut self) -> String {
         match self.0.below(30) {
-            0 => self.one_of(&["text", "list"]).to_owned(),
+            0 => self.0.one_of(&["text", "list"]).to_owned(),
             1 => "missing".to_owned(),
             n => format!("hll{}", n % 4),
         }
@@ -47,10 +43,10 @@ impl HyperLogLogs {
             }
             15 | 16 => line(&["GET", &key]),
             17 => line(&["STRLEN", &key]),
-            18 => line(&["PFDEBUG", self.one_of(&["ENCODING", "encoding", "FOO"]), &key]),
-            19 => line(&["PFDEBUG", self.one_of(&["GETREG", "TODENSE"]), &key]),
+            18 => line(&["PFDEBUG", self.0.one_of(&["ENCODING", "encoding", "FOO"]), &key]),
+            19 => line(&["PFDEBUG", self.0.one_of(&["GETREG", "TODENSE"]), &key]),
             // The header says what a string is.
-            20 => line(&["SETRANGE", &key, "0", self.one_of(&["H", "X", "HYLL"])]),
+            20 => line(&["SETRANGE", &key, "0", self.0.one_of(&["H", "X", "HYLL"])]),
             21 => line(&["COPY", &key, "hll3", "REPLACE"]),
             _ => line(&["DEL", &key]),
         }

@@ -8,7 +8,7 @@ use rredis::rdb::length::{self, Length};
 use crate::client::Value;
 use crate::pair::Pair;
 use crate::question::{Question, Source};
-use crate::seed::Seed;
+use crate::seed::{Draw, Seed};
 
 /// Commands in one run.
 const COMMANDS: usize = 4_000;
@@ -23,10 +23,6 @@ pub struct Lists {
 impl Lists {
     pub fn new(seed: u64, is_dumped: bool) -> Lists {
         Lists { rng: Rng::seeded(seed), is_dumped }
-    }
-
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.rng.below(choices.len() as u64) as usize]
     }
 
     fn key(&mut self) -> String {
@@ -45,19 +41,19 @@ impl Lists {
             3 => "x".repeat(self.rng.below(300) as usize),
             4 => "y".repeat([3000, 5000, 9000][self.rng.below(3) as usize]),
             5..=8 => self.rng.below(12).to_string(),
-            _ => self.one_of(&["a", "b", "c", "d"]).to_owned(),
+            _ => self.rng.one_of(&["a", "b", "c", "d"]).to_owned(),
         }
     }
 
     fn index(&mut self) -> String {
         match self.rng.below(20) {
-            0 => self.one_of(&["x", "", "1.5", "9223372036854775807", "-9223372036854775808"]).to_owned(),
+            0 => self.rng.one_of(&["x", "", "1.5", "9223372036854775807", "-9223372036854775808"]).to_owned(),
             _ => (self.rng.below(24) as i64 - 12).to_string(),
         }
     }
 
     fn end(&mut self) -> String {
-        self.one_of(&["LEFT", "RIGHT", "left", "Right", "LEFT", "RIGHT", "UP"]).to_owned()
+        self.rng.one_of(&["LEFT", "RIGHT", "left", "Right", "LEFT", "RIGHT", "UP"]).to_owned()
     }
 
     fn next(&mut self) -> Vec<String> {
@@ -65,16 +61,16 @@ impl Lists {
         let word = str::to_owned;
         match self.rng.below(40) {
             0..=8 => {
-                let name = self.one_of(&["LPUSH", "RPUSH", "RPUSH", "LPUSHX", "RPUSHX"]);
+                let name = self.rng.one_of(&["LPUSH", "RPUSH", "RPUSH", "LPUSHX", "RPUSHX"]);
                 let mut words = vec![word(name), a];
                 words.extend((0..=self.rng.below(4)).map(|_| self.element()));
                 words
             }
-            9..=11 => vec![word(self.one_of(&["LPOP", "RPOP"])), a],
-            12 => vec![word(self.one_of(&["LPOP", "RPOP"])), a, self.index()],
+            9..=11 => vec![word(self.rng.one_of(&["LPOP", "RPOP"])), a],
+            12 => vec![word(self.rng.one_of(&["LPOP", "RPOP"])), a, self.index()],
             13 | 14 => vec![word("LINDEX"), a, self.index()],
             15..=18 => {
-                let place = word(self.one_of(&["BEFORE", "AFTER", "before", "BETWEEN"]));
+                let place = word(self.rng.one_of(&["BEFORE", "AFTER", "before", "BETWEEN"]));
                 vec![word("LINSERT"), a, place, self.element(), self.element()]
             }
             19..=21 => vec![word("LRANGE"), a, self.index(), self.index()],
@@ -86,7 +82,7 @@ impl Lists {
                 while self.rng.percent(45) {
                     // Redis 7.0 takes the smallest number for a rank.
                     let number = self.index().replace("-9223372036854775808", "-1");
-                    words.extend([word(self.one_of(&["RANK", "COUNT", "MAXLEN", "rank", "FOO"])), number]);
+                    words.extend([word(self.rng.one_of(&["RANK", "COUNT", "MAXLEN", "rank", "FOO"])), number]);
                 }
                 if self.rng.percent(5) {
                     words.push(word("COUNT"));
@@ -96,7 +92,7 @@ impl Lists {
             32 | 33 => vec![word("LMOVE"), a, b, self.end(), self.end()],
             34 => vec![word("RPOPLPUSH"), a, b],
             35 => {
-                let count = self.one_of(&["0", "1", "2", "2", "3", "x"]);
+                let count = self.rng.one_of(&["0", "1", "2", "2", "3", "x"]);
                 let mut words = vec![word("LMPOP"), word(count), a, b, self.end()];
                 if self.rng.percent(50) {
                     words.extend([word("COUNT"), self.index()]);
@@ -104,7 +100,7 @@ impl Lists {
                 words
             }
             36 => vec![word("LLEN"), a],
-            37 => vec![word(self.one_of(&["COPY", "RENAME", "DEL", "TYPE"])), a, b],
+            37 => vec![word(self.rng.one_of(&["COPY", "RENAME", "DEL", "TYPE"])), a, b],
             _ => vec![word("DUMP"), a],
         }
     }

@@ -1,5 +1,7 @@
 //! Where the chance of a test comes from.
 
+use rredis::base::rng::Rng;
+
 /// A number that decides all. It is printed when the test fails.
 pub struct Seed(pub u64);
 
@@ -20,5 +22,17 @@ impl Drop for Seed {
         if std::thread::panicking() {
             eprintln!("SEED={}", self.0);
         }
+    }
+}
+
+/// What tests draw.
+pub trait Draw {
+    /// One of these words.
+    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str;
+}
+
+impl Draw for Rng {
+    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+        choices[self.below(choices.len() as u64) as usize]
     }
 }

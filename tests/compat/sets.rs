@@ -5,7 +5,7 @@ use rredis::base::rng::Rng;
 use crate::client::Value;
 use crate::pair::Pair;
 use crate::question::{Question, Source, in_any_order, walk_in_any_order};
-use crate::seed::Seed;
+use crate::seed::{Draw, Seed};
 
 /// Commands in one run.
 const COMMANDS: usize = 6_000;
@@ -14,10 +14,6 @@ const COMMANDS: usize = 6_000;
 pub struct Sets(pub Rng);
 
 impl Sets {
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.0.below(choices.len() as u64) as usize]
-    }
-
     fn key(&mut self) -> String {
         match self.0.below(30) {
             0 => "text".to_owned(),
@@ -30,16 +26,16 @@ impl Sets {
         match self.0.below(12) {
             0 => String::new(),
             1 => (self.0.next_u64() as i64).to_string(),
-            2 => self.one_of(&["01", "-0", "1.5", "9223372036854775807", "-9223372036854775808"]).to_owned(),
+            2 => self.0.one_of(&["01", "-0", "1.5", "9223372036854775807", "-9223372036854775808"]).to_owned(),
             3 => "x".repeat(60 + self.0.below(10) as usize),
             4..=8 => (self.0.below(24) as i64 - 12).to_string(),
-            _ => self.one_of(&["a", "b", "c", "ab", "abc"]).to_owned(),
+            _ => self.0.one_of(&["a", "b", "c", "ab", "abc"]).to_owned(),
         }
     }
 
     fn number(&mut self) -> String {
         match self.0.below(12) {
-            0 => self.one_of(&["x", "", "1.5", "9223372036854775807", "-9223372036854775808"]).to_owned(),
+            0 => self.0.one_of(&["x", "", "1.5", "9223372036854775807", "-9223372036854775808"]).to_owned(),
             _ => (self.0.below(12) as i64 - 3).to_string(),
         }
     }
@@ -64,11 +60,11 @@ impl Sets {
             11 => line(&["SCARD", &a]),
             12 | 13 => line(&["SMOVE", &a, &b, &member]),
             14 | 15 => {
-                let name = self.one_of(&["SINTER", "SUNION", "SDIFF"]);
+                let name = self.0.one_of(&["SINTER", "SUNION", "SDIFF"]);
                 self.with(&[name], 4, Sets::key)
             }
             16 | 17 => {
-                let name = self.one_of(&["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"]);
+                let name = self.0.one_of(&["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"]);
                 self.with(&[name, &a], 4, Sets::key)
             }
             18 | 19 => {
@@ -80,28 +76,28 @@ impl Sets {
                 words
             }
             // What chance decides cannot be compared: all members, none, or the only one.
-            20 => line(&["SPOP", &a, self.one_of(&["0", "1000", "-1", "x", ""])]),
-            21 => line(&["SRANDMEMBER", &a, self.one_of(&["0", "1000", "x", "-9223372036854775808"])]),
-            22 => line(&[self.one_of(&["SPOP", "SRANDMEMBER"]), "single"]),
+            20 => line(&["SPOP", &a, self.0.one_of(&["0", "1000", "-1", "x", ""])]),
+            21 => line(&["SRANDMEMBER", &a, self.0.one_of(&["0", "1000", "x", "-9223372036854775808"])]),
+            22 => line(&[self.0.one_of(&["SPOP", "SRANDMEMBER"]), "single"]),
             23 => line(&["SADD", "single", "one"]),
             24 => match self.0.below(3) {
                 0 => line(&["SSCAN", &a, "0", "COUNT", "100000"]),
                 1 => line(&["SSCAN", &a, "0", "MATCH", "*1*", "COUNT", "100000"]),
-                _ => line(&["SSCAN", &a, self.one_of(&["x", "0"]), self.one_of(&["FOO", "COUNT", "TYPE"]), "0"]),
+                _ => line(&["SSCAN", &a, self.0.one_of(&["x", "0"]), self.0.one_of(&["FOO", "COUNT", "TYPE"]), "0"]),
             },
             25 => match self.0.below(3) {
                 0 => line(&["SET", &format!("w_{member}"), &number]),
-                1 => line(&["HSET", &format!("h_{member}"), self.one_of(&["f", "g"]), &number]),
+                1 => line(&["HSET", &format!("h_{member}"), self.0.one_of(&["f", "g"]), &number]),
                 _ => line(&["DEL", &format!("w_{member}")]),
             },
             26 => {
-                let list = self.one_of(&["l0", "l1"]);
+                let list = self.0.one_of(&["l0", "l1"]);
                 self.with(&["RPUSH", list], 3, Sets::member)
             }
             27 => self.with(&["RPUSH", "numbers"], 3, |source| (source.0.below(60) as i64 - 30).to_string()),
             28 => line(&["ZADD", "z", &self.0.below(9).to_string(), &member]),
-            29 => line(&["DEL", self.one_of(&["l0", "l1", "numbers", "z", "d"])]),
-            30 => line(&[self.one_of(&["COPY", "RENAME", "DEL", "TYPE"]), &a, &b]),
+            29 => line(&["DEL", self.0.one_of(&["l0", "l1", "numbers", "z", "d"])]),
+            30 => line(&[self.0.one_of(&["COPY", "RENAME", "DEL", "TYPE"]), &a, &b]),
             _ => self.sort(),
         }
     }
@@ -109,11 +105,11 @@ impl Sets {
     fn sort(&mut self) -> Vec<String> {
         let key = match self.0.below(3) {
             0 => self.key(),
-            _ => self.one_of(&["l0", "l1", "numbers", "numbers", "z", "d"]).to_owned(),
+            _ => self.0.one_of(&["l0", "l1", "numbers", "numbers", "z", "d"]).to_owned(),
         };
-        let mut words = vec![self.one_of(&["SORT", "SORT", "SORT_RO", "sort"]).to_owned(), key];
+        let mut words = vec![self.0.one_of(&["SORT", "SORT", "SORT_RO", "sort"]).to_owned(), key];
         for _ in 0..self.0.below(5) {
-            let pattern = self.one_of(&["w_*", "#", "h_*->f", "nosort", "*", "w_*x", "h_*->"]).to_owned();
+            let pattern = self.0.one_of(&["w_*", "#", "h_*->f", "nosort", "*", "w_*x", "h_*->"]).to_owned();
             match self.0.below(8) {
                 0 => words.extend(["BY".to_owned(), pattern]),
                 1 => words.extend(["LIMIT".to_owned(), self.number(), self.number()]),

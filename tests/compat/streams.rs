@@ -5,7 +5,7 @@ use rredis::base::rng::Rng;
 use crate::client::Value;
 use crate::pair::Pair;
 use crate::question::{Question, Source};
-use crate::seed::Seed;
+use crate::seed::{Draw, Seed};
 
 /// Commands in one run.
 const COMMANDS: usize = 6_000;
@@ -27,10 +27,6 @@ impl Streams {
         Streams { rng: Rng::seeded(seed), last: [1; 3] }
     }
 
-    fn one_of(&mut self, choices: &[&str]) -> String {
-        choices[self.rng.below(choices.len() as u64) as usize].to_owned()
-    }
-
     fn maybe(&mut self, percent: u64, words: &[&str]) -> Vec<String> {
         if self.rng.percent(percent) { words.iter().map(|word| word.to_string()).collect() } else { Vec::new() }
     }
@@ -43,7 +39,10 @@ impl Streams {
     fn id(&mut self, key: &str) -> String {
         let last = *self.last(key);
         match self.rng.below(20) {
-            0 => self.one_of(&["0", "0-0", "-", "+", "$", "x", "5-", "-5", "1-1-1", "*", ">", "007-01", " 5", "5-*"]),
+            0 => self
+                .rng
+                .one_of(&["0", "0-0", "-", "+", "$", "x", "5-", "-5", "1-1-1", "*", ">", "007-01", " 5", "5-*"])
+                .to_owned(),
             1 => "18446744073709551615-18446744073709551615".to_owned(),
             2 => self.rng.below(last + 1).to_string(),
             3 => format!("{last}-{}", self.rng.below(4)),
@@ -53,7 +52,7 @@ impl Streams {
 
     fn end(&mut self, key: &str) -> String {
         match self.rng.below(4) {
-            0 => self.one_of(&["-", "+"]),
+            0 => self.rng.one_of(&["-", "+"]).to_owned(),
             1 => format!("({}", self.id(key)),
             _ => self.id(key),
         }
@@ -64,13 +63,13 @@ impl Streams {
     }
 
     fn trim(&mut self, key: &str) -> Vec<String> {
-        let mut words = vec![self.one_of(&["MAXLEN", "MINID", "maxlen"])];
+        let mut words = vec![self.rng.one_of(&["MAXLEN", "MINID", "maxlen"]).to_owned()];
         let is_min_id = words[0] == "MINID";
         words.extend(self.maybe(35, &["~"]));
         words.extend(self.maybe(15, &["="]));
         words.push(if is_min_id { self.id(key) } else { self.rng.below(60).to_string() });
         if self.rng.percent(20) {
-            words.extend(["LIMIT".to_owned(), self.one_of(&["0", "1", "10", "50", "-1", "x"])]);
+            words.extend(["LIMIT".to_owned(), self.rng.one_of(&["0", "1", "10", "50", "-1", "x"]).to_owned()]);
         }
         words
     }
@@ -79,11 +78,15 @@ impl Streams {
         let is_usual = self.rng.percent(70);
         let mut words = Vec::new();
         for number in 0..self.rng.between(1, 3) {
-            words.push(if is_usual { format!("f{number}") } else { self.one_of(&["x", "12", "-7", "another field"]) });
+            words.push(if is_usual {
+                format!("f{number}")
+            } else {
+                self.rng.one_of(&["x", "12", "-7", "another field"]).to_owned()
+            });
             words.push(match self.rng.below(6) {
                 0 => (self.rng.next_u64() as i64).to_string(),
                 1 => "x".repeat(self.rng.below(300) as usize),
-                2 => self.one_of(&["", "12345", "-1"]),
+                2 => self.rng.one_of(&["", "12345", "-1"]).to_owned(),
                 _ => format!("value:{}", self.rng.below(1000)),
             });
         }
@@ -91,7 +94,7 @@ impl Streams {
     }
 
     fn add(&mut self) -> Vec<String> {
-        let key = self.one_of(STREAMS);
+        let key = self.rng.one_of(STREAMS).to_owned();
         let mut command = vec!["XADD".to_owned(), key.clone()];
         command.extend(self.maybe(10, &["NOMKSTREAM"]));
         if self.rng.percent(10) {
@@ -101,7 +104,7 @@ impl Streams {
         *self.last(&key) += ahead;
         let last = *self.last(&key);
         command.push(match self.rng.below(20) {
-            0 => self.one_of(&["0-0", "x", "1-1", "-"]),
+            0 => self.rng.one_of(&["0-0", "x", "1-1", "-"]).to_owned(),
             1..=4 => format!("{last}-{}", self.rng.below(8)),
             _ => format!("{last}-*"),
         });
@@ -114,14 +117,18 @@ impl Streams {
 
     fn read_group(&mut self) -> Vec<String> {
         let count = self.rng.between(1, 2) as usize;
-        let mut command =
-            vec!["XREADGROUP".to_owned(), "GROUP".to_owned(), self.one_of(GROUPS), self.one_of(CONSUMERS)];
+        let mut command = vec![
+            "XREADGROUP".to_owned(),
+            "GROUP".to_owned(),
+            self.rng.one_of(GROUPS).to_owned(),
+            self.rng.one_of(CONSUMERS).to_owned(),
+        ];
         if self.rng.percent(80) {
-            command.extend(["COUNT".to_owned(), self.one_of(&["0", "1", "3", "10", "-1"])]);
+            command.extend(["COUNT".to_owned(), self.rng.one_of(&["0", "1", "3", "10", "-1"]).to_owned()]);
         }
         command.extend(self.maybe(15, &["NOACK"]));
         command.push("STREAMS".to_owned());
-        let keys: Vec<String> = (0..count).map(|_| self.one_of(KEYS)).collect();
+        let keys: Vec<String> = (0..count).map(|_| self.rng.one_of(KEYS).to_owned()).collect();
         command.extend(keys.clone());
         for key in &keys {
             let id = if self.rng.percent(70) { ">".to_owned() } else { self.id(key) };
@@ -131,10 +138,15 @@ impl Streams {
     }
 
     fn claim(&mut self) -> Vec<String> {
-        let key = self.one_of(KEYS);
+        let key = self.rng.one_of(KEYS).to_owned();
         let name = |text: &str| text.to_owned();
-        let mut command = vec![name("XCLAIM"), key.clone(), self.one_of(GROUPS), self.one_of(CONSUMERS)];
-        command.push(self.one_of(&["0", "0", "0", "-1", "x"]));
+        let mut command = vec![
+            name("XCLAIM"),
+            key.clone(),
+            self.rng.one_of(GROUPS).to_owned(),
+            self.rng.one_of(CONSUMERS).to_owned(),
+        ];
+        command.push(self.rng.one_of(&["0", "0", "0", "-1", "x"]).to_owned());
         command.extend(self.ids(&key, 3));
         command.extend(self.maybe(30, &["TIME", "1000"]));
         command.extend(self.maybe(10, &["IDLE", "0"]));
@@ -149,8 +161,13 @@ impl Streams {
     }
 
     fn auto_claim(&mut self) -> Vec<String> {
-        let key = self.one_of(KEYS);
-        let mut command = vec!["XAUTOCLAIM".to_owned(), key.clone(), self.one_of(GROUPS), self.one_of(CONSUMERS)];
+        let key = self.rng.one_of(KEYS).to_owned();
+        let mut command = vec![
+            "XAUTOCLAIM".to_owned(),
+            key.clone(),
+            self.rng.one_of(GROUPS).to_owned(),
+            self.rng.one_of(CONSUMERS).to_owned(),
+        ];
         command.extend(["0".to_owned(), self.end(&key)]);
         command.extend(self.maybe(60, &["COUNT", "2"]));
         command.extend(self.maybe(5, &["COUNT", "0"]));
@@ -159,8 +176,8 @@ impl Streams {
     }
 
     fn group(&mut self) -> Vec<String> {
-        let (key, group) = (self.one_of(KEYS), self.one_of(GROUPS));
-        let id = if self.rng.percent(40) { self.one_of(&["$", "0"]) } else { self.id(&key) };
+        let (key, group) = (self.rng.one_of(KEYS).to_owned(), self.rng.one_of(GROUPS).to_owned());
+        let id = if self.rng.percent(40) { self.rng.one_of(&["$", "0"]).to_owned() } else { self.id(&key) };
         let mut command = vec!["XGROUP".to_owned()];
         match self.rng.below(10) {
             0..=4 => {
@@ -174,8 +191,8 @@ impl Streams {
                 command.extend(self.maybe(30, &["ENTRIESREAD", "3"]));
             }
             7 => command.extend(["DESTROY".to_owned(), key, group]),
-            8 => command.extend(["CREATECONSUMER".to_owned(), key, group, self.one_of(CONSUMERS)]),
-            _ => command.extend(["DELCONSUMER".to_owned(), key, group, self.one_of(CONSUMERS)]),
+            8 => command.extend(["CREATECONSUMER".to_owned(), key, group, self.rng.one_of(CONSUMERS).to_owned()]),
+            _ => command.extend(["DELCONSUMER".to_owned(), key, group, self.rng.one_of(CONSUMERS).to_owned()]),
         }
         command
     }
@@ -192,31 +209,32 @@ impl Streams {
     }
 
     fn range(&mut self) -> Vec<String> {
-        let key = self.one_of(KEYS);
-        let mut command = vec![self.one_of(&["XRANGE", "XREVRANGE"]), key.clone(), self.end(&key), self.end(&key)];
+        let key = self.rng.one_of(KEYS).to_owned();
+        let mut command =
+            vec![self.rng.one_of(&["XRANGE", "XREVRANGE"]).to_owned(), key.clone(), self.end(&key), self.end(&key)];
         if self.rng.percent(50) {
-            command.extend(["COUNT".to_owned(), self.one_of(&["-1", "0", "1", "5", "x"])]);
+            command.extend(["COUNT".to_owned(), self.rng.one_of(&["-1", "0", "1", "5", "x"]).to_owned()]);
         }
         command
     }
 
     fn pending(&mut self) -> Vec<String> {
-        let key = self.one_of(KEYS);
-        let mut command = vec!["XPENDING".to_owned(), key.clone(), self.one_of(GROUPS)];
+        let key = self.rng.one_of(KEYS).to_owned();
+        let mut command = vec!["XPENDING".to_owned(), key.clone(), self.rng.one_of(GROUPS).to_owned()];
         if self.rng.percent(70) {
             command.extend(self.maybe(20, &["IDLE", "0"]));
-            command.extend([self.end(&key), self.end(&key), self.one_of(&["0", "1", "10", "-1", "x"])]);
+            command.extend([self.end(&key), self.end(&key), self.rng.one_of(&["0", "1", "10", "-1", "x"]).to_owned()]);
             command.extend(self.maybe(30, &["a"]));
         }
         command
     }
 
     fn info(&mut self) -> Vec<String> {
-        let key = self.one_of(KEYS);
+        let key = self.rng.one_of(KEYS).to_owned();
         let mut command = vec!["XINFO".to_owned()];
         match self.rng.below(6) {
             0 => command.extend(["GROUPS".to_owned(), key]),
-            1 => command.extend(["CONSUMERS".to_owned(), key, self.one_of(GROUPS)]),
+            1 => command.extend(["CONSUMERS".to_owned(), key, self.rng.one_of(GROUPS).to_owned()]),
             2 => command.extend(["STREAM".to_owned(), key]),
             _ => {
                 command.extend(["STREAM".to_owned(), key, "FULL".to_owned()]);
@@ -228,7 +246,7 @@ impl Streams {
     }
 
     fn next(&mut self) -> Vec<String> {
-        let key = self.one_of(KEYS);
+        let key = self.rng.one_of(KEYS).to_owned();
         let command = |words: &[&str]| words.iter().map(|word| word.to_string()).collect::<Vec<_>>();
         match self.rng.below(100) {
             0..=37 => self.add(),
@@ -236,20 +254,20 @@ impl Streams {
             43..=45 => [command(&["XTRIM", &key]), self.trim(&key)].concat(),
             46..=51 => self.range(),
             52..=54 => {
-                let count = self.one_of(&["0", "1", "3"]);
+                let count = self.rng.one_of(&["0", "1", "3"]).to_owned();
                 [command(&["XREAD", "COUNT", &count, "STREAMS", &key]), self.ids(&key, 1)].concat()
             }
             55..=66 => self.read_group(),
-            67..=71 => [command(&["XACK", &key, &self.one_of(GROUPS)]), self.ids(&key, 4)].concat(),
+            67..=71 => [command(&["XACK", &key, self.rng.one_of(GROUPS)]), self.ids(&key, 4)].concat(),
             72..=75 => self.pending(),
             76..=80 => self.claim(),
             81..=84 => self.auto_claim(),
             85..=89 => self.group(),
             90..=92 => self.set_id(),
             93..=97 => self.info(),
-            98 => command(&[&self.one_of(&["XLEN", "TYPE"]), &key]),
+            98 => command(&[self.rng.one_of(&["XLEN", "TYPE"]), &key]),
             _ if self.rng.percent(30) => command(&["DEL", &key]),
-            _ => command(&["COPY", &self.one_of(STREAMS), "x2", "REPLACE"]),
+            _ => command(&["COPY", self.rng.one_of(STREAMS), "x2", "REPLACE"]),
         }
     }
 }

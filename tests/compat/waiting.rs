@@ -5,7 +5,7 @@ use rredis::base::rng::Rng;
 use crate::client::{Client, Value};
 use crate::pair::Pair;
 use crate::question::{Question, Source};
-use crate::seed::Seed;
+use crate::seed::{Draw, Seed};
 use crate::streams;
 
 /// Commands and scenes in one run.
@@ -15,30 +15,26 @@ const SCENES: usize = 120;
 /// Blocking commands that end at once, whether or not there is something for them.
 pub struct Impatient(pub Rng);
 
-fn pick(rng: &mut Rng, words: &[&'static str]) -> &'static str {
-    words[rng.below(words.len() as u64) as usize]
-}
-
 fn list(rng: &mut Rng) -> &'static str {
-    pick(rng, &["l0", "l1", "l2", "l3", "l0", "l1", "text", "vacant"])
+    rng.one_of(&["l0", "l1", "l2", "l3", "l0", "l1", "text", "vacant"])
 }
 
 fn sorted_set(rng: &mut Rng) -> &'static str {
-    pick(rng, &["z0", "z1", "z2", "z3", "z0", "z1", "text", "vacant"])
+    rng.one_of(&["z0", "z1", "z2", "z3", "z0", "z1", "text", "vacant"])
 }
 
 fn end(rng: &mut Rng) -> &'static str {
-    pick(rng, &["LEFT", "RIGHT", "left"])
+    rng.one_of(&["LEFT", "RIGHT", "left"])
 }
 
 /// A blocking command with its timeout in seconds.
 fn blocking(rng: &mut Rng, timeout: &str) -> Vec<String> {
     let words: Vec<&str> = match rng.below(7) {
-        0 => vec![pick(rng, &["BLPOP", "BRPOP"]), list(rng), list(rng), timeout],
+        0 => vec![rng.one_of(&["BLPOP", "BRPOP"]), list(rng), list(rng), timeout],
         1 => vec!["BLMOVE", list(rng), list(rng), end(rng), end(rng), timeout],
         2 => vec!["BRPOPLPUSH", list(rng), list(rng), timeout],
-        3 => vec!["BLMPOP", timeout, "2", list(rng), list(rng), end(rng), "COUNT", pick(rng, &["1", "2", "0", "9"])],
-        4 | 5 => vec![pick(rng, &["BZPOPMIN", "BZPOPMAX"]), sorted_set(rng), sorted_set(rng), timeout],
+        3 => vec!["BLMPOP", timeout, "2", list(rng), list(rng), end(rng), "COUNT", rng.one_of(&["1", "2", "0", "9"])],
+        4 | 5 => vec![rng.one_of(&["BZPOPMIN", "BZPOPMAX"]), sorted_set(rng), sorted_set(rng), timeout],
         _ => {
             vec![
                 "BZMPOP",
@@ -46,9 +42,9 @@ fn blocking(rng: &mut Rng, timeout: &str) -> Vec<String> {
                 "2",
                 sorted_set(rng),
                 sorted_set(rng),
-                pick(rng, &["MIN", "max"]),
+                rng.one_of(&["MIN", "max"]),
                 "COUNT",
-                pick(rng, &["1", "2"]),
+                rng.one_of(&["1", "2"]),
             ]
         }
     };
@@ -59,21 +55,21 @@ impl Source for Impatient {
     fn draw(&mut self) -> Vec<Question> {
         let rng = &mut self.0;
         if rng.percent(25) {
-            let key = pick(rng, &["x0", "x1", "x2", "vacant", "text"]);
-            let id = pick(rng, &["$", "0", "5", "18446744073709551615", "x"]);
+            let key = rng.one_of(&["x0", "x1", "x2", "vacant", "text"]);
+            let id = rng.one_of(&["$", "0", "5", "18446744073709551615", "x"]);
             return match rng.below(2) {
                 0 => vec![Question::exact([
                     "XREAD",
                     "COUNT",
                     "2",
                     "BLOCK",
-                    pick(rng, &["1", "-1", "x"]),
+                    rng.one_of(&["1", "-1", "x"]),
                     "STREAMS",
                     key,
                     id,
                 ])],
                 _ => {
-                    let group = pick(rng, &["g", "h"]);
+                    let group = rng.one_of(&["g", "h"]);
                     vec![
                         Question::exact(["XGROUP", "CREATECONSUMER", key, group, "a"]),
                         Question::exact([
@@ -93,7 +89,7 @@ impl Source for Impatient {
                 }
             };
         }
-        let timeout = pick(rng, &["0.001", "0.001", "0.001", "0.002", "-1", "x", "", "1e400", "nan"]);
+        let timeout = rng.one_of(&["0.001", "0.001", "0.001", "0.002", "-1", "x", "", "1e400", "nan"]);
         vec![Question::judged(blocking(rng, timeout), same_refusal)]
     }
 }
@@ -107,7 +103,7 @@ fn same_refusal(_: &[Vec<u8>], ours: &Value, stock: &Value) -> bool {
 /// A key of the four with this prefix, or `text`.
 fn filled(rng: &mut Rng, prefix: &str) -> &'static str {
     let keys = if prefix == "l" { ["l0", "l1", "l2", "l3", "text"] } else { ["z0", "z1", "z2", "z3", "text"] };
-    pick(rng, &keys)
+    rng.one_of(&keys)
 }
 
 /// A command that gives to who waits, perhaps. It leaves `vacant` alone: since 7.2 a client is refused when one of its keys
@@ -115,12 +111,14 @@ fn filled(rng: &mut Rng, prefix: &str) -> &'static str {
 fn gift(rng: &mut Rng) -> Vec<String> {
     let number = rng.below(100).to_string();
     let words: Vec<&str> = match rng.below(9) {
-        0..=2 => vec![pick(rng, &["LPUSH", "RPUSH"]), filled(rng, "l"), &number, "b"],
+        0..=2 => vec![rng.one_of(&["LPUSH", "RPUSH"]), filled(rng, "l"), &number, "b"],
         3 | 4 => vec!["ZADD", filled(rng, "z"), &number, "m1", "3", "m2"],
         5 => vec!["LMOVE", filled(rng, "l"), filled(rng, "l"), end(rng), end(rng)],
         6 => vec!["SORT", filled(rng, "l"), "ALPHA", "STORE", "l0"],
-        7 => vec![pick(rng, &["RENAME", "COPY"]), pick(rng, &["l0", "l1", "vacant"]), pick(rng, &["l0", "l1", "l2"])],
-        _ => vec!["DEL", pick(rng, &["l0", "l1"]), pick(rng, &["z0", "z1"])],
+        7 => {
+            vec![rng.one_of(&["RENAME", "COPY"]), rng.one_of(&["l0", "l1", "vacant"]), rng.one_of(&["l0", "l1", "l2"])]
+        }
+        _ => vec!["DEL", rng.one_of(&["l0", "l1"]), rng.one_of(&["z0", "z1"])],
     };
     words.into_iter().map(str::to_owned).collect()
 }
@@ -170,7 +168,7 @@ pub fn scene(pair: &mut Pair, rng: &mut Rng) {
         pair.ask_line("EXEC");
     }
     for waiter in &mut waiters {
-        let how = pick(rng, &["", " ERROR", " TIMEOUT"]);
+        let how = rng.one_of(&["", " ERROR", " TIMEOUT"]);
         let answers = [
             ours.run(&format!("CLIENT UNBLOCK {}{how}", waiter.ours.1)),
             stock.run(&format!("CLIENT UNBLOCK {}{how}", waiter.stock.1)),

@@ -76,7 +76,8 @@ struct World {
     files: MemoryFiles,
 }
 
-fn settings() -> TlsSettings {
+/// Everything at its default, with the files that tests put on their disks.
+pub(super) fn settings() -> TlsSettings {
     TlsSettings {
         own: KeyPair { certificate: "/cert".into(), key: "/key".into(), password: Vec::new() },
         as_client: KeyPair::default(),

@@ -107,10 +107,7 @@ pub const HELP: Spec<AdminHandler> = Spec {
         summary: "Lists the subcommands.",
         ..BASE
     },
-    handler: |turn, _, _, mut reply| {
-        crate::spec::docs::reply_help(&mut reply, turn.server.table.catalog(), "config");
-        Ok(Outcome::Done)
-    },
+    handler: super::help_handler!("config"),
 };
 
 fn get(turn: &mut Turn<'_>, _: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {

@@ -14,7 +14,7 @@ use crate::resp::reply::Reply;
 use crate::server::Turn;
 use crate::server::admin::{AdminHandler, latency_text};
 use crate::session::Session;
-use crate::spec::{Arg, ArgKind, Arity, Command, Flags, Group, Meta, Spec, docs};
+use crate::spec::{Arg, ArgKind, Arity, Command, Flags, Group, Meta, Spec};
 use crate::stats::command::CommandFigures;
 
 /// The container.
@@ -67,10 +67,7 @@ pub const HELP: Spec<AdminHandler> = Spec {
         tips: &[],
         ..BASE
     },
-    handler: |turn, _, _, mut reply| {
-        docs::reply_help(&mut reply, turn.server.table.catalog(), "latency");
-        Ok(Outcome::Done)
-    },
+    handler: super::help_handler!("latency"),
 };
 
 /// LATENCY HISTOGRAM.

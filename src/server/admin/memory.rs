@@ -10,7 +10,7 @@ use crate::server::Turn;
 use crate::server::admin::AdminHandler;
 use crate::server::info::Overhead;
 use crate::session::Session;
-use crate::spec::{Arity, Flags, Group, Meta, Spec, docs};
+use crate::spec::{Arity, Flags, Group, Meta, Spec};
 
 const BASE: Meta = Meta {
     container: "memory",
@@ -36,10 +36,7 @@ pub const HELP: Spec<AdminHandler> = Spec {
         tips: &[],
         ..BASE
     },
-    handler: |turn, _, _, mut reply| {
-        docs::reply_help(&mut reply, turn.server.table.catalog(), "memory");
-        Ok(Outcome::Done)
-    },
+    handler: super::help_handler!("memory"),
 };
 
 /// MEMORY MALLOC-STATS.

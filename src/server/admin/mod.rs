@@ -39,6 +39,17 @@ use crate::spec::{Meta, Spec};
 /// A command that sees the whole server.
 pub type AdminHandler = for<'t, 'a, 'r> fn(&mut Turn<'t>, &mut Session, &Args<'a>, Reply<'r>) -> CommandResult;
 
+/// The handler of a container's HELP: it reads the command table.
+macro_rules! help_handler {
+    ($container:literal) => {
+        |turn, _, _, mut reply| {
+            crate::spec::docs::reply_help(&mut reply, turn.server.table.catalog(), $container);
+            Ok(crate::commands::contract::Outcome::Done)
+        }
+    };
+}
+use help_handler;
+
 /// All of them.
 pub const TABLE: &[&Spec<AdminHandler>] = &[
     &bgrewriteaof::SPEC,

@@ -9,7 +9,7 @@ use crate::config::values::Allowed;
 use crate::server::admin::AdminHandler;
 use crate::server::{Turn, is_local};
 use crate::session::Session;
-use crate::spec::{Arg, ArgKind, Arity, Flags, Group, Meta, Spec, docs};
+use crate::spec::{Arg, ArgKind, Arity, Flags, Group, Meta, Spec};
 
 /// The container.
 pub const CONTAINER: Meta = Meta {
@@ -42,10 +42,7 @@ pub const HELP: Spec<AdminHandler> = Spec {
         summary: "Lists the subcommands.",
         ..BASE
     },
-    handler: |turn, _, _, mut reply| {
-        docs::reply_help(&mut reply, turn.server.table.catalog(), "module");
-        Ok(Outcome::Done)
-    },
+    handler: super::help_handler!("module"),
 };
 
 /// MODULE LIST.

@@ -3,6 +3,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair as NewKey
 use super::*;
 use crate::base::files::memory::MemoryFiles;
 use crate::base::files::replace;
+use crate::net::tls::tests::settings;
 
 /// An authority, and a server's certificate that it signed.
 struct Issued {
@@ -26,24 +27,6 @@ fn issue(last_year: i32) -> Issued {
 
 fn put(files: &MemoryFiles, path: &str, text: &str) {
     replace(files, Path::new(path), Path::new("/temporary"), text.as_bytes()).unwrap();
-}
-
-fn settings() -> TlsSettings {
-    TlsSettings {
-        own: KeyPair { certificate: "/cert".into(), key: "/key".into(), password: Vec::new() },
-        as_client: KeyPair::default(),
-        ca_file: "/ca".into(),
-        ca_folder: PathBuf::new(),
-        clients: ClientCertificates::Required,
-        protocols: String::new(),
-        ciphers: String::new(),
-        suites: String::new(),
-        prefers_own_ciphers: false,
-        sessions_max: Some(10),
-        session_seconds: 300,
-        serves: true,
-        dials: true,
-    }
 }
 
 fn disk(issued: &Issued) -> MemoryFiles {
