@@ -171,3 +171,24 @@ fn two_of_our_sentinels_and_a_stock_one_agree() {
     let root = tempfile::tempdir().unwrap();
     Group::start(root.path(), [&server, ours, ours], [ours, &server, ours]).fail_over();
 }
+
+/// Over servers of ours, then over stock ones.
+fn over_either(sentinels: [&Path; 3]) {
+    let Some(server) = stock("redis-server") else { return };
+    for program in [Path::new(OURS), &server] {
+        let root = tempfile::tempdir().unwrap();
+        Group::start(root.path(), [program; 3], sentinels).fail_over();
+    }
+}
+
+#[test]
+fn two_stock_sentinels_and_one_of_ours_fail_over_either_kind_of_server() {
+    let (Some(server), ours) = (stock("redis-server"), Path::new(OURS)) else { return };
+    over_either([&server, ours, &server]);
+}
+
+#[test]
+fn one_stock_sentinel_and_two_of_ours_fail_over_either_kind_of_server() {
+    let (Some(server), ours) = (stock("redis-server"), Path::new(OURS)) else { return };
+    over_either([ours, &server, ours]);
+}

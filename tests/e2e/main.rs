@@ -1,5 +1,6 @@
 //! End-to-end scenarios: real processes set up as people really set them up, broken as things really break.
 
+mod announce;
 mod aof;
 mod blocking;
 mod busy;
@@ -10,19 +11,25 @@ mod cluster;
 mod failover;
 mod handover;
 mod introspection;
+mod keepalive;
 mod large_values;
+mod leaders;
 mod many_replicas;
 mod migrate;
 mod min_replicas;
 mod newborn;
 mod node;
+mod permissions;
 mod persistence;
+mod proxy;
 mod queues;
 mod replication;
 mod rolling;
 mod roundtrip;
 mod scripts;
 mod sentinel_words;
+mod silence;
 mod single;
 mod tls;
 mod two_nodes;
+mod watched;
