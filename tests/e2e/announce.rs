@@ -60,7 +60,8 @@ fn what_is_announced_is_where_everybody_goes() {
         let of_others =
             lines.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, line)| line.port.to_string());
         let mut expected: Vec<String> = of_others.collect();
-        (ports.sort(), expected.sort());
+        ports.sort();
+        expected.sort();
         assert_eq!((fields(&others, "ip"), ports), (vec!["127.0.0.2".to_owned(); 2], expected));
         let conf = sentinel.conf();
         assert!(conf.contains("sentinel announce-ip \"127.0.0.2\"") || conf.contains("sentinel announce-ip 127.0.0.2"));

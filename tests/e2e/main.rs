@@ -30,6 +30,7 @@ mod scripts;
 mod sentinel_words;
 mod silence;
 mod single;
+mod tilt;
 mod tls;
 mod two_nodes;
 mod watched;

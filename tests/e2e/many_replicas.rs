@@ -1,5 +1,5 @@
-//! A hundred replicas of one master, most of them nothing but a socket: the stream they are owed is kept once, and those that
-//! do not read cost neither the master nor the others anything.
+//! Hundreds of replicas, most of them nothing but a socket: the stream they are owed is kept once, those that do not read cost
+//! neither the master nor the others anything, and in a tree all hear the same.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -76,4 +76,48 @@ fn a_hundred_replicas_share_one_copy_of_the_stream() {
     assert_eq!(master.info("replication", "connected_slaves"), MANY.to_string());
     drop((stuck, readers));
     wait_for("nobody needs it any more", LATER, || memory("mem_total_replication_buffers") < 3 << 20);
+}
+
+/// A master, three replicas of it, and seventy below each of these: every byte of the stream comes to all of them.
+#[test]
+fn two_hundred_replicas_in_a_tree_hear_the_same() {
+    const BELOW: usize = 70;
+    let root = tempfile::tempdir().unwrap();
+    let lines = ["save \"\"", "repl-diskless-sync-delay 0", "repl-timeout 600"];
+    let master = Node::server(root.path(), &lines);
+    let replicaof = format!("replicaof 127.0.0.1 {}", master.port);
+    let middle: Vec<Node> = (0..3).map(|_| Node::server(root.path(), &[&lines[..], &[&replicaof]].concat())).collect();
+    wait_for("the middle is up", LATER, || {
+        middle.iter().all(|node| node.info("replication", "master_link_status") == "up")
+    });
+    let followers: Vec<TcpStream> = middle.iter().flat_map(|node| (0..BELOW).map(|_| follower(node.port))).collect();
+    wait_for("all are online", LATER, || {
+        middle.iter().all(|node| node.ask(&["INFO", "replication"]).matches("state=online").count() == BELOW)
+    });
+    let readers: Vec<_> = followers.into_iter().map(|stream| std::thread::spawn(move || commands(stream))).collect();
+    let mut client = master.client();
+    for n in 0..1000 {
+        client.call(&["SET", &format!("key:{n}"), "value"]).unwrap();
+    }
+    client.call(&["SET", LAST, "1"]).unwrap();
+    for reader in readers {
+        let keys = reader.join().expect("the whole stream");
+        assert!((0..1000).map(|n| format!("key:{n}")).eq(keys), "a key is missing, comes twice or in another place");
+    }
+    let ids: Vec<String> = middle.iter().map(|node| node.info("replication", "master_replid")).collect();
+    assert!(ids.iter().all(|id| *id == master.info("replication", "master_replid")), "{ids:?}");
+    assert!(middle.iter().all(|node| node.info("stats", "sync_full") == BELOW.to_string()));
+}
+
+/// The keys set on the stream before the last one, in order.
+fn commands(mut stream: TcpStream) -> Vec<String> {
+    let (mut text, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+    while !text.windows(LAST.len()).any(|window| window == LAST.as_bytes()) {
+        let count = stream.read(&mut buffer).expect("the stream goes on");
+        assert!(count > 0, "the connection was closed");
+        text.extend_from_slice(&buffer[..count]);
+    }
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let keys = text.split("\r\n").filter(|line| line.starts_with("key:"));
+    keys.map(str::to_owned).collect()
 }
