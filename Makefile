@@ -9,11 +9,12 @@ SEEDS ?= 100000
 TEST_SEEDS ?= 10000
 FUZZ_SECONDS ?= 600
 CRASH_RUNS ?= 10000
+STRESS_RUNS ?= 20000
 DIFF_COMMANDS ?= 1000000
 
 SERVER = target/release/rredis-server
 
-.PHONY: all build run test test-clients lint diff crash sim bench fuzz install clean
+.PHONY: all build run test test-clients lint diff crash stress sim bench fuzz install clean
 
 all: build
 
@@ -27,6 +28,7 @@ run: build
 test: lint
 	cargo build --release
 	SEEDS=$(TEST_SEEDS) cargo test --no-fail-fast
+	$(MAKE) stress
 	$(MAKE) test-clients
 
 lint:
@@ -44,6 +46,10 @@ diff:
 # The append only file on a disk that fails, at so many points: make crash CRASH_RUNS=100000
 crash:
 	CRASH_RUNS=$(CRASH_RUNS) cargo test --release --lib no_fault_of_the_disk -- --nocapture
+
+# What I/O threads hand to each other, in many orders of events: make stress STRESS_RUNS=1000000
+stress:
+	cd stress && STRESS_RUNS=$(STRESS_RUNS) cargo test --release
 
 # The simulated clusters, with as many seeds as you like: make sim SEEDS=1000000
 sim:

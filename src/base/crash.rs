@@ -26,6 +26,9 @@ static IS_REPORTED: AtomicBool = AtomicBool::new(false);
 /// `crash-log-enabled`.
 static IS_ENABLED: AtomicBool = AtomicBool::new(true);
 
+/// `use-exit-on-panic`.
+static IS_EXITING: AtomicBool = AtomicBool::new(false);
+
 /// Seconds that a trace may take.
 const TRACE_MAX_S: u32 = 20;
 
@@ -47,6 +50,9 @@ pub fn install(log: &Path) {
     std::panic::set_hook(Box::new(move |panic| {
         usual(panic);
         report(format_args!("crashed: {panic}"));
+        if IS_EXITING.load(Ordering::Relaxed) {
+            std::process::exit(1);
+        }
     }));
     for (signal, _) in SIGNALS {
         // SAFETY: the struct is plain data for which zeros are valid; the handler has the signature that SA_SIGINFO asks for and
@@ -60,9 +66,10 @@ pub fn install(log: &Path) {
     }
 }
 
-/// Sets `crash-log-enabled`.
-pub fn set_enabled(is_enabled: bool) {
+/// Sets `crash-log-enabled` and `use-exit-on-panic`.
+pub fn configure(is_enabled: bool, is_exiting: bool) {
     IS_ENABLED.store(is_enabled, Ordering::Relaxed);
+    IS_EXITING.store(is_exiting, Ordering::Relaxed);
 }
 
 /// DEBUG SEGFAULT: what an access to memory that is not there leads to.

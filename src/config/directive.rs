@@ -302,8 +302,6 @@ pub enum When {
 pub enum Effect {
     /// It does what it says.
     InEffect,
-    /// Nothing reads it yet.
-    NotYet,
     /// There is nothing here that it could act on, and this is why: the end of a sentence.
     NoSubject(&'static str),
 }
@@ -398,7 +396,7 @@ pub enum Apply {
     OomScore,
     /// Collation of SORT ALPHA.
     Locale,
-    /// Signal handlers for crash reports and the watchdog.
+    /// What a crash leaves behind, and how it ends.
     CrashReports,
     /// Background thread of the allocator.
     Allocator,
@@ -411,7 +409,6 @@ impl Effect {
     pub fn excuse(self) -> Option<&'static str> {
         match self {
             Effect::InEffect => None,
-            Effect::NotYet => Some("this version of rredis does not act on it"),
             Effect::NoSubject(reason) => Some(reason),
         }
     }

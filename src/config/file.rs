@@ -601,8 +601,8 @@ mod tests {
 
     #[test]
     fn directives_without_effect_are_listed_once() {
-        let loaded = server("io-threads 4\nport 1\nio-threads 2\ndisable-thp no").unwrap();
-        assert_eq!(loaded.not_in_effect, ["io-threads", "disable-thp"]);
+        let loaded = server("activerehashing no\nport 1\nactiverehashing yes\ndisable-thp no").unwrap();
+        assert_eq!(loaded.not_in_effect, ["activerehashing", "disable-thp"]);
     }
 
     #[test]

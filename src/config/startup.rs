@@ -46,7 +46,7 @@ fn open_log(config: &Config, role: Role) -> Result<(), String> {
     set_log_level(config.logging.loglevel);
     // A daemon without a log file has nowhere to write: its standard output is closed.
     log::set_file(&config.logging.logfile).map_err(|error| format!("Can't open the log file: {error}"))?;
-    crash::set_enabled(config.process.crash_log_enabled);
+    crash::configure(config.process.crash_log_enabled, config.process.use_exit_on_panic);
     crash::install(&config.logging.logfile);
     if config.logging.syslog_enabled {
         log::set_syslog(Some((&config.logging.syslog_ident, facility(config.logging.syslog_facility))));

@@ -29,6 +29,12 @@ use crate::base::limits::READ_CHUNK;
 use crate::resp::inbuf::InBuf;
 use crate::resp::out::Out;
 
+/// Most bytes handed to the system in one write.
+pub(super) const WRITE_MAX: usize = 1024 * 1024;
+
+/// Most writes for one connection in one turn, so that a fast reader of a huge reply does not stop the others.
+const WRITES_PER_TURN: usize = 4;
+
 /// The name of a connection. Never reused for another one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
@@ -146,6 +152,15 @@ pub(super) enum WriteOutcome {
     Held,
     /// The connection failed.
     Failed(io::Error),
+}
+
+/// What a connection's turn to send brought.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// Of the last write; `Drained` when there was nothing to write.
+    pub(super) outcome: WriteOutcome,
+    pub(super) writes: u64,
+    pub(super) bytes: u64,
 }
 
 /// A connection.
@@ -289,6 +304,12 @@ impl Conn {
         !self.out.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.has_output())
     }
 
+    /// Whether a write would be more than a question to the system.
+    pub(super) fn can_send(&self) -> bool {
+        let is_ready = matches!(self.state, State::Open | State::Closing) && !self.is_lent && !self.is_blocked;
+        is_ready && self.has_output()
+    }
+
     /// Whether it only waits for its output to be sent.
     pub fn is_closing(&self) -> bool {
         self.state == State::Closing
@@ -409,6 +430,24 @@ impl Conn {
         }
     }
 
+    /// A turn's worth of writes.
+    #[inline]
+    pub(super) fn send(&mut self) -> Sent {
+        let before = self.bytes_out;
+        let mut sent = Sent { outcome: WriteOutcome::Drained, writes: 0, bytes: 0 };
+        if self.has_output() {
+            for _ in 0..WRITES_PER_TURN {
+                sent.outcome = self.write(WRITE_MAX);
+                sent.writes += 1;
+                if !matches!(sent.outcome, WriteOutcome::More) {
+                    break;
+                }
+            }
+        }
+        sent.bytes = self.bytes_out - before;
+        sent
+    }
+
     /// One write of what waits, at most about `bytes_max` of it.
     pub(super) fn write(&mut self, bytes_max: usize) -> WriteOutcome {
         let bytes_max = bytes_max.min(self.sendable());
@@ -521,6 +560,19 @@ impl Conns {
         Some(conn)
     }
 
+    /// Takes a connection out for a while. Its name stays its own, and means nothing until [`Conns::restore`].
+    pub(super) fn lend(&mut self, id: ConnId) -> Option<Conn> {
+        let slot = self.slots.get_mut(id.slot()).filter(|slot| slot.generation == id.generation)?;
+        slot.conn.take()
+    }
+
+    /// Puts it back.
+    pub(super) fn restore(&mut self, id: ConnId, conn: Conn) {
+        let slot = &mut self.slots[id.slot()];
+        assert!(slot.generation == id.generation && slot.conn.is_none(), "{id:?} was not lent");
+        slot.conn = Some(conn);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.count
     }
@@ -551,6 +603,19 @@ mod tests {
         assert_ne!(first, second);
         assert!(conns.get(first).is_none() && conns.get_mut(first).is_none() && conns.remove(first).is_none());
         assert_eq!((conns.len(), ConnId::from_token(second.token())), (1, second));
+    }
+
+    #[test]
+    fn a_connection_that_is_lent_keeps_its_name_and_its_place() {
+        let mut conns = Conns::default();
+        let lent = conns.insert_with(|_| conn()).unwrap();
+        let own = conns.lend(lent).unwrap();
+        assert!(conns.get(lent).is_none() && conns.lend(lent).is_none() && conns.remove(lent).is_none());
+        let other = conns.insert_with(|_| conn()).unwrap();
+        assert_ne!(lent.slot(), other.slot());
+        conns.restore(lent, own);
+        assert!(conns.get(lent).is_some() && conns.get(other).is_some());
+        assert_eq!(conns.len(), 2);
     }
 
     #[test]

@@ -10,8 +10,9 @@ use mio::{Registry, Token};
 
 use super::buffers::Buffers;
 use super::clock::Clock;
-use super::conn::{Conn, ConnId, Conns, Peer, State, WriteOutcome};
+use super::conn::{Conn, ConnId, Conns, Peer, Sent, State, WRITE_MAX, WriteOutcome};
 use super::dial::{self, DialOptions};
+use super::io_threads::{Deed, IoThreads};
 use super::listener::{self, ListenOptions, ListenReport, ListenSocket, ListenerId};
 use super::resolve::{Resolved, Resolver};
 use super::timers::{TimerKey, Timers};
@@ -20,7 +21,7 @@ use super::tls::{Handshake, Tls};
 use super::wake::WakeHandle;
 use super::{App, Closed};
 use crate::base::files::{FileStamp, Files};
-use crate::base::limits::{TLS_HANDSHAKE_HURRY_MS, TLS_HANDSHAKE_MS, TLS_HANDSHAKES_MAX};
+use crate::base::limits::{READ_CHUNK, TLS_HANDSHAKE_HURRY_MS, TLS_HANDSHAKE_MS, TLS_HANDSHAKES_MAX};
 use crate::base::time::{Instant, Now};
 use crate::base::tls::TlsSettings;
 use crate::resp::inbuf::InBuf;
@@ -28,12 +29,6 @@ use crate::resp::out::Out;
 
 /// Marks a token that is not a connection's.
 pub(super) const LISTENER_BIT: u64 = 1 << 63;
-
-/// Most bytes handed to the system in one write.
-const WRITE_MAX: usize = 1024 * 1024;
-
-/// Most writes for one connection in one turn, so that a fast reader of a huge reply does not stop the others.
-const WRITES_PER_TURN: usize = 4;
 
 /// Figures about the whole life of the loop.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +45,10 @@ pub struct NetStats {
     pub accepted: u64,
     /// Turns of the loop.
     pub turns: u64,
+    /// Connections read from in rounds that several threads took part in.
+    pub threaded_reads: u64,
+    /// Connections written to in such rounds.
+    pub threaded_writes: u64,
 }
 
 /// Something to tell the application that no socket announces.
@@ -97,6 +96,10 @@ pub struct Net {
     /// How the changed files looked that could not be used.
     tls_refused: Option<Vec<Option<FileStamp>>>,
     pub(super) handshakes: Handshakes,
+    /// Who helps with reading and writing.
+    pub(super) io_threads: Option<Box<IoThreads>>,
+    /// Whether they helped with the last flush.
+    is_io_threaded: bool,
 }
 
 /// Clients in the middle of a TLS handshake. The application has not heard of them yet.
@@ -134,6 +137,8 @@ impl Net {
             tls: None,
             tls_refused: None,
             handshakes: Handshakes::default(),
+            io_threads: None,
+            is_io_threaded: false,
         })
     }
 
@@ -169,6 +174,20 @@ impl Net {
     /// Wakes the loop from other threads.
     pub fn wake_handle(&self) -> WakeHandle {
         self.wake.clone()
+    }
+
+    /// Has so many threads, this one included, write to sockets, and read from them if `do_reads` says so. For once, before the
+    /// loop runs.
+    pub fn start_io_threads(&mut self, threads: usize, do_reads: bool) -> io::Result<()> {
+        if threads > 1 {
+            self.io_threads = Some(Box::new(IoThreads::start(threads, do_reads)?));
+        }
+        Ok(())
+    }
+
+    /// Whether other threads helped with the last flush.
+    pub fn is_io_threaded(&self) -> bool {
+        self.is_io_threaded
     }
 
     /// Figures about the whole life of the loop.
@@ -615,6 +634,20 @@ impl Net {
         }
     }
 
+    /// Prepares a connection on that list for its read. False when it is not to be read after all.
+    #[inline]
+    pub(super) fn begin_read(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get_mut(id) else { return false };
+        conn.is_read_queued = false;
+        if conn.is_paused || conn.state != State::Open {
+            return false;
+        }
+        if conn.input.wants_buffer() && conn.read_chunk == READ_CHUNK {
+            conn.input.lend_buffer(self.buffers.for_reading());
+        }
+        true
+    }
+
     /// Takes back the buffers a connection no longer needs.
     pub(super) fn reclaim(&mut self, conn: &mut Conn) {
         if let Some(buffer) = conn.input.return_buffer() {
@@ -636,6 +669,12 @@ impl Net {
     /// Sends what waits on the connections with output.
     pub(super) fn flush<A: App>(&mut self, app: &mut A) {
         let mut dirty = std::mem::take(&mut self.dirty);
+        if let Some(io_threads) = &self.io_threads {
+            self.is_io_threaded = dirty.len() >= io_threads.worth();
+            if self.is_io_threaded {
+                self.flush_apart(app, &mut dirty);
+            }
+        }
         for id in dirty.drain(..) {
             self.flush_one(app, id);
         }
@@ -643,6 +682,37 @@ impl Net {
         if self.dirty.is_empty() {
             self.dirty = dirty;
         }
+    }
+
+    /// Sends with the help of other threads. Connections that need something else than that stay in the list.
+    fn flush_apart<A: App>(&mut self, app: &mut A, dirty: &mut Vec<ConnId>) {
+        let Some(mut io_threads) = self.io_threads.take() else { return };
+        io_threads.begin_round(dirty.len());
+        dirty.retain(|&id| {
+            let can_send = self.conns.get_mut(id).is_some_and(|conn| conn.can_send());
+            let Some(mut conn) = can_send.then(|| self.conns.lend(id)).flatten() else { return true };
+            conn.is_dirty = false;
+            io_threads.add(id, conn, Deed::Write);
+            false
+        });
+        self.stats.threaded_writes += io_threads.errands() as u64;
+        // All are back before the first is told of: what the application does then may concern any of them.
+        for (id, deed) in self.run_round(io_threads) {
+            if let Deed::HasWritten(sent) = deed {
+                self.has_sent(app, id, sent);
+            }
+        }
+    }
+
+    /// Runs the errands that were collected, and puts the connections back. What came of each, in the order of the errands.
+    pub(super) fn run_round(&mut self, mut io_threads: Box<IoThreads>) -> Vec<(ConnId, Deed)> {
+        let mut done = Vec::with_capacity(io_threads.errands());
+        io_threads.run_round(|errand| {
+            self.conns.restore(errand.id, errand.conn);
+            done.push((errand.id, errand.deed));
+        });
+        self.io_threads = Some(io_threads);
+        done
     }
 
     fn flush_one<A: App>(&mut self, app: &mut A, id: ConnId) {
@@ -660,31 +730,32 @@ impl Net {
             // Nothing can be sent, but more may have been written.
             return app.congested(self, id);
         }
-        let before = conn.bytes_out();
-        let mut outcome = WriteOutcome::Drained;
-        if conn.has_output() {
-            for _ in 0..WRITES_PER_TURN {
-                outcome = conn.write(WRITE_MAX);
-                self.stats.writes += 1;
-                if !matches!(outcome, WriteOutcome::More) {
-                    break;
-                }
-            }
-        }
-        self.stats.bytes_out += conn.bytes_out() - before;
+        let sent = conn.send();
+        self.has_sent(app, id, sent);
+    }
+
+    /// A connection has sent what it could.
+    fn has_sent<A: App>(&mut self, app: &mut A, id: ConnId, sent: Sent) {
+        self.stats.writes += sent.writes;
+        self.stats.bytes_out += sent.bytes;
+        // Another one's end may have been its own.
+        let Some(conn) = self.conns.get_mut(id) else { return };
         let is_low = conn.low_water.take_if(|bytes| conn.out.len() <= *bytes).is_some();
-        match outcome {
+        match sent.outcome {
             WriteOutcome::Drained => {
                 if let Some(buffer) = conn.out.return_buffer() {
                     self.buffers.give_back_writing(buffer);
                 }
-                if conn.state == State::Closing {
+                // With other threads' help, what came of another connection may have written to this one since.
+                if conn.state == State::Closing && !conn.has_output() {
                     return self.end(app, id, Closed::Flushed);
                 }
             }
             WriteOutcome::More => {
-                conn.is_dirty = true;
-                self.dirty.push(id);
+                if !conn.is_dirty {
+                    conn.is_dirty = true;
+                    self.dirty.push(id);
+                }
                 app.congested(self, id);
             }
             WriteOutcome::Blocked => {

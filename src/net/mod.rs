@@ -31,6 +31,7 @@ pub mod clock;
 pub mod conn;
 pub mod dial;
 mod handle;
+mod io_threads;
 pub mod listener;
 mod meanwhile;
 mod poll_loop;

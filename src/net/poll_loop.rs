@@ -8,6 +8,7 @@ use mio::{Events, Poll, Token};
 
 use super::conn::{ConnId, ReadOutcome, State};
 use super::handle::{LISTENER_BIT, Net, Queued};
+use super::io_threads::Deed;
 use super::listener::{AcceptOutcome, ListenerId};
 use super::signals::Signals;
 use super::{App, Closed};
@@ -261,9 +262,17 @@ impl Loop {
                 return;
             }
             let mut has_more = false;
-            for ids in round.chunks(GROUP_MAX) {
-                for &id in ids {
-                    has_more |= self.read_one(app, id);
+            // With very many threads a group is as large as it must be to occupy them.
+            let io_threads = self.net.io_threads.as_ref().filter(|io_threads| io_threads.do_reads);
+            let worth = io_threads.map(|io_threads| io_threads.worth());
+            let group_max = GROUP_MAX.max(worth.unwrap_or_default());
+            for ids in round.chunks(group_max) {
+                if worth.is_some_and(|worth| ids.len() >= worth) {
+                    has_more |= self.read_apart(app, ids);
+                } else {
+                    for &id in ids {
+                        has_more |= self.read_one(app, id);
+                    }
                 }
                 self.hand_over(app);
             }
@@ -279,16 +288,41 @@ impl Loop {
 
     /// One read. True when the same connection is worth another read in this turn.
     fn read_one<A: App>(&mut self, app: &mut A, id: ConnId) -> bool {
-        let net = &mut self.net;
-        let Some(conn) = net.conns.get_mut(id) else { return false };
-        conn.is_read_queued = false;
-        if conn.is_paused || conn.state != State::Open {
+        if !self.net.begin_read(id) {
             return false;
         }
-        if conn.input.wants_buffer() && conn.read_chunk == READ_CHUNK {
-            conn.input.lend_buffer(net.buffers.for_reading());
-        }
+        let Some(conn) = self.net.conns.get_mut(id) else { return false };
         let outcome = conn.read();
+        self.has_read(app, id, outcome)
+    }
+
+    /// One read for each of these, with the help of other threads. True when one is worth another read in this turn.
+    fn read_apart<A: App>(&mut self, app: &mut A, ids: &[ConnId]) -> bool {
+        let Some(mut io_threads) = self.net.io_threads.take() else { return false };
+        io_threads.begin_round(ids.len());
+        for &id in ids {
+            if self.net.begin_read(id)
+                && let Some(conn) = self.net.conns.lend(id)
+            {
+                io_threads.add(id, conn, Deed::Read);
+            }
+        }
+        self.net.stats.threaded_reads += io_threads.errands() as u64;
+        let mut has_more = false;
+        // All are back before the first is told of: what the application does then may concern any of them.
+        for (id, deed) in self.net.run_round(io_threads) {
+            if let Deed::HasRead(outcome) = deed {
+                has_more |= self.has_read(app, id, outcome);
+            }
+        }
+        has_more
+    }
+
+    /// What came of a read. True when the same connection is worth another one in this turn.
+    fn has_read<A: App>(&mut self, app: &mut A, id: ConnId, outcome: ReadOutcome) -> bool {
+        let net = &mut self.net;
+        // Another one's end may have been its own.
+        let Some(conn) = net.conns.get_mut(id).filter(|conn| conn.state == State::Open) else { return false };
         if conn.tls.is_some() && conn.has_output() && !conn.is_dirty {
             // The encryption has something to say.
             conn.is_dirty = true;

@@ -14,17 +14,27 @@ const TURNS_MAX: usize = 20_000;
 
 /// Sends back what it receives, and remembers what it was told.
 #[derive(Default)]
-struct Echo {
-    log: Vec<String>,
-    conns: Vec<ConnId>,
-    received: usize,
+pub(super) struct Echo {
+    pub(super) log: Vec<String>,
+    pub(super) conns: Vec<ConnId>,
+    pub(super) received: usize,
     keep_input: bool,
-    close_after_reply: bool,
+    pub(super) close_after_reply: bool,
     refuse: bool,
     stop_on: Option<TimerKey>,
-    wants_turn: bool,
+    pub(super) wants_turn: bool,
     /// Replies of the next turns wait for this ticket.
-    hold: Option<u64>,
+    pub(super) hold: Option<u64>,
+    /// When one connection ends or is congested, the others are closed.
+    pub(super) stands_and_falls: bool,
+}
+
+impl Echo {
+    fn close_others(&mut self, net: &mut Net, but: ConnId) {
+        if self.stands_and_falls {
+            self.conns.iter().filter(|conn| **conn != but).for_each(|conn| net.close(*conn));
+        }
+    }
 }
 
 impl App for Echo {
@@ -65,10 +75,12 @@ impl App for Echo {
             Closed::WriteFailed(_) => "write failed",
         };
         self.log.push(name.to_owned());
+        self.close_others(net, conn);
     }
 
     fn congested(&mut self, net: &mut Net, conn: ConnId) {
         assert!(!net.conn(conn).unwrap().out().is_empty());
+        self.close_others(net, conn);
         self.log.push("congested".to_owned());
     }
 
@@ -99,17 +111,17 @@ impl App for Echo {
     }
 }
 
-struct World {
-    event_loop: Loop,
-    app: Echo,
+pub(super) struct World {
+    pub(super) event_loop: Loop,
+    pub(super) app: Echo,
 }
 
 impl World {
-    fn new() -> World {
+    pub(super) fn new() -> World {
         World { event_loop: Loop::new().unwrap(), app: Echo::default() }
     }
 
-    fn listen(&mut self) -> SocketAddr {
+    pub(super) fn listen(&mut self) -> SocketAddr {
         let options = ListenOptions { backlog: 511, keepalive: 300, mark: 0, is_tls: false };
         let report = self.net().listen_tcp(&["127.0.0.1"], 0, &options);
         assert!(!report.failed, "{report:?}");
@@ -123,15 +135,15 @@ impl World {
         client
     }
 
-    fn net(&mut self) -> &mut Net {
+    pub(super) fn net(&mut self) -> &mut Net {
         self.event_loop.net()
     }
 
-    fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         self.event_loop.turn(&mut self.app).unwrap();
     }
 
-    fn until(&mut self, what: &str, mut done: impl FnMut(&mut World) -> bool) {
+    pub(super) fn until(&mut self, what: &str, mut done: impl FnMut(&mut World) -> bool) {
         for _ in 0..TURNS_MAX {
             if done(self) {
                 return;

@@ -88,7 +88,7 @@ impl Turn<'_> {
             | Apply::AppendFsync
             | Apply::Acl => Ok(()),
             Apply::CrashReports => {
-                crash::set_enabled(after.process.crash_log_enabled);
+                crash::configure(after.process.crash_log_enabled, after.process.use_exit_on_panic);
                 Ok(())
             }
             // Not in effect yet; CONFIG SET names them in the log.

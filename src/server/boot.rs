@@ -292,6 +292,11 @@ pub fn run(loaded: Loaded, config_file: String, restore_to: Option<i64>) -> Resu
         tracing::warn!("Failed listening on port {} (tcp), aborting.", server.engine.config.network.port);
         return Ok(1);
     }
+    let network = &server.engine.config.network;
+    event_loop
+        .net()
+        .start_io_threads(network.io_threads as usize, network.io_threads_do_reads)
+        .map_err(|error| format!("can't start the I/O threads: {error}"))?;
     title::show(&server.engine.config, &server.identity.program, &server.identity.config_file, "standalone");
     server.adjust_oom_score();
     // From here on clients get an answer, and some wait for this line.

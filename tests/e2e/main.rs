@@ -11,6 +11,7 @@ mod cluster;
 mod failover;
 mod handover;
 mod introspection;
+mod io_threads;
 mod keepalive;
 mod large_values;
 mod leaders;

@@ -167,6 +167,38 @@ fn redis_cli_talks_to_a_server_that_listens_for_tls_only() {
     process.wait().unwrap();
 }
 
+/// Encrypted with the help of other threads: everybody gets its own, in order, whatever its size.
+#[test]
+fn a_crowd_over_tls_is_served_by_io_threads() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("tls");
+    put_all(&folder, &Authority::new());
+    let port = free_port();
+    let node = server(root.path(), &folder, port, &["io-threads 4", "io-threads-do-reads yes"]);
+    let mut clients: Vec<TlsClient> = (0..30).map(|_| TlsClient::connect(&folder, port).unwrap()).collect();
+    for client in &mut clients {
+        assert_eq!(client.line("PING").unwrap(), "+PONG");
+    }
+    for turn in 0..10 {
+        let value = |number: usize| ((b'a' + number as u8 % 26) as char).to_string().repeat(1 + number * turn * 1000);
+        for (number, client) in clients.iter_mut().enumerate() {
+            let value = value(number);
+            let set = format!("*3\r\n$3\r\nSET\r\n$2\r\n{number:02}\r\n${}\r\n{value}\r\n", value.len());
+            client.0.write_all(format!("{set}GET {number:02}\r\nECHO {turn}\r\n").as_bytes()).unwrap();
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            let (value, turn) = (value(number), turn.to_string());
+            let expected = format!("+OK\r\n${}\r\n{value}\r\n${}\r\n{turn}\r\n", value.len(), turn.len());
+            let mut heard = vec![0; expected.len()];
+            client.0.read_exact(&mut heard).unwrap();
+            assert!(heard == expected.as_bytes(), "client {number} in turn {turn}");
+        }
+    }
+    for field in ["io_threaded_reads_processed", "io_threaded_writes_processed"] {
+        assert_ne!(node.info("stats", field), "0", "{field}");
+    }
+}
+
 #[test]
 fn files_that_cannot_be_used_are_named_and_change_nothing() {
     let root = tempfile::tempdir().unwrap();

@@ -1,6 +1,5 @@
 //! Listening sockets.
 
-use crate::config::directive::Effect::NotYet;
 use crate::config::directive::{Apply, Directive, Flags, INT_MAX, PORT_MAX, RUNTIME, START, flag, integer, text};
 use crate::config::table::{Group, special};
 
@@ -78,16 +77,19 @@ pub static GROUP: Group = Group {
             name: "io-threads",
             kind: integer!(Int, network.io_threads, 1, 1..=128),
             flags: Flags::DEBUG,
-            effect: NotYet,
-            doc: "Threads that read from and write to sockets. Commands are always executed by one thread.",
+            doc: "Threads that write to sockets, encryption included, at most 128; 1 means that the thread that executes \
+                  commands does that as well. Commands are always parsed and executed by that one thread. The others help \
+                  when at least twice as many clients as there are threads have to be answered at once, and sleep \
+                  otherwise.\n\n\
+                  Each of them needs a processor of its own: set it to less than there are. It is meant for many clients at once, \
+                  when one processor is not enough for all that they send and are sent.",
             ..START
         },
         Directive {
             name: "io-threads-do-reads",
             kind: flag!(network.io_threads_do_reads, false),
             flags: Flags::DEBUG,
-            effect: NotYet,
-            doc: "Whether io-threads also read and parse.",
+            doc: "Whether io-threads also read, and decrypt.",
             ..START
         },
     ],

@@ -1,6 +1,6 @@
 //! The process itself: daemon, directory, signals, timers.
 
-use crate::config::directive::Effect::{NoSubject, NotYet};
+use crate::config::directive::Effect::NoSubject;
 use crate::config::directive::{Apply, Directive, Flags, INT_MAX, RUNTIME, START, flag, integer, text, word};
 use crate::config::table::{Group, special};
 use crate::config::values::{OomScoreAdj, Supervised};
@@ -170,7 +170,7 @@ pub static GROUP: Group = Group {
         Directive {
             name: "crash-memcheck-enabled",
             kind: flag!(process.crash_memcheck_enabled, true),
-            effect: NotYet,
+            effect: NoSubject("memory is tested by programs made for that, not by a process that has just crashed"),
             doc: "Test the memory after a crash.",
             ..RUNTIME
         },
@@ -178,16 +178,17 @@ pub static GROUP: Group = Group {
             name: "use-exit-on-panic",
             kind: flag!(process.use_exit_on_panic, false),
             flags: Flags::HIDDEN,
-            effect: NotYet,
-            doc: "Exit instead of aborting on a failed assertion.",
+            apply: Some(Apply::CrashReports),
+            doc: "Exit with status 1 instead of aborting on a failed assertion.",
             ..RUNTIME
         },
         Directive {
             name: "watchdog-period",
             kind: integer!(Int, process.watchdog_period, 0, 0..=INT_MAX),
             flags: Flags::HIDDEN,
-            apply: Some(Apply::CrashReports),
-            effect: NotYet,
+            effect: NoSubject(
+                "SLOWLOG, LATENCY and INFO debug tell what took long, and a debugger shows where a process stands",
+            ),
             doc: "Milliseconds after which a stuck server logs where it is. 0: off.",
             ..RUNTIME
         },

@@ -1,6 +1,6 @@
 //! Encrypted connections.
 
-use crate::config::directive::Effect::NotYet;
+use crate::config::directive::Effect::NoSubject;
 use crate::config::directive::{Apply, Directive, Flags, INT_MAX, PORT_MAX, RUNTIME, flag, integer, text, word};
 use crate::config::table::Group;
 use crate::config::values::TlsAuth;
@@ -66,7 +66,7 @@ pub static GROUP: Group = Group {
             name: "tls-dh-params-file",
             kind: text!(tls.tls_dh_params_file, ""),
             flags: Flags::VOLATILE,
-            effect: NotYet,
+            effect: NoSubject("key exchanges are always on elliptic curves"),
             doc: "Parameters for key exchanges that are not used any more: ours are always on elliptic curves.",
             ..TLS
         },
@@ -99,7 +99,7 @@ pub static GROUP: Group = Group {
         Directive {
             name: "tls-cluster",
             kind: flag!(tls.tls_cluster, false),
-            effect: NotYet,
+            effect: NoSubject("there is no cluster mode"),
             doc: "Encrypt the cluster bus.",
             ..TLS
         },

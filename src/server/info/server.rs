@@ -31,7 +31,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("lru_clock", now.wall().as_secs() & 0xff_ffff)
         .field("executable", &server.identity.executable)
         .field("config_file", &server.identity.config_file)
-        .field("io_threads_active", 0);
+        .field("io_threads_active", i32::from(turn.net.is_io_threaded()));
     if let Some(left) = server.shutdown_in_ms() {
         info.field("shutdown_in_milliseconds", left);
     }
