@@ -23,7 +23,10 @@ fn what_is_announced_is_where_everybody_goes() {
     let announced = line.port.to_string();
     let set = ["CONFIG", "SET", "replica-announce-ip", "127.0.0.2", "replica-announce-port", &announced];
     assert_eq!(group.servers[1].ask(&set), "OK");
-    // The master learns it with the next handshake.
+    // The master learns it with the next handshake, so there must have been one.
+    wait_for("the replica is online", LATER, || {
+        group.servers[0].info("replication", "slave0").contains("state=online")
+    });
     group.servers[0].ask(&["CLIENT", "KILL", "TYPE", "replica"]);
     let master = &group.servers[0];
     wait_for("the master shows it", LATER, || {
