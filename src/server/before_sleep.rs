@@ -6,7 +6,7 @@
 //!  3. the journal goes to the backlog and the replicas
 //!  4. a slice of a running snapshot, or of loading
 //!  5. the append only file is written, and its sync asked for
-//!  6. the loop sends everybody's output, except what waits for a sync
+//!  6. the loop sends everybody's output, except what waits for a sync: with `appendfsync always` replies and the stream
 //! ```
 //!
 //! No reply leaves before the write it acknowledges is on its way to the replicas and as safe as `appendfsync` says: 3 and 5

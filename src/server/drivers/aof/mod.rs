@@ -94,6 +94,8 @@ pub struct Aof {
     synced_offset: u64,
     /// Clients that changed something in this turn.
     writers: Vec<ConnId>,
+    /// Replicas that were given a part of the stream in this turn.
+    followers: Vec<ConnId>,
     /// Who waits for which sync.
     group: Group,
     /// Keeps other servers away while the files are loaded.
@@ -193,6 +195,7 @@ impl Aof {
             written_offset: 0,
             synced_offset: 0,
             writers: Vec::new(),
+            followers: Vec::new(),
             group: Group::default(),
             lock: None,
             restore_to: None,
@@ -262,6 +265,13 @@ impl Aof {
     pub fn note_writer(&mut self, conn: ConnId) {
         if self.appender.holds_replies() && self.writers.last() != Some(&conn) {
             self.writers.push(conn);
+        }
+    }
+
+    /// Notes that this replica was given a part of the stream in this turn.
+    pub fn note_follower(&mut self, conn: ConnId) {
+        if self.appender.holds_replies() && self.followers.last() != Some(&conn) {
+            self.followers.push(conn);
         }
     }
 
@@ -514,6 +524,7 @@ impl Turn<'_> {
         let mut next = self.rewrite_turn();
         if self.server.aof.mode == Mode::Off {
             self.server.aof.writers.clear();
+            self.server.aof.followers.clear();
             self.net.release_output(u64::MAX);
             return next;
         }
@@ -563,16 +574,18 @@ impl Turn<'_> {
         next
     }
 
-    /// Replies wait for the sync of what they acknowledge, and for no other.
+    /// Replies wait for the sync of what they acknowledge, and for no other. So do replicas: after a crash none of them has changes
+    /// that the files of their master do not have.
     fn hold_and_release(&mut self) {
         let aof = &mut self.server.aof;
         if aof.appender.holds_replies() {
             let ticket = aof.appender.taken();
-            for conn in aof.writers.drain(..) {
+            for conn in aof.writers.drain(..).chain(aof.followers.drain(..)) {
                 self.net.hold_output(conn, ticket);
             }
         }
         aof.writers.clear();
+        aof.followers.clear();
         self.net.release_output(aof.appender.safe());
     }
 
@@ -587,7 +600,8 @@ impl Turn<'_> {
 
     /// Nothing more can be promised: ends the program before anybody is told something that is not true.
     fn die(&mut self, fatal: &Fatal) -> Instant {
-        for conn in std::mem::take(&mut self.server.aof.writers) {
+        let aof = &mut self.server.aof;
+        for conn in aof.writers.drain(..).chain(aof.followers.drain(..)) {
             self.net.hold_output(conn, u64::MAX);
         }
         self.server.exit_code = 1;

@@ -9,18 +9,20 @@
 //! exactly these, and the bytes they give for its end are its bytes.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::files::Files;
 use crate::base::files::memory::{Fault, MemoryFiles};
+use crate::base::files::{Files, read_whole};
 use crate::base::id::HexId;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::config::model::Config;
 use crate::config::values::AppendFsync;
 use crate::exec::execute;
-use crate::net::Loop;
+use crate::net::{ListenOptions, Loop};
 use crate::repl::node::Position;
 use crate::resp::args::OwnedArgs;
 use crate::resp::out::Out;
@@ -105,6 +107,32 @@ impl World {
     fn turn(&mut self) {
         self.server.engine.now = self.now;
         Turn { server: &mut self.server, net: self.event_loop.net() }.end_turn();
+    }
+
+    /// A connection that follows the stream from its beginning.
+    fn follower(&mut self) -> TcpStream {
+        self.begin_stream();
+        let options = ListenOptions { backlog: 1, keepalive: 0, mark: 0, is_tls: false };
+        let report = self.event_loop.net().listen_tcp(&["127.0.0.1"], 0, &options);
+        let address = self.event_loop.net().listener_address(report.listeners[0]).unwrap();
+        let mut follower = TcpStream::connect(address).unwrap();
+        follower.set_nonblocking(true).unwrap();
+        let id = self.server.repl.node.history().identity().id().to_string();
+        write!(follower, "PSYNC {id} 1\r\n").unwrap();
+        follower
+    }
+
+    /// Whole turns of the loop, until the follower was sent this or the server leaves. What it was sent.
+    fn sent_until(&mut self, follower: &mut TcpStream, text: &str) -> String {
+        let mut sent = Vec::new();
+        for _ in 0..100_000 {
+            self.event_loop.turn(&mut self.server).unwrap();
+            let _ = follower.read_to_end(&mut sent);
+            if self.server.is_leaving || String::from_utf8_lossy(&sent).contains(text) {
+                return String::from_utf8(sent).unwrap();
+            }
+        }
+        panic!("{text:?} never came, only {sent:?}");
     }
 
     fn pass(&mut self, ms: u64) {
@@ -488,4 +516,34 @@ fn going_back_to_a_moment_happens_or_does_not() {
     let kept = files.list(folder).unwrap().into_iter().find(|name| name.to_string_lossy().contains("before-restore"));
     files.rename(&folder.join(kept.unwrap()), &folder.join("appendonly.aof.manifest")).unwrap();
     assert_eq!(commands(&files), Some(7));
+}
+
+/// With `always` a replica hears of a change when that is on disk: after a crash it has nothing that its master has lost.
+#[test]
+fn a_replica_hears_of_a_change_when_it_is_on_disk() {
+    // The write fails, the sync fails, or nothing does.
+    for failing in [Some(0), Some(1), None] {
+        let files = disk();
+        let mut world = World::start(&files, AppendFsync::Always, true).unwrap();
+        let mut follower = world.follower();
+        world.sent_until(&mut follower, "+CONTINUE");
+        world.call(&["SET", "first", "1"]);
+        world.sent_until(&mut follower, "first");
+        if let Some(later) = failing {
+            files.fail_at(files.operations() + later, Fault::Error(libc::EIO));
+        }
+        world.call(&["SET", "second", "2"]);
+        let mut sent = world.sent_until(&mut follower, "second");
+        let on_disk = files.after_power_cut();
+        let names = files.list(Path::new("/s/appendonlydir")).unwrap();
+        let incr = names.into_iter().find(|name| name.to_string_lossy().ends_with("incr.aof")).unwrap();
+        let kept = read_whole(&on_disk, &Path::new("/s/appendonlydir").join(incr), 1 << 20).unwrap();
+        let is_kept = String::from_utf8_lossy(&kept).contains("second");
+        assert_eq!((world.server.is_leaving, is_kept), (failing.is_some(), failing.is_none()), "{failing:?}");
+        // Whatever is still on its way arrives before the end of the connection.
+        drop(world);
+        follower.set_nonblocking(false).unwrap();
+        let _ = follower.read_to_string(&mut sent);
+        assert_eq!(sent.contains("second"), failing.is_none(), "{failing:?}: {sent}");
+    }
 }

@@ -538,7 +538,8 @@ impl Turn<'_> {
     }
 
     fn feed_replicas(&mut self) {
-        let (repl, clients, net) = (&mut self.server.repl, &self.server.clients, &mut *self.net);
+        let Server { repl, clients, aof, .. } = &mut *self.server;
+        let net = &mut *self.net;
         repl.is_trimming = repl.node.feed(|client, chunk| {
             let Some(conn) = clients.conn_of(client) else { return Room::Full };
             let Some(out) = net.out(conn) else { return Room::Full };
@@ -554,6 +555,7 @@ impl Turn<'_> {
                 Chunk::Shared(bytes) => out.append_shared(bytes),
                 Chunk::Fresh(bytes) => out.append(bytes),
             }
+            aof.note_follower(conn);
             Room::Taken
         });
     }
