@@ -46,6 +46,7 @@ fn main() {
 
     let plan = Plan {
         path: path.clone(),
+        claim: None,
         temporary: folder.join(format!("rredis-bench-temp-{}.rdb", std::process::id())),
         compress: true,
         footer: Footer::Checksum,

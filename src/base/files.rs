@@ -18,6 +18,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// How often a file is opened anew because another process removed it meanwhile.
+const ALONE_TRIES: usize = 100;
+
 /// A disk.
 pub trait Files: Send + Sync {
     /// Opens an existing file for reading, from its start.
@@ -33,6 +36,11 @@ pub trait Files: Send + Sync {
     /// has it so. Ends when the file is closed, also by a crash.
     fn append_alone(&self, path: &Path) -> io::Result<Box<dyn File>> {
         self.append(path)
+    }
+
+    /// Whether [`Files::append_alone`] keeps others away. A disk that only one process knows needs no locks.
+    fn has_locks(&self) -> bool {
+        false
     }
 
     /// Gives a file another name, replacing what had that name. Durable only after [`Files::sync_folder`].
@@ -190,13 +198,25 @@ impl Files for RealFiles {
         Ok(Box::new(RealFile(file)))
     }
 
+    fn has_locks(&self) -> bool {
+        true
+    }
+
     fn append_alone(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        let file = fs::OpenOptions::new().append(true).create(true).open(path)?;
-        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            // Some file systems have no locks. Nobody is safer when the server refuses to work on them.
-            Ok(()) | Err(rustix::io::Errno::NOTSUP | rustix::io::Errno::NOLCK) => Ok(Box::new(RealFile(file))),
-            Err(error) => Err(error.into()),
+        // Whoever had it may remove it before giving it up: a lock on a file that is no longer there keeps nobody away.
+        for _ in 0..ALONE_TRIES {
+            let file = fs::OpenOptions::new().append(true).create(true).open(path)?;
+            match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+                // Some file systems have no locks. Nobody is safer when the server refuses to work on them.
+                Ok(()) | Err(rustix::io::Errno::NOTSUP | rustix::io::Errno::NOLCK) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let mine = file.metadata()?;
+            if fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino())) {
+                return Ok(Box::new(RealFile(file)));
+            }
         }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -340,7 +360,11 @@ mod tests {
         let first = RealFiles.append_alone(&path).unwrap();
         assert_eq!(RealFiles.append_alone(&path).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
         assert!(RealFiles.append(&path).is_ok(), "who does not ask is not refused");
+        RealFiles.remove(&path).unwrap();
+        let second = RealFiles.append_alone(&path).unwrap();
         drop(first);
+        assert!(RealFiles.append_alone(&path).is_err(), "the lock of a file that is gone is nobody's");
+        drop(second);
         assert!(RealFiles.append_alone(&path).is_ok());
     }
 

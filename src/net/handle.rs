@@ -15,6 +15,7 @@ use super::dial::{self, DialOptions};
 use super::io_threads::{Deed, IoThreads};
 use super::listener::{self, ListenOptions, ListenReport, ListenSocket, ListenerId};
 use super::resolve::{Resolved, Resolver};
+use super::signals::Interrupts;
 use super::timers::{TimerKey, Timers};
 use super::tls::context::{self, TlsContext};
 use super::tls::{Handshake, Tls};
@@ -91,6 +92,7 @@ pub struct Net {
     wake: WakeHandle,
     pub(super) stats: NetStats,
     pub(super) is_stopping: bool,
+    pub(super) interrupts: Interrupts,
     /// What new encrypted connections are made with.
     tls: Option<Arc<TlsContext>>,
     /// How the changed files looked that could not be used.
@@ -134,12 +136,18 @@ impl Net {
             wake,
             stats: NetStats::default(),
             is_stopping: false,
+            interrupts: Interrupts::default(),
             tls: None,
             tls_refused: None,
             handshakes: Handshakes::default(),
             io_threads: None,
             is_io_threaded: false,
         })
+    }
+
+    /// Signals that the loop has not seen yet.
+    pub fn interrupts(&self) -> Interrupts {
+        self.interrupts.clone()
     }
 
     // ---- time ----

@@ -52,7 +52,7 @@ pub use dial::DialOptions;
 pub use handle::{Net, NetStats};
 pub use listener::{ListenOptions, ListenReport, ListenerId};
 pub use poll_loop::Loop;
-pub use signals::Signal;
+pub use signals::{Interrupts, Signal};
 pub use sockopt::error_text;
 pub use timers::TimerKey;
 pub use tls::context::TlsContext;

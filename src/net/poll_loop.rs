@@ -80,7 +80,9 @@ impl Loop {
 
     /// Turns SIGTERM and SIGINT into events, and ignores SIGHUP, for the whole process.
     pub fn handle_signals(&mut self) -> io::Result<()> {
-        self.signals = Some(Signals::install(self.poll.registry(), SIGNALS)?);
+        let signals = Signals::install(self.poll.registry(), SIGNALS)?;
+        self.net.interrupts = signals.interrupts();
+        self.signals = Some(signals);
         Ok(())
     }
 

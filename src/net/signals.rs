@@ -23,6 +23,17 @@ pub enum Signal {
     Interrupt,
 }
 
+/// Tells whoever keeps the loop busy that a SIGINT waits to be seen.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupts(Arc<AtomicBool>);
+
+impl Interrupts {
+    /// Whether one has arrived since the loop last looked.
+    pub fn is_pending(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Signals {
     pipe: UnixStream,
@@ -51,6 +62,10 @@ impl Signals {
         let mut signals = signals;
         registry.register(&mut signals.pipe, token, Interest::READABLE)?;
         Ok(signals)
+    }
+
+    pub(super) fn interrupts(&self) -> Interrupts {
+        Interrupts(Arc::clone(&self.interrupt))
     }
 
     /// The signals that arrived since the last call.

@@ -166,6 +166,7 @@ mod tests {
         let files = MemoryFiles::new();
         let plan = Plan {
             path: "dump.rdb".into(),
+            claim: None,
             temporary: "temp.rdb".into(),
             compress: true,
             footer: Footer::Checksum,

@@ -2,6 +2,7 @@
 //! configuration.
 //!
 //! * [`aof`] is the append only file: every change, written down before it is confirmed.
+//! * [`claim`] keeps two servers from saving to one file.
 //! * [`check_rdb`] examines an image without loading it.
 //! * [`snapshot`] takes the image of all databases, a slice at a time, while writing goes on.
 //! * [`rdb_file`] writes an image to a file so that a crash leaves the old file or the new one.
@@ -12,6 +13,7 @@
 
 pub mod aof;
 pub mod check_rdb;
+pub mod claim;
 pub mod file_load;
 pub mod pace;
 pub mod rdb_file;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::base::files::{File, Files, folder_of};
 use crate::base::hash::Crc64;
+use crate::persist::claim::Claim;
 use crate::rdb::encode::Chunk;
 use crate::rdb::pack::Packer;
 
@@ -23,10 +24,12 @@ const GATHER: usize = 256 * 1024;
 const SYNC_EVERY: u64 = 4 * 1024 * 1024;
 
 /// Where and how to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Plan {
     /// The file.
     pub path: PathBuf,
+    /// Who else saves there is refused; `None` for a file that is safe otherwise.
+    pub claim: Option<Arc<Claim>>,
     /// A name in the same folder that nobody else uses.
     pub temporary: PathBuf,
     /// `rdbcompression`.
@@ -80,6 +83,9 @@ pub struct RdbFile {
 impl RdbFile {
     /// Creates the temporary file.
     pub fn create(files: Arc<dyn Files>, plan: Plan) -> Result<RdbFile, SaveError> {
+        if let Some(claim) = &plan.claim {
+            claim.take(&plan.path)?;
+        }
         let file = files.create(&plan.temporary).map_err(|source| SaveError {
             action: format!("Failed opening the temp RDB file {} for saving", plan.temporary.display()),
             source,
@@ -228,6 +234,7 @@ mod tests {
     fn plan() -> Plan {
         Plan {
             path: "dump.rdb".into(),
+            claim: None,
             temporary: "temp-1.rdb".into(),
             compress: false,
             footer: Footer::Checksum,

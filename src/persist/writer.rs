@@ -381,6 +381,7 @@ mod tests {
     fn plan() -> Plan {
         Plan {
             path: "dump.rdb".into(),
+            claim: None,
             temporary: "temp-1.rdb".into(),
             compress: true,
             footer: Footer::Checksum,

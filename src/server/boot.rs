@@ -301,6 +301,9 @@ pub fn run(loaded: Loaded, config_file: String, restore_to: Option<i64>) -> Resu
     server.adjust_oom_score();
     // From here on clients get an answer, and some wait for this line.
     tracing::info!("Server initialized");
+    if server.snapshots.keep_others_away(&server.engine.config).is_err() {
+        return Ok(1);
+    }
     let is_loading = match server.begin_loading_aof() {
         Ok(is_loading) if server.engine.config.persistence.appendonly => is_loading,
         Ok(_) => match server.begin_loading() {

@@ -9,7 +9,7 @@
 //! While it waits, writes are paused, so that the replicas can reach the master's offset; that the new master after a
 //! planned restart has everything depends on it. NOW skips the wait. A save happens when save points exist, with SAVE
 //! always and with NOSAVE never. When the save fails the server stays up, unless FORCE says that leaving matters more
-//! than the data.
+//! than the data. A SIGINT during the save means the same at once: nothing is saved any more, and the exit code is 1.
 
 use crate::base::time::Instant;
 use crate::config::values::ShutdownFlags;
@@ -158,7 +158,13 @@ impl Turn<'_> {
         self.server.cancel_background_save();
         if may_save && ((has_save_points && !wish.nosave) || wish.save) {
             tracing::info!("Saving the final RDB snapshot before exiting.");
-            if let Err(error) = self.save_now() {
+            let interrupts = self.net.interrupts();
+            if let Err(error) = self.save_unless(&|| interrupts.is_pending()) {
+                if interrupts.is_pending() {
+                    tracing::warn!("You insist... exiting now.");
+                    self.server.exit_code = 1;
+                    return self.stop_serving();
+                }
                 if !wish.force {
                     tracing::warn!("Error trying to save the DB, can't exit. {error}");
                     return Progress::Failed;
@@ -169,6 +175,10 @@ impl Turn<'_> {
         if may_save && !self.leave_aof(wish) {
             return Progress::Failed;
         }
+        self.stop_serving()
+    }
+
+    fn stop_serving(&mut self) -> Progress {
         self.server.is_leaving = true;
         // Who tries to connect from here on shall find nobody, not somebody who hangs up.
         for is_tls in [false, true] {

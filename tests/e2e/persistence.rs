@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::node::{LATER, Node, free_port, stock, wait_for};
+use super::node::{LATER, Node, OURS, free_port, stock, wait_for};
 
 const QUIET: &[&str] = &["save \"\"", "enable-debug-command yes"];
 
@@ -248,4 +248,55 @@ fn a_disk_that_refuses_stops_writes_until_a_save_succeeds() {
 fn names_in(folder: &Path, prefix: &str) -> usize {
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     names.filter(|name| name.to_string_lossy().starts_with(prefix)).count()
+}
+
+#[test]
+fn two_servers_do_not_save_to_one_file() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &["save 3600 1"]);
+    node.call(&["SET", "a", "1"]);
+    assert_eq!(node.ask(&["SAVE"]), "OK");
+    let before = fs::read(node.folder.join("dump.rdb")).unwrap();
+    let mut second = Command::new(OURS);
+    second.args(["--port", &free_port().to_string(), "--save", "3600 1"]).current_dir(&node.folder);
+    let output = second.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8_lossy(&output.stdout).into_owned();
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("dump.rdb: it is in use by another server") && last.contains("dbfilename"), "{log}");
+
+    // Its own file, or nothing to save: they may share the folder.
+    let folder = node.folder.clone();
+    let launch = |words: &[&str]| {
+        let port = free_port();
+        let common = ["--port", &port.to_string(), "--bind", "127.0.0.1"].map(str::to_owned);
+        let words = common.into_iter().chain(words.iter().map(|word| (*word).to_owned())).collect();
+        Node::launch(Path::new(OURS), port, folder.clone(), words)
+    };
+    let other = launch(&["--dbfilename", "other.rdb", "--save", "3600 1"]);
+    assert_eq!(other.ask(&["SAVE"]), "OK");
+    let silent = launch(&["--save", ""]);
+    assert!(silent.ask(&["SAVE"]).contains("ERR"), "a save by hand is refused");
+    assert_eq!(fs::read(node.folder.join("dump.rdb")).unwrap(), before);
+    drop(silent);
+
+    node.kill();
+    let node = launch(&["--save", "3600 1"]);
+    assert_eq!(node.ask(&["GET", "a"]), "1");
+}
+
+#[test]
+fn a_second_sigint_ends_a_save_that_takes_long() {
+    let root = tempfile::tempdir().unwrap();
+    let mut node = Node::server(root.path(), &["save 3600 1", "rdb-key-save-delay 10000000"]);
+    for number in 0..20 {
+        node.call(&["SET", &number.to_string(), "x"]);
+    }
+    let temporary = node.folder.join(format!("temp-{}.rdb", node.pid()));
+    node.signal("INT");
+    wait_for("it saves", LATER, || temporary.exists());
+    node.signal("INT");
+    node.wait_gone();
+    let left: Vec<_> = fs::read_dir(&node.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains(".rdb")), "{left:?}");
 }

@@ -18,6 +18,7 @@
 //! INFO calls copy-on-write what writes during a snapshot cost in memory. Here that is the memory of records laid out and
 //! not yet written, and of parts of large values that were copied because a write altered them; shown under the same names.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use crate::config::model::{Config, Persistence};
 use crate::config::values::EvictionPolicy;
 use crate::data::rows::copied_bytes;
 use crate::exec::Engine;
+use crate::persist::claim::Claim;
 use crate::persist::rdb_file::{Footer, Plan, RdbFile, SaveError};
 use crate::persist::snapshot::{Figures, Form, Progress, Settings, Snapshot, WriteRecency};
 use crate::persist::writer::{Flow, Report, Wake, Writer};
@@ -71,6 +73,7 @@ pub enum Happened {
 /// All snapshots of this server, one after the other.
 pub struct Snapshots {
     files: Arc<dyn Files>,
+    claim: Arc<Claim>,
     wake: Wake,
     pid: u32,
     running: Option<Running>,
@@ -163,6 +166,7 @@ impl Snapshots {
     /// Nothing saved yet; `now` counts as the last save. `wake` ends the loop's sleep.
     pub fn new(files: Arc<dyn Files>, wake: Wake, pid: u32, now: Now) -> Snapshots {
         Snapshots {
+            claim: Arc::new(Claim::new(files.clone())),
             files,
             wake,
             pid,
@@ -185,11 +189,21 @@ impl Snapshots {
         }
     }
 
+    /// At the start of the program: a server with save points must be the only one that saves to its file. The reason of an error
+    /// was logged.
+    pub fn keep_others_away(&self, config: &Config) -> Result<(), SaveError> {
+        match config.persistence.save.is_empty() {
+            true => Ok(()),
+            false => self.claim.take(&rdb_path(config)).inspect_err(|error| error!("{error}")),
+        }
+    }
+
     /// A thread that writes a file received from a master to the place of the RDB file.
     pub fn receive(&self, config: &Config, now: Now) -> Writer {
         let temporary = format!("temp-{}.{}.rdb", now.wall().as_secs(), self.pid);
         let plan = Plan {
             path: rdb_path(config),
+            claim: Some(self.claim.clone()),
             temporary: config.process.dir.join(temporary),
             compress: false,
             footer: Footer::Included,
@@ -360,17 +374,19 @@ impl Snapshots {
     }
 
     /// Saves to the file before it returns: SAVE, SHUTDOWN. Panics when a snapshot is running. `pause` sleeps for so many
-    /// microseconds (`rdb-key-save-delay`).
+    /// microseconds (`rdb-key-save-delay`) and says whether the file is still wanted.
     pub fn save_now(
         &mut self,
         engine: &mut Engine,
         repl: Option<ReplFacts>,
         clock: &mut dyn FnMut() -> u64,
-        pause: &mut dyn FnMut(u64),
+        pause: &mut dyn FnMut(u64) -> bool,
     ) -> Result<(), SaveError> {
         assert!(self.running.is_none(), "one snapshot at a time");
         self.record.saves += 1;
-        let plan = self.plan(&engine.config);
+        // Nobody else writes while this is written.
+        let temporary = engine.config.process.dir.join(format!("temp-{}.rdb", self.pid));
+        let plan = Plan { temporary, ..self.plan(&engine.config) };
         let (header, settings) = (header(engine, repl), settings(&engine.config));
         match write_now(&self.files, plan, engine, &header, settings, clock, pause) {
             Ok(_) => {
@@ -393,7 +409,7 @@ impl Snapshots {
         let plan = Plan { path, temporary, ..self.aof_plan(&engine.config) };
         let settings = Settings { form: form(engine, true), ..settings(&engine.config) };
         let header = Header { is_aof_base: true, ..header(engine, None) };
-        write_now(&self.files, plan, engine, &header, settings, &mut || 0, &mut |_| {})
+        write_now(&self.files, plan, engine, &header, settings, &mut || 0, &mut |_| true)
     }
 
     /// Whether a save to the file should begin now, because of a save point or BGSAVE SCHEDULE. To be asked about ten
@@ -440,6 +456,8 @@ impl Snapshots {
         let persistence = &config.persistence;
         Plan {
             path: aof_image_path(config, self.pid),
+            // The AOF has a lock of its own.
+            claim: None,
             incremental_fsync: persistence.aof_rewrite_incremental_fsync,
             footer: match (persistence.aof_use_rdb_preamble, persistence.rdbchecksum) {
                 (true, true) => Footer::Checksum,
@@ -456,6 +474,7 @@ impl Snapshots {
         self.files_made += 1;
         Plan {
             path: rdb_path(config),
+            claim: Some(self.claim.clone()),
             temporary: config.process.dir.join(format!("temp-{}-{}.rdb", self.pid, self.files_made)),
             compress: rdbcompression,
             footer: if rdbchecksum { Footer::Checksum } else { Footer::Zeros },
@@ -477,7 +496,7 @@ fn write_now(
     header: &Header,
     settings: Settings,
     clock: &mut dyn FnMut() -> u64,
-    pause: &mut dyn FnMut(u64),
+    pause: &mut dyn FnMut(u64) -> bool,
 ) -> Result<u64, SaveError> {
     let mut file = RdbFile::create(files.clone(), plan)?;
     let mut snapshot = Snapshot::begin(&mut engine.keyspace, header, settings, clock());
@@ -487,10 +506,14 @@ fn write_now(
         if let Some(error) = chunks.map(|chunk| file.add(chunk)).find_map(Result::err) {
             break Err(error);
         }
-        match progress {
+        let wait = match progress {
             Progress::Done => break Ok(()),
-            Progress::Until(due) => pause(due.saturating_sub(clock())),
-            Progress::More | Progress::Waiting => {}
+            Progress::Until(due) => due.saturating_sub(clock()),
+            Progress::More | Progress::Waiting => 0,
+        };
+        if !pause(wait) {
+            let action = "Saving was given up".to_owned();
+            break Err(SaveError { action, source: io::ErrorKind::Interrupted.into() });
         }
     };
     snapshot.end(&mut engine.keyspace);

@@ -13,6 +13,9 @@ use crate::keyspace::FlushMode;
 use crate::persist::rdb_file::SaveError;
 use crate::server::{Server, Turn};
 
+/// Looks so often whether a save is given up.
+const PAUSE_MAX_US: u64 = 10_000;
+
 const FAR: Instant = Instant::from_millis(u64::MAX);
 
 impl Server {
@@ -60,6 +63,11 @@ impl Turn<'_> {
 
     /// Saves now, while everybody waits. An error was logged.
     pub fn save_now(&mut self) -> Result<(), SaveError> {
+        self.save_unless(&|| false)
+    }
+
+    /// The same, for as long as nobody gives it up.
+    pub fn save_unless(&mut self, is_given_up: &dyn Fn() -> bool) -> Result<(), SaveError> {
         let position = self.replication_position();
         if self.server.snapshots.target() == Some(Target::AofBase) {
             // One image at a time, and somebody waits for this one.
@@ -69,7 +77,14 @@ impl Turn<'_> {
         let server = &mut *self.server;
         server.snapshots.cancel(&mut server.engine);
         let clock = self.net.clock();
-        let mut pause = |us| std::thread::sleep(Duration::from_micros(us));
+        let mut pause = |mut us: u64| {
+            while us > 0 && !is_given_up() {
+                let part = us.min(PAUSE_MAX_US);
+                std::thread::sleep(Duration::from_micros(part));
+                us -= part;
+            }
+            !is_given_up()
+        };
         server.snapshots.save_now(&mut server.engine, position, &mut || clock.micros(), &mut pause)
     }
 

@@ -70,7 +70,7 @@ impl Scene {
     }
 
     fn save_now(&mut self) -> bool {
-        self.snapshots.save_now(&mut self.stage.engine, None, &mut || 0, &mut |_| {}).is_ok()
+        self.snapshots.save_now(&mut self.stage.engine, None, &mut || 0, &mut |_| true).is_ok()
     }
 
     fn is_due(&self) -> bool {
