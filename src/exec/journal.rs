@@ -15,6 +15,9 @@
 //! Two read the stream: the replicas and the append only file. What is for replicas alone (PUBLISH) is marked, and left out
 //! of the file.
 //!
+//! Entries lie one behind the other in buffers of [`BUFFER`] bytes, and what is drained are parts of these: whoever keeps the stream
+//! and whoever sends it share them. A command that a client sent goes in as it came, which is one copy.
+//!
 //! Nobody listening (no replica has ever attached, no append-only file) costs one comparison: nothing is encoded.
 //! Large arguments are not copied; they become chunks of their own.
 
@@ -50,9 +53,12 @@ struct Unit {
     is_bare: bool,
 }
 
-/// Chunks of small entries end at about this length. Who keeps the stream copies what is short and shares what is long, and a
-/// shared chunk keeps all of the buffer that it was written into alive, which has room for twice as much.
-const CHUNK: usize = 8 * 1024;
+/// Room of the buffers that entries are written into.
+const BUFFER: usize = 64 * 1024;
+
+/// A shorter part of the stream is drained as a copy, and its room is used again: a part that is shared keeps the whole buffer
+/// alive, which shall hold little else than such parts.
+const SHARE_MIN: usize = 2 * 1024;
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
@@ -181,6 +187,10 @@ impl Journal {
     }
 
     fn encode(&mut self, args: &Args<'_>) {
+        if let Some(bytes) = args.as_sent() {
+            self.make_room(bytes.len());
+            return self.put(bytes);
+        }
         let is_large = |index: usize| args.shared(index).is_some();
         if !(0..args.len()).any(is_large) {
             return self.encode_small(args.len(), |index| args.get(index));
@@ -208,9 +218,7 @@ impl Journal {
     fn encode_small<'w>(&mut self, count: usize, word: impl Fn(usize) -> &'w [u8]) {
         let lengths = (0..count).map(|index| word(index).len());
         let total = header_len(count) + lengths.map(|len| header_len(len) + len + 2).sum::<usize>();
-        if self.tail.len() + total > CHUNK {
-            self.seal_tail();
-        }
+        self.make_room(total);
         let start = self.tail.len();
         self.tail.resize(start + total, 0);
         let mut pen = Pen { left: &mut self.tail[start..] };
@@ -244,9 +252,25 @@ impl Journal {
         self.written += bytes.len() as u64;
     }
 
+    /// Makes room for an entry, so that it lies in one buffer.
+    fn make_room(&mut self, len: usize) {
+        if self.tail.capacity() - self.tail.len() >= len {
+            return;
+        }
+        self.seal_tail();
+        if self.tail.capacity() < len && !self.tail.try_reclaim(len) {
+            self.tail = BytesMut::with_capacity(len.max(BUFFER));
+        }
+    }
+
     fn seal_tail(&mut self) {
-        if !self.tail.is_empty() {
-            self.chunks.push(self.tail.split().freeze());
+        match self.tail.len() {
+            0 => {}
+            1..SHARE_MIN => {
+                self.chunks.push(Bytes::copy_from_slice(&self.tail));
+                self.tail.clear();
+            }
+            _ => self.chunks.push(self.tail.split().freeze()),
         }
     }
 }
@@ -328,6 +352,26 @@ mod tests {
         }
         assert_eq!(journal.written(), expected.len() as u64);
         assert_eq!(journal.drain().concat(), expected);
+    }
+
+    #[test]
+    fn long_parts_share_a_buffer_and_short_ones_use_no_room() {
+        let (mut journal, value) = (on(), [b'v'; 500]);
+        let mut drained = |count: usize| {
+            for _ in 0..count {
+                add(&mut journal, 0, &[b"SET", b"k", &value]);
+                journal.close_unit();
+            }
+            (journal.drain(), journal.tail.capacity())
+        };
+        let (_, left) = drained(1);
+        assert_eq!(drained(1).1, left, "a short part leaves the buffer as it was");
+        let ((first, _), (second, left_then)) = (drained(10), drained(10));
+        assert_eq!((first.len(), second.len()), (1, 1));
+        assert_eq!(first[0].as_ptr_range().end, second[0].as_ptr(), "one behind the other");
+        assert_eq!(left_then, left - first[0].len() - second[0].len());
+        let (parts, _) = drained(500);
+        assert!(parts.len() >= 4 && parts.iter().all(|part| part.len() <= BUFFER));
     }
 
     #[test]

@@ -16,9 +16,10 @@
 //! oldest one still here, and a *position* is the number of the next byte to read, so `end() + 1` is a fine position.
 //!
 //! A closed block is a `Bytes` that any number of connections may hold at once. The open tail is a plain vector; what
-//! is read from it is copied, because it is short and a copy is cheaper than counting references to it. A large value
-//! that already has a buffer of its own is not copied: it becomes blocks that are slices of that buffer. They are as
-//! short as other blocks, or one value larger than the limit would stay whole for as long as its last byte is wanted.
+//! is read from it is copied, because it is short and a copy is cheaper than counting references to it. What comes in a
+//! shared buffer and is not short (a turn's worth of commands, a large value) is not copied: it becomes blocks that are slices of
+//! that buffer. They are no longer than other blocks, or one value larger than the limit would stay whole for as long as its
+//! last byte is wanted.
 //!
 //! The size limit is what the administrator wants kept for replicas that come back. A connected replica that lags
 //! further behind still needs its bytes: trimming stops at the oldest position somebody needs, so the backlog may
@@ -29,16 +30,15 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::base::limits::BIG_ARG;
-
 /// Blocks are at most this long.
 const BLOCK_MAX: usize = 64 * 1024;
 
 /// And at least this long, however small the backlog.
 const BLOCK_MIN: usize = 1024;
 
-/// Values at least this long are not copied into the tail when they come with a buffer of their own, which only they have.
-const OWN_BLOCK: usize = BIG_ARG;
+/// What is at least this long is not copied into the tail when it comes in a shared buffer. That buffer should hold little else:
+/// all of it stays.
+const OWN_BLOCK: usize = 2 * 1024;
 
 /// Most blocks freed in one go, so that a backlog which shrank by gigabytes does not stop the loop.
 const TRIM_BLOCKS: usize = 64;
@@ -203,7 +203,15 @@ impl Backlog {
         if self.tail.is_empty() {
             return;
         }
-        let bytes = Bytes::from(std::mem::take(&mut self.tail));
+        let bytes = match self.tail.len() < self.tail.capacity() / 2 {
+            false => Bytes::from(std::mem::take(&mut self.tail)),
+            true => {
+                // It would keep the room behind it as well.
+                let bytes = Bytes::copy_from_slice(&self.tail);
+                self.tail.clear();
+                bytes
+            }
+        };
         let start = self.tail_start;
         self.tail_start += bytes.len() as u64;
         self.blocks.push_back(Block { start, bytes });
@@ -247,6 +255,18 @@ mod tests {
         assert_eq!(slice.as_ptr(), value[5..].as_ptr());
         assert_eq!(backlog.end(), 100 + 6 + 100_000 + 3);
         assert_eq!(read_all(&backlog, 101).len(), 100_009);
+    }
+
+    #[test]
+    fn a_short_tail_between_long_parts_takes_no_more_than_its_length() {
+        let (before, mut backlog) = (crate::base::alloc::used_by_this_thread(), Backlog::new(1, 1 << 20));
+        for _ in 0..100 {
+            backlog.append_shared(Bytes::from_static(b"short"));
+            backlog.append_shared(Bytes::from_static(&[b'x'; OWN_BLOCK]));
+        }
+        let used = crate::base::alloc::used_by_this_thread() - before;
+        assert!(used < 100_000, "{used}");
+        assert_eq!(read_all(&backlog, 1).len(), 100 * (5 + OWN_BLOCK));
     }
 
     #[test]

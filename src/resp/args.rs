@@ -113,10 +113,48 @@ impl<'a> Args<'a> {
         self.get(index).eq_ignore_ascii_case(word.as_bytes())
     }
 
+    /// The whole command in RESP, when that is how it lies in the buffer: every byte between the arguments is looked at. So it is
+    /// with what a client sent, as long as no argument is large; passing it on is then one copy.
+    pub fn as_sent(&self) -> Option<&'a [u8]> {
+        let (mut begin, mut end) = (0, 0);
+        for (index, item) in self.items.iter().enumerate() {
+            if item.is_big() {
+                return None;
+            }
+            let (offset, len) = (item.offset as usize, item.len as usize);
+            let before = &self.buffer[..offset];
+            let header = header_before(before, b'$', len)?;
+            match index {
+                0 => begin = header_before(&before[..header], b'*', self.items.len())?,
+                _ if header != end => return None,
+                _ => {}
+            }
+            end = offset + len + 2;
+            if self.buffer.get(offset + len..end)? != b"\r\n" {
+                return None;
+            }
+        }
+        Some(&self.buffer[begin..end])
+    }
+
     /// Sum of the arguments' lengths.
     pub fn bytes(&self) -> usize {
         self.iter().map(<[u8]>::len).sum()
     }
+}
+
+/// Where the header of an argument (`$`) or a command (`*`) begins that ends `bytes` and says `len`, without needless zeros.
+fn header_before(bytes: &[u8], kind: u8, len: usize) -> Option<usize> {
+    let digit = |number: usize| b'0' + number as u8;
+    let before = match len {
+        0..10 => bytes.strip_suffix(&[kind, digit(len), b'\r', b'\n'])?,
+        10..100 => bytes.strip_suffix(&[kind, digit(len / 10), digit(len % 10), b'\r', b'\n'])?,
+        _ => {
+            let mut digits = itoa::Buffer::new();
+            bytes.strip_suffix(b"\r\n")?.strip_suffix(digits.format(len).as_bytes())?.strip_suffix(&[kind])?
+        }
+    };
+    Some(before.len())
 }
 
 /// Arguments with their own memory. Large ones stay shared.
@@ -198,5 +236,61 @@ mod tests {
         assert!(args.shared(0).is_none() && args.is(0, "set"));
         assert_eq!(args.skip(1).len(), 2);
         assert_eq!(args.from(1).next(), Some(&b"k"[..]));
+    }
+
+    /// Arguments that lie in `text` where `words` do, found in order.
+    fn in_place(text: &[u8], words: &[&[u8]]) -> Vec<ArgRef> {
+        let mut from = 0;
+        let find = |word: &&[u8]| {
+            let at = (from..).find(|at| text[*at..].starts_with(word)).unwrap();
+            from = at + word.len();
+            ArgRef::inline(at as u32, word.len() as u32)
+        };
+        words.iter().map(find).collect()
+    }
+
+    #[test]
+    fn a_command_that_lies_in_the_buffer_as_resp_is_found_there() {
+        let (long, huge) = ([b'v'; 64], [b'w'; 1234]);
+        let text = [
+            b"*1\r\n$4\r\nPING\r\n*4\r\n$3\r\nSET\r\n$0\r\n\r\n$64\r\n",
+            &long[..],
+            b"\r\n$1234\r\n",
+            &huge,
+            b"\r\n*1\r\n",
+        ]
+        .concat();
+        let words: [&[u8]; 4] = [b"SET", b"", &long, &huge];
+        let mut items = in_place(&text, &[b"SET", &long, &huge]);
+        items.insert(1, ArgRef::inline(31, 0));
+        let args = Args::new(&text, &items, &[]);
+        assert!(args.iter().eq(words));
+        assert_eq!(args.as_sent(), Some(&text[14..text.len() - 4]));
+        assert_eq!(args.skip(1).as_sent(), None, "the count is not that of the command");
+    }
+
+    #[test]
+    fn what_is_not_quite_resp_is_not_passed_on_as_it_is() {
+        let words: [&[u8]; 2] = [b"GET", b"key"];
+        let of = |text: &[u8]| Args::new(text, &in_place(text, &words), &[]).as_sent().map(<[u8]>::to_vec);
+        assert_eq!(of(b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n").as_deref(), Some(&b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n"[..]));
+        for text in [
+            &b"GET key\r\n"[..],
+            b"*2\r\n$03\r\nGET\r\n$3\r\nkey\r\n",
+            b"*2\r\n$3\r\nGET\r\n$+3\r\nkey\r\n",
+            b"*02\r\n$3\r\nGET\r\n$3\r\nkey\r\n",
+            b"*3\r\n$3\r\nGET\r\n$3\r\nkey\r\n",
+            b"*2\r\n$3\r\nGETxy$3\r\nkey\r\n",
+            b"*2\r\n$3\r\nGET\r\n$3\r\nkeyxy",
+            b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r",
+            b"*2\r\n$3\r\nGET\r\n $3\r\nkey\r\n",
+            b"*2\r\n$3\r\nGET\r\n$4\r\nkey\r\n",
+        ] {
+            assert_eq!(of(text), None, "{}", text.escape_ascii());
+        }
+        assert_eq!(OwnedArgs::of(&words).as_args().as_sent(), None);
+        let mut owned = OwnedArgs::new();
+        owned.push_shared(Bytes::from_static(b"GET"));
+        assert_eq!(owned.as_args().as_sent(), None);
     }
 }
