@@ -141,10 +141,10 @@ impl Sealed<'_> {
 /// The slots of a segment. Entries are far apart in memory: each one is asked for some steps before it is needed.
 fn slots_ahead(segment: Segment) -> impl Iterator<Item = Slot> {
     let mut ahead = segment.slots();
-    ahead.by_ref().take(AHEAD).for_each(|slot| segment::prefetch(slot.block().as_ptr()));
+    ahead.by_ref().take(AHEAD).for_each(Slot::prefetch);
     segment.slots().inspect(move |_| {
         if let Some(later) = ahead.next() {
-            segment::prefetch(later.block().as_ptr());
+            later.prefetch();
         }
     })
 }
