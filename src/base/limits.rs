@@ -30,6 +30,11 @@ pub const READ_CHUNK: usize = 16 * 1024;
 /// what was prefetched is still in the first-level cache.
 pub const BATCH_COMMANDS: usize = 64;
 
+/// A group of commands that takes longer, in microseconds, is the last one of its kind in a turn: what its clients have sent besides
+/// waits for the next, so that others are not kept waiting by long pipelines of slow commands. It is far above what groups of
+/// quick commands take, whose replies shall not be sent in smaller pieces than necessary.
+pub const SLOW_GROUP_US: u64 = 250;
+
 /// Longest slice of background work (expiry, snapshot, eviction) in one turn of the loop, in microseconds.
 pub const SLICE_MAX_US: u64 = 1000;
 

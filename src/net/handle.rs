@@ -650,6 +650,11 @@ impl Net {
         if conn.is_paused || conn.state != State::Open {
             return false;
         }
+        if conn.is_announced {
+            // The application has not come to what it sent before.
+            self.queue_read(id);
+            return false;
+        }
         if conn.input.wants_buffer() && conn.read_chunk == READ_CHUNK {
             conn.input.lend_buffer(self.buffers.for_reading());
         }

@@ -19,6 +19,8 @@ pub(super) struct Echo {
     pub(super) conns: Vec<ConnId>,
     pub(super) received: usize,
     keep_input: bool,
+    /// What is kept is asked for again in the next turn.
+    asks_again: bool,
     pub(super) close_after_reply: bool,
     refuse: bool,
     stop_on: Option<TimerKey>,
@@ -55,6 +57,9 @@ impl App for Echo {
                 input.consume(input.bytes().len());
             }
             net.put_input(conn, input);
+            if self.asks_again {
+                net.announce(conn);
+            }
             if self.close_after_reply {
                 net.close_after_flush(conn);
             }
@@ -325,6 +330,26 @@ fn bytes_left_in_the_input_are_announced_on_request() {
     assert_eq!(world.app.received, 10);
     let mut reply = [0; 5];
     client.read_exact(&mut reply).unwrap();
+}
+
+#[test]
+fn who_has_sent_more_than_was_looked_at_is_not_read_from() {
+    let mut world = World::new();
+    world.app.wants_turn = true;
+    let mut client = world.client();
+    (world.app.keep_input, world.app.asks_again) = (true, true);
+    client.write_all(b"hello").unwrap();
+    world.until("the bytes", |world| world.app.received >= 5);
+    client.write_all(b"world").unwrap();
+    for turn in 2..10 {
+        world.turn();
+        assert_eq!(world.app.received, turn * 5, "the same bytes as before");
+    }
+    (world.app.keep_input, world.app.asks_again) = (false, false);
+    let mut reply = [0; 10];
+    world.until("the rest", |world| world.app.received == 9 * 5 + 10);
+    client.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"helloworld");
 }
 
 #[test]

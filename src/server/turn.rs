@@ -9,14 +9,15 @@
 //!  execute    in the order in which they were parsed; each client's replies gather in its output
 //! ```
 //!
-//! A client that has more than its share of a group gets its next share after the others had theirs. A client that
+//! A client that has more than its share of a group gets its next share after the others had theirs; after a group that took long,
+//! in the next turn (writes while a snapshot is taken may each have to hand over hundreds of keys first). A client that
 //! blocks, is held back by a pause or is closed in the middle of its share leaves the rest of its bytes unread; they are
 //! parsed again when it goes on.
 
 use std::rc::Rc;
 
 use crate::base::id::ClientId;
-use crate::base::limits::{BATCH_COMMANDS, BULK_MAX, READ_CHUNK};
+use crate::base::limits::{BATCH_COMMANDS, BULK_MAX, READ_CHUNK, SLOW_GROUP_US};
 use crate::base::quote;
 use crate::exec::{self, Host, Verdict, blocked, execute, tracking};
 use crate::keyspace::Lookup;
@@ -72,6 +73,7 @@ impl Turn<'_> {
             }
             self.prefetch(&mut work);
             self.put_scripts_last(&table, &mut work);
+            let started_us = self.server.lap_us;
             let mut lanes = std::mem::take(&mut work.lanes);
             for lane in lanes.drain(..) {
                 let conn = lane.conn;
@@ -82,6 +84,10 @@ impl Turn<'_> {
             }
             work.lanes = lanes;
             if next == work.queue.len() {
+                break;
+            }
+            if self.server.lap_us.saturating_sub(started_us) >= SLOW_GROUP_US {
+                work.queue.drain(next..).for_each(|conn| self.net.announce(conn));
                 break;
             }
             if next > 1024 {

@@ -44,6 +44,26 @@ fn who_asked_together_with_a_stuck_script_is_told_so_and_others_can_end_it() {
 }
 
 #[test]
+fn a_long_pipeline_of_slow_commands_does_not_keep_others_waiting_to_its_end() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), &["save \"\"", "enable-debug-command yes"]);
+    let (mut slow, mut quick) = (Client::connect(node.port).unwrap(), Client::with_patience(node.port, LATER).unwrap());
+    for client in [&mut slow, &mut quick] {
+        assert_eq!(client.call(&["PING"]).unwrap().text(), "PONG");
+    }
+    // All of it arrives while the server stands, so that it is read in one turn.
+    node.signal("STOP");
+    (0..512).for_each(|_| slow.send(&["DEBUG", "SLEEP", "0.005"]).unwrap());
+    quick.send(&["PING"]).unwrap();
+    node.signal("CONT");
+    assert_eq!(quick.read().unwrap().text(), "PONG");
+    let stats = quick.call(&["INFO", "commandstats"]).unwrap().text();
+    let line = stats.lines().find(|line| line.starts_with("cmdstat_debug")).unwrap_or_else(|| panic!("{stats}"));
+    let calls: usize = line.split_once("calls=").unwrap().1.split(',').next().unwrap().parse().unwrap();
+    assert!((1..512).contains(&calls), "{calls} of 512 before somebody else was served");
+}
+
+#[test]
 fn what_the_master_sends_to_a_replica_with_a_stuck_script_is_executed_afterwards() {
     let root = tempfile::tempdir().unwrap();
     let master = Node::server(root.path(), &["save \"\"", "repl-diskless-sync-delay 0"]);
