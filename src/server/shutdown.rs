@@ -132,7 +132,9 @@ impl Turn<'_> {
     fn leave_aof(&mut self, wish: Wish) -> bool {
         if self.server.aof.is_starting() {
             // What is in the files is older than the data, or there is nothing.
-            if !wish.force {
+            // A stuck script leaves no other way out, and who says NOSAVE in its face means it.
+            let is_last_resort = wish.nosave && self.server.engine.facts.busy.is_some();
+            if !wish.force && !is_last_resort {
                 tracing::warn!("Writing initial AOF, can't exit.");
                 return false;
             }

@@ -84,3 +84,21 @@ fn what_the_master_sends_to_a_replica_with_a_stuck_script_is_executed_afterwards
     wait_for("the replica has all", LATER, || replica.ask(&["DBSIZE"]) == "100");
     assert!(replica.ask(&["INFO", "stats"]).contains("unexpected_error_replies:0"));
 }
+
+#[test]
+fn a_server_with_a_stuck_script_can_be_ended_although_its_first_aof_is_being_written() {
+    let root = tempfile::tempdir().unwrap();
+    let lines = ["save \"\"", "busy-reply-threshold 10", "rdb-key-save-delay 10000000"];
+    let mut node = Node::server(root.path(), &lines);
+    let connect = |node: &Node| Client::with_patience(node.port, SOON).unwrap();
+    let (mut script, mut free) = (connect(&node), connect(&node));
+    (0..20).for_each(|n| assert_eq!(free.call(&["SET", &format!("k{n}"), "v"]).unwrap().text(), "OK"));
+    assert_eq!(free.call(&["CONFIG", "SET", "appendonly", "yes"]).unwrap().text(), "OK");
+    assert_eq!(node.info("persistence", "aof_rewrite_in_progress"), "1");
+    assert!(free.call(&["SHUTDOWN", "NOSAVE"]).unwrap().text().starts_with("ERR Errors trying to SHUTDOWN"));
+    script.send(&["EVAL", "redis.call('set', 'k', 'v') while true do end", "0"]).unwrap();
+    wait_for("the server is busy", LATER, || free.call(&["PING"]).unwrap().text().starts_with("BUSY "));
+    assert!(free.call(&["SCRIPT", "KILL"]).unwrap().text().starts_with("UNKILLABLE "));
+    free.send(&["SHUTDOWN", "NOSAVE"]).unwrap();
+    wait_for("the server is gone", LATER, || node.exit_code() == Some(0));
+}
