@@ -8,6 +8,7 @@
 use crate::commands::contract::Outcome;
 use crate::config::values::EventClasses;
 use crate::exec::notify::notification;
+use crate::exec::scripts::Listeners;
 use crate::exec::watch::note_change;
 use crate::exec::{Engine, Host, tracking};
 use crate::keyspace::{Change, Effect, Event};
@@ -33,11 +34,12 @@ pub fn consequences<H: Host>(
     if is_dirty {
         engine.dirty_since_save += engine.keyspace.changes().dirty() - dirty_before;
     }
-    if !engine.journal.is_on() || engine.scripts.is_unpropagated {
+    if !engine.journal.is_on() || engine.scripts.listeners == Listeners::Nobody {
         return;
     }
     match outcome {
         Some(Outcome::Forced) => record(engine, db, args),
+        Some(Outcome::ForReplicas) if engine.scripts.listeners == Listeners::File => {}
         Some(Outcome::ForReplicas) => engine.journal.append_for_replicas(db, args),
         Some(Outcome::Done) if is_dirty => record(engine, db, args),
         Some(Outcome::PropagateAs(rewritten)) if is_dirty => record(engine, db, &rewritten.as_args()),
@@ -50,9 +52,11 @@ pub fn consequences<H: Host>(
 
 #[inline]
 fn record(engine: &mut Engine, db: usize, args: &Args<'_>) {
-    match engine.scripts.is_for_replicas_only {
-        false => engine.journal.append(db, args),
-        true => engine.journal.append_for_replicas(db, args),
+    match engine.scripts.listeners {
+        Listeners::All => engine.journal.append(db, args),
+        Listeners::Replicas => engine.journal.append_for_replicas(db, args),
+        Listeners::File => engine.journal.append_for_file(db, args),
+        Listeners::Nobody => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::commands::contract::{Blocking, CommandError, DataCtx, Outcome};
 use crate::exec::flow::Flow;
+use crate::exec::scripts::Listeners;
 use crate::exec::{Engine, Handler, Host, after, blocked, flow, reply, tracking};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
@@ -69,7 +70,7 @@ fn attempt<H: Host>(
                 now: engine.now,
                 rng: &mut engine.rng,
                 settings: &engine.settings,
-                is_propagated: engine.journal.is_on() && !engine.scripts.is_unpropagated,
+                is_propagated: engine.journal.is_on() && engine.scripts.listeners != Listeners::Nobody,
                 is_scripted: engine.scripts.running.is_some(),
                 may_read_all_keys: !command.flags.has(Flags::MOVABLEKEYS)
                     || session.user.is_none_or(|user| engine.acl.may_read_all_keys(user, command, args)),

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Two read the stream: the replicas and the append only file. What is for replicas alone (PUBLISH) is marked, and left out
-//! of the file.
+//! of the file. What is for the file alone (a script asked for that) is no part of the stream, whose positions replicas share: it waits
+//! beside it, with the position at which it belongs into the file.
 //!
 //! Entries lie one behind the other in buffers of [`BUFFER`] bytes, and what is drained are parts of these: whoever keeps the stream
 //! and whoever sends it share them. A command that a client sent goes in as it came, which is one copy.
@@ -39,6 +40,8 @@ pub struct Journal {
     unit: Unit,
     /// Parts of the stream that only replicas want, in units of `written`.
     replicas_only: Vec<Range<u64>>,
+    /// What only the file wants, and where it comes, in units of `written`.
+    file_only: Vec<(u64, Bytes)>,
 }
 
 #[derive(Debug, Default)]
@@ -121,6 +124,27 @@ impl Journal {
         self.replicas_only.push(start..self.written);
     }
 
+    /// Keeps one command for the append only file alone. It names its database, and goes back to that of the
+    /// stream. Within a MULTI of the stream it is part of that; by itself it is not wrapped.
+    pub fn append_for_file(&mut self, db: usize, args: &Args<'_>) {
+        if !self.is_on {
+            return;
+        }
+        let mut aside = Journal { is_on: true, selected: self.selected, ..Journal::default() };
+        aside.bare_unit();
+        aside.append(db, args);
+        if let Some(selected) = self.selected {
+            aside.enter(selected);
+        }
+        aside.seal_tail();
+        self.file_only.extend(aside.chunks.into_iter().map(|chunk| (self.written, chunk)));
+    }
+
+    /// Takes what is for the file alone, each piece with where it comes, in units of [`Journal::written`].
+    pub fn take_file_only(&mut self) -> Vec<(u64, Bytes)> {
+        std::mem::take(&mut self.file_only)
+    }
+
     /// Takes the parts of what [`Journal::drain`] gives that are for replicas only, in units of [`Journal::written`].
     pub fn take_replicas_only(&mut self) -> Vec<Range<u64>> {
         std::mem::take(&mut self.replicas_only)
@@ -183,6 +207,9 @@ impl Journal {
         self.written += MULTI.len() as u64;
         for part in self.replicas_only.iter_mut().filter(|part| part.start >= self.unit.start) {
             *part = part.start + MULTI.len() as u64..part.end + MULTI.len() as u64;
+        }
+        for (at, _) in self.file_only.iter_mut().filter(|(at, _)| *at >= self.unit.start) {
+            *at += MULTI.len() as u64;
         }
     }
 
@@ -438,6 +465,27 @@ mod tests {
         add(&mut journal, 0, &[b"DEL", b"b"]);
         journal.close_unit();
         assert_eq!(text(&mut journal), "SELECT 0 DEL a DEL b");
+    }
+
+    #[test]
+    fn what_is_for_the_file_alone_takes_no_place_in_the_stream() {
+        let mut journal = on();
+        add(&mut journal, 0, &[b"SET", b"a", b"1"]);
+        let before = journal.written();
+        journal.append_for_file(3, &OwnedArgs::of(&[b"SET", b"b", b"2"]).as_args());
+        assert_eq!(journal.written(), before);
+        add(&mut journal, 0, &[b"SET", b"c", b"3"]);
+        journal.close_unit();
+        let aside = journal.take_file_only();
+        assert!(
+            aside.iter().all(|(at, _)| *at == before + MULTI.len() as u64),
+            "after the first entry, within the unit"
+        );
+        let bytes: Vec<u8> = aside.iter().flat_map(|(_, bytes)| bytes.to_vec()).collect();
+        let expected: &[u8] = b"*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
+        assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(expected));
+        assert_eq!(text(&mut journal), "MULTI SELECT 0 SET a 1 SET c 3 EXEC");
+        assert!(journal.take_file_only().is_empty());
     }
 
     #[test]

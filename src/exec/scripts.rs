@@ -71,6 +71,20 @@ pub struct Running {
     pub is_killed: bool,
 }
 
+/// Who hears of what a script changes: what `redis.set_repl` asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listeners {
+    /// Replicas and the append-only file.
+    #[default]
+    All,
+    /// Replicas alone.
+    Replicas,
+    /// The append-only file alone.
+    File,
+    /// None of them.
+    Nobody,
+}
+
 /// All of it.
 #[derive(Default)]
 pub struct Scripts {
@@ -82,10 +96,8 @@ pub struct Scripts {
     pub session: Option<Box<Session>>,
     /// The one that runs.
     pub running: Option<Running>,
-    /// `redis.set_repl` asked that no replica hears of changes.
-    pub is_unpropagated: bool,
-    /// `redis.set_repl` asked that the AOF does not.
-    pub is_for_replicas_only: bool,
+    /// Who hears of changes.
+    pub listeners: Listeners,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS.
     pub is_everything_allowed: bool,
 }

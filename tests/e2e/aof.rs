@@ -721,3 +721,41 @@ fn a_command_of_the_aof_that_fails_ends_the_start_if_the_settings_say_so() {
     let said = format!("(at offset {offset}), and propagation-error-behavior is panic");
     assert!(node.log().contains("Command 'RPUSH' answered 'WRONGTYPE") && node.log().contains(&said), "{}", node.log());
 }
+
+/// What a script wants in the file alone is there after a restart, and no replica has it; what it wants nowhere is gone.
+#[test]
+fn a_script_decides_whether_the_file_or_the_replicas_hear_of_it() {
+    let root = tempfile::tempdir().unwrap();
+    let mut master = Node::server(root.path(), &with(&["repl-diskless-sync-delay 0"]));
+    let link = format!("replicaof 127.0.0.1 {}", master.port);
+    let replica = Node::server(root.path(), &["save \"\"", &link]);
+    wait_for("the replica follows", LATER, || replica.ask(&["INFO", "replication"]).contains("master_link_status:up"));
+    let code = "redis.call('set', 'all', 1)
+        redis.set_repl(redis.REPL_AOF) redis.call('set', 'file', 1) redis.call('select', 3) redis.call('set', 'three', 1)
+        redis.set_repl(redis.REPL_REPLICA) redis.call('select', 0) redis.call('set', 'replicas', 1)
+        redis.set_repl(redis.REPL_NONE) redis.call('set', 'nobody', 1)
+        redis.set_repl(redis.REPL_ALL) redis.call('set', 'again', 1)
+        return redis.call('dbsize')";
+    assert_eq!(master.ask(&["EVAL", code, "0"]), "5");
+    assert_eq!(master.ask(&["EVAL", "redis.set_repl(redis.REPL_AOF) return redis.call('incr', 'file')", "0"]), "2");
+    assert_eq!(master.ask(&["SET", "last", "1"]), "OK");
+    let keys = ["all", "file", "replicas", "nobody", "again", "last"];
+    let there = |node: &Node| keys.map(|key| node.ask(&["EXISTS", key])).concat();
+    wait_for("the replica has the last", LATER, || replica.ask(&["EXISTS", "last"]) == "1");
+    assert_eq!((there(&replica), there(&master)), ("101011".into(), "111111".into()));
+    let offset = |node: &Node, field: &str| node.info("replication", field);
+    wait_for("both stand at the same place", LATER, || {
+        offset(&master, "master_repl_offset") == offset(&replica, "slave_repl_offset")
+    });
+    master.kill();
+    master.start_again();
+    wait_loaded(&master);
+    assert_eq!(there(&master), "110011");
+    assert_eq!(
+        (
+            master.ask(&["GET", "file"]),
+            master.ask(&["EVAL", "redis.call('select', 3) return redis.call('dbsize')", "0"])
+        ),
+        ("2".into(), "1".into())
+    );
+}

@@ -19,7 +19,7 @@ use crate::commands::contract::{CommandError, CommandResult, Outcome};
 use crate::exec::flow::Flow;
 use crate::exec::gates::{self, Facts};
 use crate::exec::memory;
-use crate::exec::scripts::{Running, ScriptName, parse_sha};
+use crate::exec::scripts::{Listeners, Running, ScriptName, parse_sha};
 use crate::exec::{Engine, Handler, Host, acl_refusal, call, reply};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
@@ -207,8 +207,7 @@ pub(super) fn run_script<H: Host>(
     let engine = host.engine();
     engine.depth -= 1;
     engine.scripts.session = Some(own);
-    engine.scripts.is_unpropagated = false;
-    engine.scripts.is_for_replicas_only = false;
+    engine.scripts.listeners = Listeners::All;
     let running = engine.scripts.running.take().expect("it was put there above, and only one script runs at a time");
     let was_busy = running.is_busy;
     let result = answer(host, &vm, result, &running.name, session, out);
@@ -436,10 +435,12 @@ impl<H: Host> Calls for Runner<'_, H> {
     }
 
     fn set_propagation(&mut self, to: Propagation) {
-        // The stream has parts that only replicas want, and none that only the AOF wants.
-        let scripts = &mut self.host.engine().scripts;
-        scripts.is_unpropagated = !to.to_replicas;
-        scripts.is_for_replicas_only = to.to_replicas && !to.to_aof;
+        self.host.engine().scripts.listeners = match (to.to_replicas, to.to_aof) {
+            (true, true) => Listeners::All,
+            (true, false) => Listeners::Replicas,
+            (false, true) => Listeners::File,
+            (false, false) => Listeners::Nobody,
+        };
     }
 
     fn tick(&mut self) -> Result<(), &'static str> {

@@ -277,26 +277,38 @@ impl Turn<'_> {
     /// Moves what was executed into the backlog and the append only file.
     pub fn drain_journal(&mut self) {
         let server = &mut *self.server;
-        if server.engine.journal.written() == server.repl.drained {
+        let for_file = server.engine.journal.take_file_only();
+        if server.engine.journal.written() == server.repl.drained && for_file.is_empty() {
             return;
         }
         let mut position = std::mem::replace(&mut server.repl.drained, server.engine.journal.written());
         let for_replicas = server.engine.journal.take_replicas_only();
         let stamp = server.engine.config.persistence.aof_timestamp_enabled.then(|| server.engine.now.wall().as_secs());
+        let mut for_file = for_file.into_iter().peekable();
         let for_aof = server.aof.takes_changes();
         for chunk in server.engine.journal.drain() {
             let end = position + chunk.len() as u64;
             if for_aof {
                 // What a replica executes is in the stream before it is here; only the end of the turn knows where it stands.
                 let place = server.stream_place().filter(|place| place.is_ours);
-                for part in without(position..end, &for_replicas) {
-                    let before = part.start - position;
-                    server.aof.stream_is_at(place.map(|place| Place { end: place.end + before, ..place }));
-                    server.aof.add(chunk.slice(before as usize..(part.end - position) as usize), stamp);
+                for mut part in without(position..end, &for_replicas) {
+                    while part.start < part.end {
+                        while let Some((_, aside)) = for_file.next_if(|(at, _)| *at <= part.start) {
+                            server.aof.add(aside, stamp);
+                        }
+                        let until = for_file.peek().map_or(part.end, |(at, _)| part.end.min(*at));
+                        let before = part.start - position;
+                        server.aof.stream_is_at(place.map(|place| Place { end: place.end + before, ..place }));
+                        server.aof.add(chunk.slice(before as usize..(until - position) as usize), stamp);
+                        part.start = until;
+                    }
                 }
             }
             position = end;
             server.repl.node.propagate_shared(chunk);
+        }
+        if for_aof {
+            for_file.for_each(|(_, aside)| server.aof.add(aside, stamp));
         }
         server.aof.stream_is_in(server.engine.journal.selected().unwrap_or(0) as u32);
     }
