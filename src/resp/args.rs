@@ -10,6 +10,9 @@ use smallvec::SmallVec;
 
 use crate::base::limits::BIG_ARG;
 
+/// So many bytes of an argument are shown in a log or an error.
+const SHOWN_MAX: usize = 128;
+
 /// Where one argument lies: a range of the request's buffer, or a number in the list of large arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArgRef {
@@ -84,6 +87,12 @@ impl<'a> Args<'a> {
             ArgRef::BIG => &self.big[item.len as usize],
             offset => &self.buffer[offset as usize..offset as usize + item.len as usize],
         }
+    }
+
+    /// The beginning of the `index`-th argument, as text for a log or an error.
+    pub fn shown(&self, index: usize) -> String {
+        let word = self.get(index);
+        String::from_utf8_lossy(&word[..word.len().min(SHOWN_MAX)]).into_owned()
     }
 
     /// The `index`-th argument's shared buffer, when it is large enough to have one.

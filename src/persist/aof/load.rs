@@ -445,7 +445,7 @@ impl Load {
             match item {
                 Item::Command(args) => {
                     if let Err(refused) = replay.run(&args) {
-                        let name = String::from_utf8_lossy(&args.get(0)[..args.get(0).len().min(128)]).into_owned();
+                        let name = args.shown(0);
                         let file = &part.name;
                         return Err(Failure::of(match refused {
                             Refused::Unknown => format!(

@@ -141,7 +141,7 @@ fn sleep(seconds: f64) {
 }
 
 fn unknown(args: &Args<'_>) -> CommandError {
-    let word = String::from_utf8_lossy(&args.get(1)[..args.get(1).len().min(128)]).into_owned();
+    let word = args.shown(1);
     CommandError::err(format!("unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP."))
 }
 

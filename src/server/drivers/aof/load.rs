@@ -76,7 +76,7 @@ impl Replay for Player<'_, '_> {
         }
         if *complaints < COMPLAINTS_MAX {
             *complaints += 1;
-            let name = String::from_utf8_lossy(&args.get(0)[..args.get(0).len().min(128)]).into_owned();
+            let name = args.shown(0);
             warn!("A command of the AOF failed: '{name}' answered '{text}'. Were all files written by one server?");
         }
         Ok(())

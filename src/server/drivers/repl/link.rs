@@ -341,7 +341,7 @@ impl Turn<'_> {
             let args = batch.args(request, storage);
             let applied = replay::apply(self, &table, session, &args, &mut replies);
             if let Some(text) = applied.error {
-                let command = String::from_utf8_lossy(&args.get(0)[..args.get(0).len().min(128)]).into_owned();
+                let command = args.shown(0);
                 error!(
                     "== CRITICAL == This replica is sending an error to its master: '{text}' after processing the \
                      command '{command}'"
