@@ -14,7 +14,7 @@ DIFF_COMMANDS ?= 1000000
 
 SERVER = target/release/rredis-server
 
-.PHONY: all build run test test-clients lint diff crash stress sim bench fuzz install clean
+.PHONY: all build run test test-programs test-clients lint diff crash stress sim bench fuzz install clean
 
 all: build
 
@@ -24,16 +24,27 @@ build:
 run: build
 	@PORT=$(PORT) SENTINEL_PORT=$(SENTINEL_PORT) scripts/run-cluster.sh $(SERVER)
 
-# Format, lints, unit tests, transcripts, simulation, end-to-end scenarios with real processes, real clients.
-test: lint
-	cargo build --release
-	SEEDS=$(TEST_SEEDS) cargo test --no-fail-fast
+# Format, lints, unit tests, transcripts, simulation, end-to-end scenarios with real processes, real clients. The release is
+# built beside the rest, as most of that is work for one core.
+test:
+	$(MAKE) -j2 build test-programs
+	cargo test --no-fail-fast
+	$(MAKE) sim SEEDS=$(TEST_SEEDS)
 	$(MAKE) stress
 	$(MAKE) test-clients
 
+test-programs: lint
+	cargo test --no-run
+	cd tests/sim && cargo test --no-run
+	cd stress && cargo test --release --no-run
+
 lint:
 	cargo fmt --check
+	cd tests/sim && cargo fmt --check
+	cd stress && cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cd tests/sim && cargo clippy --test sim -- -D warnings
+	cd stress && cargo clippy --all-targets -- -D warnings
 
 # Small programs with real client libraries write through a failover.
 test-clients: build
@@ -53,7 +64,7 @@ stress:
 
 # The simulated clusters, with as many seeds as you like: make sim SEEDS=1000000
 sim:
-	SEEDS=$(SEEDS) cargo test --release --test sim -- --nocapture
+	cd tests/sim && SEEDS=$(SEEDS) cargo test -- --nocapture
 
 # Side by side with the redis-server found on this machine; writes a table.
 bench: build

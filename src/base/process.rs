@@ -224,19 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn processor_time_is_told_by_thread_and_finer_than_in_ticks() {
+    fn processor_time_is_told_by_process_and_by_thread() {
         let sum = |times: CpuTimes| times.user + times.system;
         let (process, first) = (CpuTimes::of_process(), CpuTimes::of_thread());
-        let (mut last, mut steps) = (first, 0);
-        while sum(last) < sum(first) + 0.02 {
-            let now = CpuTimes::of_thread();
-            steps += u32::from(now != last);
-            last = now;
-        }
-        assert!(steps > 10, "{steps} different values in two ticks");
+        // The system brings the figures up to date at its ticks only; so long it works here.
+        while sum(CpuTimes::of_thread()) < sum(first) + 0.02 {}
         assert!(sum(CpuTimes::of_process()) > sum(process));
         let other = std::thread::spawn(CpuTimes::of_thread).join().unwrap();
-        assert!(sum(other) < sum(last), "{last:?} {other:?}");
+        assert!(sum(other) < sum(CpuTimes::of_thread()), "{other:?}");
     }
 
     #[test]

@@ -85,8 +85,8 @@ impl App for Server {
     fn timer(&mut self, _: &mut Net, _: TimerKey) {}
 
     fn woken(&mut self, net: &mut Net) {
+        // What other threads have sent is looked at when the turn ends.
         self.engine.now = net.now();
-        Turn { server: self, net }.look_into_mailboxes();
     }
 
     fn resolved(&mut self, net: &mut Net, tag: u64, result: io::Result<Vec<IpAddr>>) {

@@ -95,9 +95,6 @@ impl Turn<'_> {
         }
     }
 
-    /// What other threads have sent is looked at when the turn ends.
-    pub fn look_into_mailboxes(&mut self) {}
-
     /// The snapshot's part of the end of a turn; when it needs the next.
     pub fn end_turn_of_snapshots(&mut self) -> Instant {
         let unsent = self.unsent_to_members();

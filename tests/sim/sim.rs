@@ -1,8 +1,8 @@
 //! Simulated clusters: real decision machines against model servers, over a network that does its worst.
 //!
 //! Nothing here has a socket or a clock. A run is drawn from a seed and replays exactly; a failing one prints its seed and
-//! leaves a transcript. `SEEDS=n` runs n seeds, `SEED=s` one; `make sim SEEDS=n` does it with an optimised build. Each ends with
-//! a line that counts what it exercised.
+//! leaves a transcript. `SEEDS=n` (or `make sim SEEDS=n`) runs n seeds, `SEED=s` one. Each ends with a line that counts what it
+//! exercised. `parts.rs` says which parts of rredis are in it.
 //!
 //! ```text
 //!   world.rs        time, and what happens in it; agenda.rs what will; transcript.rs what did; shape.rs how a cluster is built
