@@ -19,6 +19,11 @@ pub trait CutSink: Any {
     /// Each key that existed then is given exactly once over all calls; the order means nothing. Large values may be kept
     /// instead of being read at once.
     fn segment(&mut self, db: u32, entries: Sealed<'_>);
+
+    /// Whether the walk may go on now. Writes do not ask.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// How large a database was when the cut began.
@@ -101,7 +106,7 @@ impl Keyspace {
         self.cut.is_some()
     }
 
-    /// Hands more segments to the sink while `more` says so; it is asked after each segment (about 300 keys).
+    /// Hands more segments to the sink while `more` says so and the sink has room; both are asked after each segment (about 300 keys).
     /// `Done` when there is no cut.
     pub fn walk(&mut self, more: &mut dyn FnMut() -> bool) -> Walk {
         let epoch = self.dbs.epoch;
@@ -128,7 +133,7 @@ impl Keyspace {
                     cut.position = 0;
                 }
             }
-            if !more() {
+            if !more() || !cut.sink.has_room() {
                 break;
             }
         }

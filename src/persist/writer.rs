@@ -9,7 +9,7 @@
 //! nothing, the thread waits with [`Flow::HIGH`] bytes in its hands: a single chunk may hold a value of gigabytes.
 //!
 //! The thread also makes the buffers in which the data thread lays out what comes next, and touches them: fresh memory is cleared by
-//! the system when it is touched first, and that may take milliseconds.
+//! the system when it is touched first, and that may take milliseconds. A data thread that finds none is woken when there are some.
 //!
 //! A writer whose handle is dropped stops after the chunk in its hands and removes its temporary file. Dropping is final:
 //! the file gets its name under a lock that dropping takes too, so no forgotten thread can put an old image over a newer
@@ -50,6 +50,8 @@ pub struct Flow {
     goes_on: Condvar,
     /// Set when buffers were asked for.
     wants_buffers: AtomicBool,
+    /// Set when the data thread found none.
+    lacks_buffers: AtomicBool,
 }
 
 impl Flow {
@@ -119,25 +121,30 @@ pub enum Report {
 }
 
 enum Order {
-    Chunk(Chunk),
-    Bytes(Bytes),
+    Load(Load),
+    /// Make buffers.
+    Buffers,
     Finish,
 }
 
-impl Order {
+/// Something to write.
+enum Load {
+    Chunk(Chunk),
+    Bytes(Bytes),
+}
+
+impl Load {
     fn size(&self) -> u64 {
         match self {
-            Order::Chunk(chunk) => chunk.len() as u64,
-            Order::Bytes(bytes) => bytes.len() as u64,
-            Order::Finish => 0,
+            Load::Chunk(chunk) => chunk.len() as u64,
+            Load::Bytes(bytes) => bytes.len() as u64,
         }
     }
 
     fn memory(&self) -> u64 {
         match self {
-            Order::Chunk(chunk) => chunk.memory() as u64,
-            Order::Bytes(bytes) => bytes.len() as u64,
-            Order::Finish => 0,
+            Load::Chunk(chunk) => chunk.memory() as u64,
+            Load::Bytes(bytes) => bytes.len() as u64,
         }
     }
 }
@@ -156,12 +163,11 @@ impl Writer {
     pub fn file(files: Arc<dyn Files>, plan: Plan, work: Work, wake: Wake) -> Writer {
         Writer::spawn(work, wake, move |thread| {
             let mut file = RdbFile::create(files, plan)?;
-            while let Some(order) = thread.next_order() {
-                let (size, memory) = (order.size(), order.memory());
-                match order {
-                    Order::Chunk(chunk) => file.add_while(chunk, &|| !thread.is_cancelled())?,
-                    Order::Bytes(bytes) => file.add_bytes(&bytes)?,
-                    Order::Finish => break,
+            while let Some(load) = thread.next_load() {
+                let (size, memory) = (load.size(), load.memory());
+                match load {
+                    Load::Chunk(chunk) => file.add_while(chunk, &|| !thread.is_cancelled())?,
+                    Load::Bytes(bytes) => file.add_bytes(&bytes)?,
                 }
                 thread.flow.finished_bytes.fetch_add(size, Ordering::Relaxed);
                 thread.disposed_of(size, memory);
@@ -187,8 +193,8 @@ impl Writer {
             let mut packer = Packer::new(compress);
             let mut crc = checksum.then(Crc64::new);
             let mut bytes = 0;
-            while let Some(order) = thread.next_order() {
-                let (size, memory) = (order.size(), order.memory());
+            while let Some(load) = thread.next_load() {
+                let (size, memory) = (load.size(), load.memory());
                 let mut give = |piece: Bytes| {
                     if let Some(crc) = &mut crc {
                         crc.update(&piece);
@@ -196,10 +202,9 @@ impl Writer {
                     bytes += piece.len() as u64;
                     if thread.give(piece) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                 };
-                let _ = match order {
-                    Order::Chunk(chunk) => packer.pack_while(chunk, &mut give),
-                    Order::Bytes(bytes) => give(bytes),
-                    Order::Finish => break,
+                let _ = match load {
+                    Load::Chunk(chunk) => packer.pack_while(chunk, &mut give),
+                    Load::Bytes(bytes) => give(bytes),
                 };
                 thread.disposed_of(size, memory);
             }
@@ -235,18 +240,18 @@ impl Writer {
 
     /// Hands over records. A writer that has failed drops them.
     pub fn add(&self, chunk: Chunk) {
-        self.order(Order::Chunk(chunk));
+        self.load(Load::Chunk(chunk));
     }
 
     /// Hands over bytes to be written as they are.
     pub fn add_bytes(&self, bytes: Bytes) {
-        self.order(Order::Bytes(bytes));
+        self.load(Load::Bytes(bytes));
     }
 
-    fn order(&self, order: Order) {
-        self.flow.add(order.size());
-        self.flow.memory.fetch_add(order.memory(), Ordering::Relaxed);
-        let _ = self.orders.send(order);
+    fn load(&self, load: Load) {
+        self.flow.add(load.size());
+        self.flow.memory.fetch_add(load.memory(), Ordering::Relaxed);
+        let _ = self.orders.send(Order::Load(load));
     }
 
     /// Nothing follows: put the file in place, or end the stream.
@@ -254,10 +259,23 @@ impl Writer {
         let _ = self.orders.send(Order::Finish);
     }
 
-    /// A buffer of [`BUFFER`] bytes whose memory is there, if one is ready. Some will be soon after the first was asked for.
+    /// A buffer of [`BUFFER`] bytes whose memory is there, if one is ready.
     pub fn buffer(&self) -> Option<Vec<u8>> {
-        self.flow.wants_buffers.store(true, Ordering::Relaxed);
         self.buffers.try_recv().ok()
+    }
+
+    /// Whether a buffer is ready. If none is, the thread wakes the data thread as soon as one is.
+    pub fn has_buffer(&self) -> bool {
+        if !self.buffers.is_empty() {
+            return true;
+        }
+        if !self.flow.wants_buffers.swap(true, Ordering::Relaxed) {
+            // It may have nothing else to do.
+            let _ = self.orders.send(Order::Buffers);
+        }
+        self.flow.lacks_buffers.store(true, Ordering::SeqCst);
+        // Made before it could see that, perhaps.
+        !self.buffers.is_empty()
     }
 
     /// The next report, if there is one.
@@ -309,17 +327,23 @@ struct Thread {
 }
 
 impl Thread {
-    /// What to do next; `None` when nobody wants the result any more.
-    fn next_order(&self) -> Option<Order> {
+    /// What to write next; `None` when that was all, or when nobody wants the result any more.
+    fn next_load(&self) -> Option<Load> {
         if self.is_cancelled() {
             return None;
         }
-        self.make_buffers();
-        let order = self.orders.recv().ok();
-        if order.is_none() {
-            *self.flow.is_cancelled.lock() = true;
+        loop {
+            self.make_buffers();
+            match self.orders.recv() {
+                Ok(Order::Load(load)) => return Some(load),
+                Ok(Order::Buffers) => {}
+                Ok(Order::Finish) => return None,
+                Err(_) => {
+                    *self.flow.is_cancelled.lock() = true;
+                    return None;
+                }
+            }
         }
-        order
     }
 
     fn make_buffers(&self) {
@@ -330,6 +354,10 @@ impl Thread {
             buffer.clear();
             if self.spare.try_send(buffer).is_err() {
                 return;
+            }
+            // The first will do; the others follow while the data thread wakes.
+            if self.flow.lacks_buffers.swap(false, Ordering::SeqCst) {
+                (self.wake)();
             }
         }
     }
@@ -449,13 +477,17 @@ mod tests {
         let (files, (woken, wait)) = (MemoryFiles::new(), crossbeam_channel::unbounded());
         let writer = Writer::stream(false, false, Arc::new(move || woken.send(()).unwrap_or_default()));
         assert!(writer.buffer().is_none(), "they are made when asked for");
-        for _ in 0..2 * BUFFERS {
-            writer.add(chunk(b"one"));
-            wait.recv().unwrap(); // With the piece, and buffers are made before the next one is looked at.
-            writer.add(chunk(b"two"));
-            wait.recv().unwrap();
-            let buffer = writer.buffer().expect("a buffer is ready");
-            assert!(buffer.is_empty() && buffer.capacity() >= BUFFER);
+        let mut made = 0;
+        while made < 3 * BUFFERS {
+            // Wakes when one is there that was not.
+            while !writer.has_buffer() {
+                wait.recv().unwrap();
+            }
+            while let Some(buffer) = writer.buffer() {
+                assert!(buffer.is_empty() && buffer.capacity() >= BUFFER);
+                made += 1;
+                writer.add(chunk(b"one"));
+            }
         }
         let receiving = Writer::file(Arc::new(files), plan(), Work::Save, no_wake());
         receiving.finish();

@@ -173,14 +173,16 @@ impl Snapshot {
         recorder(keyspace).take()
     }
 
-    /// Takes buffers of [`BUFFER`] bytes from `next` for chunks to come, as many as it has use for.
-    pub fn give_buffers(&mut self, keyspace: &mut Keyspace, mut next: impl FnMut() -> Option<Vec<u8>>) {
+    /// Takes buffers of [`BUFFER`] bytes from `next` for chunks to come, as many as it has use for. Says whether it has any: from the
+    /// first one on, a slice ends when they do.
+    pub fn give_buffers(&mut self, keyspace: &mut Keyspace, mut next: impl FnMut() -> Option<Vec<u8>>) -> bool {
         let recorder = recorder(keyspace);
         while recorder.buffers() < BUFFERS
             && let Some(buffer) = next()
         {
             recorder.give_buffer(buffer);
         }
+        recorder.buffers() > 0
     }
 
     /// Figures as of now.

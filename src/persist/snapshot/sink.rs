@@ -21,9 +21,9 @@ pub const BUFFER: usize = CHUNK + CHUNK / 4;
 /// As many buffers as a slice may fill.
 pub const BUFFERS: usize = 16;
 
-/// A chunk without a buffer is passed on when it holds this much. Fresh memory in large pieces may come from the system as huge
-/// pages, each of which is cleared when it is first touched: that takes longer than a slice. So whoever takes the chunks gives
-/// buffers that have been touched, and until then chunks are small.
+/// A chunk without a buffer is passed on when it holds this much. Fresh memory may come from the system as huge pages, each of which
+/// is cleared when it is first touched: that takes longer than a slice. So whoever takes the chunks gives buffers that have been
+/// touched, and the walk goes no further than they last. What writes add cannot wait, and makes small chunks then.
 const SMALL: usize = 16 * 1024;
 
 /// What of a key's recency is written.
@@ -49,6 +49,8 @@ pub(super) struct Recorder {
     /// The current chunk is passed on when it holds this much.
     room: usize,
     spare: Vec<Vec<u8>>,
+    /// Whether whoever takes the chunks gives buffers for them.
+    is_given_buffers: bool,
     filled: VecDeque<Chunk>,
     memory: u64,
     db: Option<u32>,
@@ -71,6 +73,7 @@ impl Recorder {
             current: Chunk::new(2 * SMALL, settings.compress),
             room: SMALL,
             spare: Vec::new(),
+            is_given_buffers: false,
             filled: VecDeque::new(),
             memory: 0,
             db: None,
@@ -125,6 +128,7 @@ impl Recorder {
 
     /// Takes a buffer for a chunk to come.
     pub fn give_buffer(&mut self, buffer: Vec<u8>) {
+        self.is_given_buffers = true;
         self.spare.push(buffer);
     }
 
@@ -202,5 +206,9 @@ impl CutSink for Recorder {
         if self.current.len() >= self.room {
             self.pass_on();
         }
+    }
+
+    fn has_room(&self) -> bool {
+        !self.is_given_buffers || !self.spare.is_empty()
     }
 }

@@ -216,6 +216,29 @@ fn a_full_consumer_stops_the_walk_but_no_write() {
 }
 
 #[test]
+fn a_slice_goes_no_further_than_its_buffers() {
+    let mut keyspace = keyspace(5);
+    let value = [b'v'; 400];
+    for i in 0..20_000 {
+        put(&mut keyspace, 0, format!("k{i}").as_bytes(), &value, Expiry::Clear);
+    }
+    let mut run = Run::begin(&mut keyspace, Settings::default());
+    assert!(!run.snapshot.give_buffers(&mut keyspace, || None));
+    let mut left = 3;
+    let mut next = || {
+        left -= 1;
+        (left >= 0).then(|| Vec::with_capacity(BUFFER))
+    };
+    assert!(run.snapshot.give_buffers(&mut keyspace, &mut next));
+    assert_eq!(run.snapshot.step(&mut keyspace, false, &mut || 0), Progress::More);
+    let figures = run.snapshot.figures(&mut keyspace);
+    // Three whole chunks, and the small one that there was at the beginning; two more segments at most.
+    assert!((700..1800).contains(&figures.keys_done), "{figures:?}");
+    put(&mut keyspace, 0, b"k7", b"after", Expiry::Clear);
+    assert_eq!(run.finish(&mut keyspace).len(), 20_000);
+}
+
+#[test]
 fn a_delay_per_key_keeps_the_snapshot_running_so_long() {
     let mut keyspace = keyspace(4);
     for i in 0..10 {

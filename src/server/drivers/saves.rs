@@ -278,9 +278,11 @@ impl Snapshots {
             running.spent.note(None, &running.writer);
         }
         if let Some(snapshot) = &mut running.snapshot {
-            let is_full = running.writer.under_way() + unsent >= Flow::HIGH;
             snapshot.set_key_delay(&mut engine.keyspace, engine.config.persistence.rdb_key_save_delay, clock());
-            snapshot.give_buffers(&mut engine.keyspace, || running.writer.buffer());
+            let writer = &running.writer;
+            let mut give_buffers = || snapshot.give_buffers(&mut engine.keyspace, || writer.buffer());
+            let has_buffers = give_buffers() || writer.has_buffer() && give_buffers();
+            let is_full = !has_buffers || writer.under_way() + unsent >= Flow::HIGH;
             let progress = snapshot.step(&mut engine.keyspace, is_full, clock);
             running.spent.note(Some(snapshot.figures(&mut engine.keyspace)), &running.writer);
             while let Some(chunk) = snapshot.take(&mut engine.keyspace) {
