@@ -105,6 +105,8 @@ impl World {
         node.conns.clear();
         node.answers = Answers::default();
         node.timer_at = None;
+        // What the one before had not written never will be.
+        node.writes_until = self.now;
         self.perform(index, out);
         let words = ["tilt-period".into(), self.shape.tilt.to_string().into()].to_vec();
         self.command(index, Command::Debug { words });

@@ -70,6 +70,9 @@ impl World {
         let Some((_, _, chosen)) = of(chosen_ip) else { return Err(format!("{chosen_ip} is no server")) };
         // What it knew was still so, unless that travelled for too long.
         let known_for = FRESH + self.network.latency.1;
+        if self.now - chosen.moved_at <= known_for {
+            return Ok(());
+        }
         let mut compared = 0;
         for replica in &master.replicas {
             let Some((life, host, other)) = of(&replica.instance.address.announced(false)) else { continue };
