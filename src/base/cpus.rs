@@ -1,7 +1,9 @@
-//! Which processors which threads may use: `server_cpulist` and its relatives.
+//! Which processors which threads may use (`server_cpulist` and its relatives), and which of them go first.
 //!
 //! The lists are said once at the start ([`assign`]); a thread asks for its own when it begins ([`enter`]). A thread whose list is
 //! empty keeps what it inherited from the one that started it.
+//!
+//! Who writes an image gives way: it may have much to do at once, and where processors are scarce it would take one from the event loop.
 
 use std::sync::OnceLock;
 
@@ -28,8 +30,17 @@ pub fn assign(lists: [Vec<usize>; 4]) {
     let _ = LISTS.set(lists);
 }
 
-/// Binds the calling thread to the processors for its work. That this fails is logged.
+/// How much lower the priority of a thread that writes an image is: enough not to be preferred to the event loop, and not so much that
+/// it gets nowhere beside one that is always busy (a tenth of a processor).
+const NICER: i32 = 10;
+
+/// Binds the calling thread to the processors for its work, and gives it its priority. What fails is logged.
 pub fn enter(work: Work) {
+    if matches!(work, Work::AofRewrite | Work::Save)
+        && let Err(error) = rustix::process::nice(NICER)
+    {
+        tracing::warn!("Can't lower the priority of a thread that writes an image: {error}");
+    }
     let Some(list) = LISTS.get().map(|lists| &lists[work as usize]).filter(|list| !list.is_empty()) else { return };
     let mut set = CpuSet::new();
     list.iter().filter(|cpu| **cpu < CpuSet::MAX_CPU).for_each(|cpu| set.set(*cpu));
@@ -66,6 +77,21 @@ mod tests {
         for wrong in ["a", "1-", "3-1", "0-7:0", "1,,2", "99999999", "-1", "1-2-3"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn who_writes_an_image_gives_way_and_nobody_else() {
+        let nice_of = |work| {
+            let own = move || {
+                enter(work);
+                rustix::process::getpriority_process(None).unwrap()
+            };
+            std::thread::spawn(own).join().unwrap()
+        };
+        let own = rustix::process::getpriority_process(None).unwrap();
+        let expected = [own, own, (own + NICER).min(19), (own + NICER).min(19)];
+        let all = [Work::Server, Work::Background, Work::AofRewrite, Work::Save];
+        assert_eq!(all.map(nice_of), expected);
     }
 
     #[test]
