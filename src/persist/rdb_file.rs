@@ -11,6 +11,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::base::files::{File, Files, folder_of};
 use crate::base::hash::Crc64;
 use crate::persist::claim::Claim;
@@ -104,16 +106,16 @@ impl RdbFile {
 
     /// Adds records. After an error nothing more may be added.
     pub fn add(&mut self, chunk: Chunk) -> Result<(), SaveError> {
-        self.add_while(chunk, &|| true)
+        self.add_while(chunk, &mut |_| true)
     }
 
-    /// Adds records, as long as `is_wanted` says that somebody wants the file; what was left out spoils it.
-    pub fn add_while(&mut self, chunk: Chunk, is_wanted: &dyn Fn() -> bool) -> Result<(), SaveError> {
+    /// Adds records. `written` is given each piece that was, and says whether somebody still wants the file; what was left out spoils it.
+    pub fn add_while(&mut self, chunk: Chunk, written: &mut dyn FnMut(Bytes) -> bool) -> Result<(), SaveError> {
         let mut packer = std::mem::replace(&mut self.packer, Packer::new(false));
         let mut result = Ok(());
         let _ = packer.pack_while(chunk, &mut |piece| {
             result = self.piece(&piece);
-            if result.is_ok() && is_wanted() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if result.is_ok() && written(piece) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         self.packer = packer;
         result.map_err(|source| self.failed("Write error while saving DB to the disk", source))

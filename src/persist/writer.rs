@@ -9,12 +9,13 @@
 //! nothing, the thread waits with [`Flow::HIGH`] bytes in its hands: a single chunk may hold a value of gigabytes.
 //!
 //! The thread also makes the buffers in which the data thread lays out what comes next, and touches them: fresh memory is cleared by
-//! the system when it is touched first, and that may take milliseconds. A data thread that finds none is woken when there are some.
+//! the system when it is touched first, and that may take milliseconds. What has been written to a file serves again. A data thread that finds none is woken when there are some.
 //!
 //! A writer whose handle is dropped stops after the chunk in its hands and removes its temporary file. Dropping is final:
 //! the file gets its name under a lock that dropping takes too, so no forgotten thread can put an old image over a newer
 //! one.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -166,7 +167,10 @@ impl Writer {
             while let Some(load) = thread.next_load() {
                 let (size, memory) = (load.size(), load.memory());
                 match load {
-                    Load::Chunk(chunk) => file.add_while(chunk, &|| !thread.is_cancelled())?,
+                    Load::Chunk(chunk) => file.add_while(chunk, &mut |piece| {
+                        thread.recycle(piece);
+                        !thread.is_cancelled()
+                    })?,
                     Load::Bytes(bytes) => file.add_bytes(&bytes)?,
                 }
                 thread.flow.finished_bytes.fetch_add(size, Ordering::Relaxed);
@@ -219,7 +223,8 @@ impl Writer {
         let (outgoing, reports) = unbounded();
         let (spare, buffers) = bounded(BUFFERS);
         let flow = Arc::new(Flow::default());
-        let thread = Thread { orders: incoming, reports: outgoing, spare, flow: flow.clone(), wake };
+        let used = RefCell::default();
+        let thread = Thread { orders: incoming, reports: outgoing, spare, used, flow: flow.clone(), wake };
         let work = move || {
             cpus::enter(kind);
             let result = run(&thread);
@@ -322,6 +327,8 @@ struct Thread {
     orders: Receiver<Order>,
     reports: Sender<Report>,
     spare: Sender<Vec<u8>>,
+    /// Buffers that may serve again.
+    used: RefCell<Vec<Vec<u8>>>,
     flow: Arc<Flow>,
     wake: Wake,
 }
@@ -348,10 +355,12 @@ impl Thread {
 
     fn make_buffers(&self) {
         while self.flow.wants_buffers.load(Ordering::Relaxed) && !self.spare.is_full() {
-            let mut buffer = Vec::with_capacity(BUFFER);
-            // Not with zeros, which memory from the system might be said to have without touching it.
-            buffer.resize(BUFFER, 1);
-            buffer.clear();
+            let buffer = self.used.borrow_mut().pop().unwrap_or_else(|| {
+                // Not with zeros, which memory from the system might be said to have without touching it.
+                let mut buffer = vec![1; BUFFER];
+                buffer.clear();
+                buffer
+            });
             if self.spare.try_send(buffer).is_err() {
                 return;
             }
@@ -359,6 +368,18 @@ impl Thread {
             if self.flow.lacks_buffers.swap(false, Ordering::SeqCst) {
                 (self.wake)();
             }
+        }
+    }
+
+    /// Keeps the memory of a piece, if nobody else has it, until a buffer is asked for.
+    fn recycle(&self, piece: Bytes) {
+        let mut used = self.used.borrow_mut();
+        if used.len() < BUFFERS
+            && let Ok(bytes) = piece.try_into_mut()
+        {
+            let mut buffer = Vec::from(bytes);
+            buffer.clear();
+            used.extend((BUFFER..2 * BUFFER).contains(&buffer.capacity()).then_some(buffer));
         }
     }
 
@@ -493,6 +514,26 @@ mod tests {
         receiving.finish();
         receiving.wait();
         assert!(receiving.buffers.is_empty() && receiving.memory() == 0, "who receives a file asks for none");
+    }
+
+    #[test]
+    fn buffers_of_what_is_written_serve_again() {
+        let (woken, wait) = crossbeam_channel::unbounded();
+        let wake: Wake = Arc::new(move || woken.send(()).unwrap_or_default());
+        let writer = Writer::file(Arc::new(MemoryFiles::new()), plan(), Work::Save, wake);
+        let mut seen = std::collections::HashMap::new();
+        for _ in 0..10 * BUFFERS {
+            while !writer.has_buffer() {
+                wait.recv().unwrap();
+            }
+            let buffer = writer.buffer().expect("it is ready");
+            *seen.entry(buffer.as_ptr()).or_insert(0) += 1;
+            assert!(buffer.is_empty() && buffer.capacity() >= BUFFER);
+            let mut chunk = Chunk::in_buffer(buffer, false);
+            chunk.aux("n", b"one");
+            writer.add(chunk);
+        }
+        assert!(seen.values().any(|times| *times > 3), "{seen:?}");
     }
 
     #[test]

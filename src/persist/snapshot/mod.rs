@@ -144,7 +144,7 @@ impl Snapshot {
         let delay = self.settings.key_delay;
         // With a delay one segment at a time, or the walk would run ahead of it; without, until the slice is over.
         recorder(keyspace).is_walking = true;
-        let walk = keyspace.walk(&mut || delay == 0 && clock() - start < SLICE_MAX_US / 2);
+        let walk = keyspace.walk(&mut || delay == 0 && clock() - start < SLICE_MAX_US / 4);
         recorder(keyspace).is_walking = false;
         self.slice_max_us = self.slice_max_us.max(clock() - start);
         if walk == Walk::More {
