@@ -139,7 +139,7 @@ impl<'a> Args<'a> {
                 _ => {}
             }
             end = offset + len + 2;
-            if self.buffer.get(offset + len..end)? != b"\r\n" {
+            if self.buffer.get(offset + len..)?.first_chunk()? != b"\r\n" {
                 return None;
             }
         }
@@ -153,17 +153,25 @@ impl<'a> Args<'a> {
 }
 
 /// Where the header of an argument (`$`) or a command (`*`) begins that ends `bytes` and says `len`, without needless zeros.
+#[inline]
 fn header_before(bytes: &[u8], kind: u8, len: usize) -> Option<usize> {
     let digit = |number: usize| b'0' + number as u8;
-    let before = match len {
-        0..10 => bytes.strip_suffix(&[kind, digit(len), b'\r', b'\n'])?,
-        10..100 => bytes.strip_suffix(&[kind, digit(len / 10), digit(len % 10), b'\r', b'\n'])?,
+    // Every write with replicas comes here: arrays, which are compared as numbers, and not slices.
+    match len {
+        0..10 => {
+            let (before, header) = bytes.split_last_chunk()?;
+            (*header == [kind, digit(len), b'\r', b'\n']).then_some(before.len())
+        }
+        10..100 => {
+            let (before, header) = bytes.split_last_chunk()?;
+            (*header == [kind, digit(len / 10), digit(len % 10), b'\r', b'\n']).then_some(before.len())
+        }
         _ => {
             let mut digits = itoa::Buffer::new();
-            bytes.strip_suffix(b"\r\n")?.strip_suffix(digits.format(len).as_bytes())?.strip_suffix(&[kind])?
+            let before = bytes.strip_suffix(b"\r\n")?.strip_suffix(digits.format(len).as_bytes())?;
+            Some(before.strip_suffix(&[kind])?.len())
         }
-    };
-    Some(before.len())
+    }
 }
 
 /// Arguments with their own memory. Large ones stay shared.
