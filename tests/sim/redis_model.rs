@@ -242,6 +242,11 @@ impl Server {
         }
     }
 
+    /// Whether it has been connected to the master it follows.
+    pub fn was_linked(&self, now: u64) -> bool {
+        self.repl.link().is_some_and(|link| link.is_up() || link.down_secs(Instant::from_millis(now)).is_some())
+    }
+
     fn info(&self, now: u64) -> String {
         let mut text = format!("# Server\r\nrun_id:{}\r\n# Replication\r\n", self.run_id);
         match self.repl.link() {

@@ -1,6 +1,7 @@
 //! What the Sentinels say and choose, compared with what is so: where the checks are asked.
 
 use rredis::resp::args::Args;
+use rredis::sentinel::core::instance::Replica;
 use rredis::sentinel::core::io::Event;
 
 use crate::answers::text;
@@ -88,14 +89,26 @@ impl World {
                 && other.priority != 0
                 && !other.refuses_promotion
                 && !other.is_master()
-                && !other.is_link_up();
+                && !other.is_link_up()
+                && (other.was_linked(self.now) || !chosen.was_linked(self.now));
             compared += u64::from(is_fit && other.ip != chosen.ip);
             if is_fit
                 && (other.priority, chosen.offset()) < (chosen.priority, other.offset())
                 && other.priority <= chosen.priority
             {
                 let of = |server: &Server| format!("at offset {}, of priority {}", server.offset(), server.priority);
-                return Err(format!("chose a replica {}; another in reach was {}", of(chosen), of(other)));
+                let known = |replica: &Replica| {
+                    let age = replica.observed.refreshed.map(|at| self.clock(index).mono.since(at));
+                    format!("{:?} at {} of {}, {age:?} ms ago", replica.observed.role, replica.offset, replica.priority)
+                };
+                let of_chosen = master.replicas.iter().find(|one| one.instance.address.announced(false) == chosen.ip);
+                return Err(format!(
+                    "chose a replica {}; another in reach was {}; known were {:?} and {}",
+                    of(chosen),
+                    of(other),
+                    of_chosen.map(known),
+                    known(replica)
+                ));
             }
         }
         self.tally.add(Count::ChoicesChecked, compared);

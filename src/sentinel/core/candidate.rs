@@ -6,9 +6,11 @@
 //!
 //! Of the fit ones: the lowest priority, then the highest replication offset, then the smallest run id in any case. Three
 //! things go before that. Two because choosing wrongly here costs a whole attempt: a replica that lately refused to become a
-//! master comes last, and one that has answered INFO since the failover began comes before one that has not. The third
-//! because choosing wrongly costs data: an old master that is back and was not made a replica yet has a history of its own,
-//! and says neither its priority nor an offset that could be compared. It is promoted when there is nobody else.
+//! master comes last, and one that has answered INFO since the master was found down (or the failover began) comes before one
+//! that has not. The third because choosing wrongly costs data: an old master that is back has a history of its own, and its
+//! offset cannot be compared. Until it was made a replica it does not even say its priority, and until it was connected to its
+//! new master it has none of that one's data; no more has a replica that was started again since. It is promoted when there is
+//! nobody else.
 
 use std::cmp::Reverse;
 
@@ -65,27 +67,40 @@ impl Sentinel {
     /// The replica to promote, if any is fit.
     pub(super) fn choose_replica(&self, m: usize, now: Instant) -> Option<InstanceId> {
         let master = &self.masters[m];
-        let started = master.failover.as_ref().map(|failover| failover.started);
+        let fresh_from = master.failover.as_ref().map(|failover| self.fresh_from(m, failover.started));
         let patience = master.settings.failover_timeout.saturating_mul(2);
         let is_fit = |replica: &&Replica| {
             fitness(master, replica, self.links.get(replica.instance.link), &self.periods, now).is_ok()
         };
         let order = |replica: &&Replica| {
             let refused = replica.refused.is_some_and(|at| now.since(at) <= patience);
-            let is_stale = started.is_some_and(|started| !replica.observed.is_newer_than(started));
-            // One that was a replica under our eyes was promoted by somebody who is gone: its data are the group's.
-            let is_stray = replica.observed.role == Role::Master && !replica.was_replica;
+            let is_stale = fresh_from.is_some_and(|moment| !replica.observed.is_newer_than(moment));
+            let is_stray = match replica.observed.role {
+                // One that was a replica under our eyes was promoted by somebody who is gone: its data are the group's.
+                Role::Master => !replica.was_replica,
+                Role::Replica => replica.is_never_linked,
+            };
             let run_id = replica.instance.run_id.as_ref().map(|id| id.to_ascii_lowercase());
             (refused, is_stale, is_stray, replica.priority, Reverse(replica.offset), run_id.is_none(), run_id)
         };
         master.replicas.iter().filter(is_fit).min_by_key(order).map(|replica| replica.id)
     }
 
-    /// Whether a fit replica may still answer the INFO it was sent when the failover began.
+    /// From when on what INFO says of a replica is final: no data come any more from a master that is down.
+    fn fresh_from(&self, m: usize, started: Instant) -> Instant {
+        let master = &self.masters[m].instance;
+        master.went_down.filter(|_| master.is_down).map_or(started, |went_down| went_down.min(started))
+    }
+
+    /// Whether a fit replica may still answer the INFO it was sent when the master was found down or the failover began.
     pub(super) fn awaits_fresh_info(&self, m: usize, started: Instant) -> bool {
+        let fresh_from = self.fresh_from(m, started);
         self.masters[m].replicas.iter().any(|replica| {
             let may_answer = replica.observed.is_asked && self.links.get(replica.instance.link).can_send();
-            may_answer && !replica.instance.is_down && replica.priority != 0 && !replica.observed.is_newer_than(started)
+            may_answer
+                && !replica.instance.is_down
+                && replica.priority != 0
+                && !replica.observed.is_newer_than(fresh_from)
         })
     }
 }
@@ -137,6 +152,15 @@ mod tests {
             ("slave_priority:200\r\nslave_repl_offset:5\r\n", "role:master\r\nslave_repl_offset:9\r\n");
         assert_eq!(chosen(&[("a1", stray), ("a2", replica)]).as_deref(), Some("a2"));
         assert_eq!(chosen(&[("a1", stray)]).as_deref(), Some("a1"));
+    }
+
+    /// Found by seed 240205 of the simulated chaos: it had just been told to follow a master that was dead already.
+    #[test]
+    fn who_was_never_connected_to_the_master_comes_after_who_was() {
+        let never = "slave_priority:50\r\nslave_repl_offset:9\r\nmaster_link_down_since_seconds:-1\r\n";
+        let linked = "slave_priority:100\r\nslave_repl_offset:5\r\nmaster_link_down_since_seconds:1\r\n";
+        assert_eq!(chosen(&[("a1", never), ("a2", linked)]).as_deref(), Some("a2"));
+        assert_eq!(chosen(&[("a1", never)]).as_deref(), Some("a1"));
     }
 
     #[test]

@@ -141,6 +141,8 @@ pub struct Replica {
     pub observed: Observed,
     /// Milliseconds its link to the master had been down, at the last INFO.
     pub link_down_ms: u64,
+    /// It had not once been connected to the master it follows, at the last INFO.
+    pub is_never_linked: bool,
     pub master_host: Option<String>,
     pub master_port: u16,
     pub is_link_up: bool,
@@ -173,6 +175,7 @@ impl Replica {
             instance,
             observed: Observed::new(Role::Replica, now),
             link_down_ms: 0,
+            is_never_linked: false,
             master_host: None,
             master_port: 0,
             is_link_up: false,

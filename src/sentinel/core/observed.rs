@@ -27,6 +27,8 @@ pub struct Facts {
     pub is_link_up: Option<bool>,
     /// Zero when the text does not say.
     pub link_down_ms: u64,
+    /// A replica that has not once been connected to its master says so.
+    pub is_never_linked: bool,
     pub priority: Option<i64>,
     pub offset: Option<u64>,
     pub is_announced: Option<bool>,
@@ -55,6 +57,7 @@ pub fn read_info(text: &[u8]) -> Facts {
             "master_link_status" => facts.is_link_up = Some(value.eq_ignore_ascii_case("up")),
             "master_link_down_since_seconds" => {
                 // A replica never connected says -1, which is no time at all.
+                facts.is_never_linked = value == "-1";
                 facts.link_down_ms = value.parse::<u64>().unwrap_or(0).saturating_mul(1000);
             }
             "slave_priority" => facts.priority = value.parse().ok(),
@@ -218,6 +221,7 @@ impl Replica {
     /// What INFO says of a replica.
     fn take_in(&mut self, facts: &Facts, now: Instant) {
         self.link_down_ms = facts.link_down_ms;
+        self.is_never_linked = facts.is_never_linked;
         if facts.role != Some(Role::Replica) {
             return;
         }
@@ -281,6 +285,8 @@ mod tests {
         for text in texts {
             assert_eq!(read_info(text), Facts::default());
         }
-        assert_eq!(read_info(b"master_link_down_since_seconds:-1\n").link_down_ms, 0);
+        let facts = read_info(b"master_link_down_since_seconds:-1\n");
+        assert_eq!((facts.link_down_ms, facts.is_never_linked), (0, true));
+        assert!(!read_info(b"master_link_down_since_seconds:0\n").is_never_linked);
     }
 }
