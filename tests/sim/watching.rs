@@ -90,7 +90,7 @@ impl World {
                 && !other.refuses_promotion
                 && !other.is_master()
                 && !other.is_link_up()
-                && (other.was_linked(self.now) || !chosen.was_linked(self.now));
+                && (other.was_linked(self.now) || !chosen.was_linked(self.now) && !chosen.is_master());
             compared += u64::from(is_fit && other.ip != chosen.ip);
             if is_fit
                 && (other.priority, chosen.offset()) < (chosen.priority, other.offset())
