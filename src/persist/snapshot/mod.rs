@@ -34,7 +34,7 @@ use crate::base::limits::SLICE_MAX_US;
 use crate::keyspace::{CutDb, Keyspace, Walk};
 use crate::rdb::encode::Chunk;
 use crate::rdb::header::Header;
-use sink::Recorder;
+use sink::{KEYS_PER_BUFFER, Recorder};
 
 pub use sink::{BUFFER, BUFFERS, WriteRecency};
 
@@ -101,6 +101,8 @@ pub struct Snapshot {
     /// The moment, and the keys then done, from which the delay per key counts.
     paced_from: (u64, u64),
     keys_total: u64,
+    /// How many buffers the walk has use for at a time.
+    buffers: usize,
     slice_max_us: u64,
     is_done: bool,
 }
@@ -114,7 +116,7 @@ impl Snapshot {
         let recorder = keyspace.cut_sink::<Recorder>().expect("just given");
         recorder.open(header);
         let mut snapshot =
-            Snapshot { settings, paced_from: (now_us, 0), keys_total: 0, slice_max_us: 0, is_done: false };
+            Snapshot { settings, paced_from: (now_us, 0), keys_total: 0, buffers: 0, slice_max_us: 0, is_done: false };
         if settings.skip_keys {
             recorder.close();
             snapshot.is_done = true;
@@ -124,6 +126,7 @@ impl Snapshot {
             recorder.announce(db, keys as u64, expires as u64);
             snapshot.keys_total += keys as u64;
         }
+        snapshot.buffers = BUFFERS.min((snapshot.keys_total / KEYS_PER_BUFFER) as usize);
         snapshot
     }
 
@@ -173,16 +176,16 @@ impl Snapshot {
         recorder(keyspace).take()
     }
 
-    /// Takes buffers of [`BUFFER`] bytes from `next` for chunks to come, as many as it has use for. Says whether it has any: from the
-    /// first one on, a slice ends when they do.
+    /// Takes buffers of [`BUFFER`] bytes from `next` for chunks to come, as many as it has use for: none for a few keys. Says whether
+    /// it has what the walk needs: from the first one on, a slice ends when they do.
     pub fn give_buffers(&mut self, keyspace: &mut Keyspace, mut next: impl FnMut() -> Option<Vec<u8>>) -> bool {
         let recorder = recorder(keyspace);
-        while recorder.buffers() < BUFFERS
+        while recorder.buffers() < self.buffers
             && let Some(buffer) = next()
         {
             recorder.give_buffer(buffer);
         }
-        recorder.buffers() > 0
+        self.buffers == 0 || recorder.buffers() > 0
     }
 
     /// Figures as of now.

@@ -18,8 +18,11 @@ const CHUNK: usize = 128 * 1024;
 /// Size of the buffers that chunks are laid out in.
 pub const BUFFER: usize = CHUNK + CHUNK / 4;
 
-/// As many buffers as a slice may fill.
-pub const BUFFERS: usize = 16;
+/// More buffers than a slice fills, with room for what writes add in between.
+pub const BUFFERS: usize = 8;
+
+/// So many keys are worth a buffer; fewer fit the chunk that there is from the beginning, or a few small ones.
+pub(super) const KEYS_PER_BUFFER: u64 = 1024;
 
 /// A chunk without a buffer is passed on when it holds this much. Fresh memory may come from the system as huge pages, each of which
 /// is cleared when it is first touched: that takes longer than a slice. So whoever takes the chunks gives buffers that have been

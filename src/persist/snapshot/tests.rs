@@ -239,6 +239,17 @@ fn a_slice_goes_no_further_than_its_buffers() {
 }
 
 #[test]
+fn a_few_keys_need_no_buffer() {
+    let mut keyspace = keyspace(6);
+    for i in 0..100 {
+        put(&mut keyspace, 0, format!("k{i}").as_bytes(), b"v", Expiry::Clear);
+    }
+    let mut run = Run::begin(&mut keyspace, Settings::default());
+    assert!(run.snapshot.give_buffers(&mut keyspace, || panic!("it has no use for one")));
+    assert_eq!(run.finish(&mut keyspace).len(), 100);
+}
+
+#[test]
 fn a_delay_per_key_keeps_the_snapshot_running_so_long() {
     let mut keyspace = keyspace(4);
     for i in 0..10 {
