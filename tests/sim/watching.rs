@@ -78,7 +78,10 @@ impl World {
         for replica in &master.replicas {
             let Some((life, host, other)) = of(&replica.instance.address.announced(false)) else { continue };
             let in_reach = !self.network.is_blocked(node.host, *host) && !self.network.is_blocked(*host, node.host);
-            let is_fit = life.is_running
+            let fields = core.replica_fields(master, replica, self.clock(index));
+            let is_connected = fields.iter().all(|(name, text)| *name != "flags" || !text.contains("disconnected"));
+            let is_fit = is_connected
+                && life.is_running
                 && !life.is_stopped
                 && in_reach
                 && self.now > other.loading_until + 1000
