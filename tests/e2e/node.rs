@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -25,15 +26,21 @@ pub const SOON: Duration = Duration::from_secs(10);
 /// For failovers and syncs.
 pub const LATER: Duration = Duration::from_secs(60);
 
-static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
-
-/// A port that nobody listens on. Tests of one run get different ones; runs beside each other start elsewhere.
+/// A port that nobody listens on and that no other test gets, in this run or in another on the same machine: a locked file stands for
+/// it until this process ends. Below those that the system gives to connections.
 pub fn free_port() -> u16 {
-    let first = 20_000 + (std::process::id() % 400) as u16 * 50;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    static TAKEN: Mutex<Vec<fs::File>> = Mutex::new(Vec::new());
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    let folder = std::env::temp_dir().join("rredis-e2e-ports");
+    fs::create_dir_all(&folder).expect("the folder for temporary files can be written to");
+    let start = (std::process::id() % u32::from(COUNT)) as u16;
     loop {
-        let offset = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + (first - 20_000 + offset) % 20_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let port = FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
+        let file = fs::File::create(folder.join(port.to_string())).expect("a file for a port can be made");
+        if file.try_lock().is_ok() && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            TAKEN.lock().unwrap().push(file);
             return port;
         }
     }
@@ -163,6 +170,16 @@ impl Node {
         let pid = self.pid();
         assert_ne!(pid, 0, "the process is not running");
         Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill runs");
+    }
+
+    /// SIGSTOP, and waits until each of its threads has stopped.
+    pub fn stop(&self) {
+        self.signal("STOP");
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.pid()));
+        let is_stopped = |task: PathBuf| fs::read_to_string(task.join("status")).is_ok_and(|s| s.contains("State:\tT"));
+        wait_for("the process stops", SOON, || {
+            fs::read_dir(&tasks).is_ok_and(|all| all.flatten().all(|task| is_stopped(task.path())))
+        });
     }
 
     /// SIGKILL, and waits until it is gone.
