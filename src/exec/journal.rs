@@ -279,14 +279,16 @@ impl Journal {
         self.written += bytes.len() as u64;
     }
 
-    /// Makes room for an entry, so that it lies in one buffer.
+    /// Makes room for an entry, so that it lies in one buffer. What is left of a buffer that is full is not used: too short to be
+    /// shared, everything from then on would be copied once more.
     fn make_room(&mut self, len: usize) {
         if self.tail.capacity() - self.tail.len() >= len {
             return;
         }
         self.seal_tail();
-        if self.tail.capacity() < len && !self.tail.try_reclaim(len) {
-            self.tail = BytesMut::with_capacity(len.max(BUFFER));
+        let room = len.max(BUFFER);
+        if !self.tail.try_reclaim(room) {
+            self.tail = BytesMut::with_capacity(room);
         }
     }
 
@@ -397,6 +399,12 @@ mod tests {
         assert_eq!((first.len(), second.len()), (1, 1));
         assert_eq!(first[0].as_ptr_range().end, second[0].as_ptr(), "one behind the other");
         assert_eq!(left_then, left - first[0].len() - second[0].len());
+        // However much was appended before: the ends of buffers, which may be short, make no difference.
+        for count in (1..300).rev() {
+            let (parts, left) = drained(count);
+            assert!(parts.len() <= 2 + parts.concat().len() / BUFFER, "{count}: {} parts", parts.len());
+            assert!(left <= BUFFER, "{left}");
+        }
         let (parts, _) = drained(500);
         assert!(parts.len() >= 4 && parts.iter().all(|part| part.len() <= BUFFER));
     }
