@@ -33,6 +33,8 @@ pub enum Input<'a> {
     LinkConnected,
     /// It could not be made.
     LinkFailed(&'a str),
+    /// It could not even be tried: the master's name has no address.
+    LinkUnknown(&'a str),
     /// All bytes received and not yet taken: the outputs say how many to take and what they are.
     LinkReceived(&'a [u8]),
     /// The connection is gone.

@@ -298,6 +298,10 @@ impl Node {
                 link.failed(turn, error);
                 Chain::Keeps
             }),
+            Input::LinkUnknown(error) => self.with_link(now, out, |link, turn| {
+                link.unknown(turn, error);
+                Chain::Keeps
+            }),
             Input::LinkReceived(bytes) => self.with_link(now, out, |link, turn| link.received(turn, bytes)),
             Input::LinkClosed(reason) => self.with_link(now, out, |link, turn| {
                 link.closed(turn, reason);

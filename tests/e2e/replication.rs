@@ -417,3 +417,26 @@ fn a_command_that_fails_on_a_replica_ends_a_read_only_one_if_the_settings_say_so
     wait_for("the writable one goes on", LATER, || writable.ask(&["GET", "after"]) == "1");
     assert_eq!(writable.info("stats", "unexpected_error_replies"), "1");
 }
+
+/// Beside a stock replica: the same lines in the same order, as often. Only the reason, which stock takes from somewhere else, differs.
+#[test]
+fn a_master_whose_name_has_no_address_is_logged_as_by_redis() {
+    let Some(server) = stock("redis-server") else { return };
+    let root = tempfile::tempdir().unwrap();
+    let nowhere = "replicaof nobody.invalid 6379";
+    for node in [start(root.path(), &server, &[nowhere]), ours(root.path(), &[nowhere])] {
+        let lines = || -> Vec<String> {
+            let log = node.log();
+            let about = log.lines().filter(|line| line.contains("MASTER"));
+            about.map(|line| line.split_once(['*', '#']).unwrap().1.trim().to_owned()).collect()
+        };
+        wait_for("several attempts", LATER, || lines().len() >= 6);
+        for pair in lines().chunks_exact(2) {
+            assert_eq!(pair[0], "Connecting to MASTER nobody.invalid:6379");
+            let reason = pair[1].strip_prefix("Unable to connect to MASTER: ");
+            assert!(reason.is_some_and(|reason| !reason.is_empty()), "{pair:?}");
+        }
+        assert_eq!(node.ask(&["PING"]), "PONG");
+        assert_eq!(node.info("replication", "master_link_status"), "down");
+    }
+}

@@ -271,7 +271,6 @@ impl Link {
             State::Waiting { until, lost } if turn.now >= *until => {
                 let word = if *lost { "Reconnecting" } else { "Connecting" };
                 info!("{word} to MASTER {}:{}", self.master.host, self.master.port);
-                info!("MASTER <-> REPLICA sync started");
                 self.last_io = turn.now;
                 self.state = State::Connecting;
                 turn.out.push(Output::Connect(self.master.clone()));
@@ -322,6 +321,14 @@ impl Link {
         if matches!(self.state, State::Connecting) {
             warn!("Error condition on socket for SYNC: {error}");
             self.retry(turn);
+        }
+    }
+
+    /// There is no address to connect to. Names do not come up as quickly as processes do.
+    pub fn unknown(&mut self, turn: &mut Turn<'_>, error: &str) {
+        if matches!(self.state, State::Connecting) {
+            warn!("Unable to connect to MASTER: {error}");
+            self.state = State::Waiting { until: turn.now + RETRY_SLOW, lost: false };
         }
     }
 

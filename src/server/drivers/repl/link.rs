@@ -46,9 +46,10 @@ impl Turn<'_> {
         let Some((_, port)) = self.server.repl.look_up.take_if(|(expected, _)| *expected == tag) else { return };
         let address = match result.map(|addresses| addresses.first().copied()) {
             Ok(Some(address)) => SocketAddr::new(address, port),
-            Ok(None) => return self.repl(Input::LinkFailed("the name has no address")),
-            Err(error) => return self.repl(Input::LinkFailed(&sockopt::error_text(&error))),
+            Ok(None) => return self.repl(Input::LinkUnknown("the name has no address")),
+            Err(error) => return self.repl(Input::LinkUnknown(&sockopt::error_text(&error))),
         };
+        info!("MASTER <-> REPLICA sync started");
         let network = &self.server.engine.config.network;
         let source = network.bind_source_addr.parse().ok();
         let is_tls = self.server.engine.config.tls.tls_replication;
