@@ -41,6 +41,17 @@ pub struct Workspace {
     queue: Vec<ConnId>,
 }
 
+impl Workspace {
+    /// Whether the client that was taken in last may run a script. That may be stuck, and then nobody may stand behind it with requests
+    /// that were parsed already: they are to be told that the server is busy. So it is the last of its batch, and all keep their order.
+    fn ends_in_script(&self, table: &CommandTable) -> bool {
+        self.lanes.last().is_some_and(|lane| {
+            let requests = &self.batch.requests()[lane.first..lane.end];
+            requests.iter().any(|request| may_run_script(table, &self.batch.args(request, lane.input.storage())))
+        })
+    }
+}
+
 /// One client's share of a group.
 struct Lane {
     conn: ConnId,
@@ -70,9 +81,11 @@ impl Turn<'_> {
                 let conn = work.queue[next];
                 next += 1;
                 self.parse(conn, &mut work);
+                if next < work.queue.len() && work.ends_in_script(&table) {
+                    break;
+                }
             }
             self.prefetch(&mut work);
-            self.put_scripts_last(&table, &mut work);
             let started_us = self.server.lap_us;
             let mut lanes = std::mem::take(&mut work.lanes);
             for lane in lanes.drain(..) {
@@ -124,33 +137,6 @@ impl Turn<'_> {
         let room = BATCH_COMMANDS - first;
         let outcome = client.parser.parse(&mut input, &limits, room, owner, &mut work.batch);
         work.lanes.push(Lane { conn, input, first, end: work.batch.len(), outcome });
-    }
-
-    /// Lets only one client of the group run scripts, after all others had their turn. A script may be stuck, and then nobody may be
-    /// left who waits behind it with the requests that were parsed already: they are to be told that the server is busy.
-    fn put_scripts_last(&mut self, table: &CommandTable, work: &mut Workspace) {
-        if work.lanes.len() < 2 {
-            return;
-        }
-        let batch = &work.batch;
-        let is_script = |lane: &Lane| {
-            let requests = &batch.requests()[lane.first..lane.end];
-            requests.iter().any(|request| may_run_script(table, &batch.args(request, lane.input.storage())))
-        };
-        if !work.lanes.iter().any(is_script) {
-            return;
-        }
-        let (mut lanes, scripts): (Vec<Lane>, Vec<Lane>) = work.lanes.drain(..).partition(|lane| !is_script(lane));
-        let mut scripts = scripts.into_iter();
-        lanes.extend(scripts.next());
-        for Lane { conn, mut input, first, .. } in scripts {
-            if let Some(client) = self.server.clients.get_mut(conn) {
-                client.parser.put_back(&mut input, batch, &batch.requests()[first]);
-            }
-            self.net.put_input(conn, input);
-            work.queue.push(conn);
-        }
-        work.lanes = lanes;
     }
 
     /// Brings what the group is going to touch closer. A word that is no key costs a wasted look, nothing else.

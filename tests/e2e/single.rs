@@ -200,3 +200,34 @@ fn crash_reports_can_be_switched_off() {
     node.wait_gone();
     assert!(!node.log().contains("BUG REPORT"), "{}", node.log());
 }
+
+/// Requests that wait together are executed in the order in which they came, whoever sent them and whatever they are.
+#[test]
+fn a_crowd_is_served_in_the_order_in_which_it_spoke() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), &[]);
+    let (mut clients, mut last): (Vec<_>, _) = ((0..60).map(|_| node.client()).collect(), node.client());
+    for number in (2..60).step_by(3) {
+        assert_eq!(clients[number].call(&["WATCH", "watched"]).unwrap().text(), "OK");
+        assert_eq!(clients[number].call(&["MULTI"]).unwrap().text(), "OK");
+        assert_eq!(clients[number].call(&["RPUSH", "order", &number.to_string()]).unwrap().text(), "QUEUED");
+    }
+    node.stop();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let text = number.to_string();
+        match number % 3 {
+            0 => client.send(&["RPUSH", "order", &text]).unwrap(),
+            1 => client.send(&["EVAL", "return redis.call('rpush', KEYS[1], ARGV[1])", "1", "order", &text]).unwrap(),
+            _ => client.send(&["EXEC"]).unwrap(),
+        }
+    }
+    // Comes last, and so disturbs no transaction.
+    last.send(&["SET", "watched", "touched"]).unwrap();
+    node.signal("CONT");
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.read().unwrap().text(), (number + 1).to_string(), "client {number}");
+    }
+    let order: Vec<String> =
+        node.call(&["LRANGE", "order", "0", "-1"]).items().iter().map(|item| item.text()).collect();
+    assert_eq!(order, (0..60).map(|number| number.to_string()).collect::<Vec<_>>());
+}
