@@ -121,8 +121,8 @@ impl Sets {
                 _ => words.push("ASC".to_owned()),
             }
         }
-        // Elements of the same weight are stored in any order.
-        if words.iter().any(|word| word == "BY")
+        // Elements of the same weight are stored in any order. STORE may be there more than once.
+        while words.iter().any(|word| word == "BY")
             && let Some(at) = words.iter().position(|word| word == "STORE")
         {
             words.drain(at..at + 2);
