@@ -42,12 +42,12 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Whether the client that was taken in last may run a script. That may be stuck, and then nobody may stand behind it with requests
-    /// that were parsed already: they are to be told that the server is busy. So it is the last of its batch, and all keep their order.
-    fn ends_in_script(&self, table: &CommandTable) -> bool {
+    /// Whether the client that was taken in last may keep the server busy. That may take long, and then nobody may stand behind it with
+    /// requests that were parsed already: they are to be told. So it is the last of its batch, and all keep their order.
+    fn ends_busy(&self, table: &CommandTable) -> bool {
         self.lanes.last().is_some_and(|lane| {
             let requests = &self.batch.requests()[lane.first..lane.end];
-            requests.iter().any(|request| may_run_script(table, &self.batch.args(request, lane.input.storage())))
+            requests.iter().any(|request| may_be_busy(table, &self.batch.args(request, lane.input.storage())))
         })
     }
 }
@@ -81,7 +81,7 @@ impl Turn<'_> {
                 let conn = work.queue[next];
                 next += 1;
                 self.parse(conn, &mut work);
-                if next < work.queue.len() && work.ends_in_script(&table) {
+                if next < work.queue.len() && work.ends_busy(&table) {
                     break;
                 }
             }
@@ -411,11 +411,18 @@ impl Turn<'_> {
     }
 }
 
-/// Whether a command may begin a script. Only words that begin like the names of such commands are looked up.
-fn may_run_script(table: &CommandTable, args: &Args<'_>) -> bool {
-    let is_near = matches!(args.get(0).first(), Some(b'e' | b'E' | b'f' | b'F'));
+/// Whether a command may serve others while it runs: scripts do, and DEBUG while it loads. Only words that begin like the names of such
+/// commands are looked up.
+fn may_be_busy(table: &CommandTable, args: &Args<'_>) -> bool {
+    let name = args.get(0);
+    let is_near = match name.first() {
+        Some(b'e' | b'E' | b'f' | b'F') => true,
+        Some(b'd' | b'D') => name.len() == "debug".len(),
+        _ => false,
+    };
     is_near
         && table.lookup(args).is_ok_and(|command| {
-            matches!(command.meta.name, "eval" | "evalsha" | "eval_ro" | "evalsha_ro" | "fcall" | "fcall_ro" | "exec")
+            let name = command.meta.name;
+            matches!(name, "eval" | "evalsha" | "eval_ro" | "evalsha_ro" | "fcall" | "fcall_ro" | "exec" | "debug")
         })
 }

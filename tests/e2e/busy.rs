@@ -102,3 +102,28 @@ fn a_server_with_a_stuck_script_can_be_ended_although_its_first_aof_is_being_wri
     free.send(&["SHUTDOWN", "NOSAVE"]).unwrap();
     wait_for("the server is gone", LATER, || node.exit_code() == Some(0));
 }
+
+#[test]
+fn who_asked_together_with_a_long_load_is_told_so() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("appendonlydir");
+    std::fs::create_dir(&folder).unwrap();
+    let script = "redis.call('set',KEYS[1],'y'); for i=1,300000 do redis.call('ping') end";
+    let file = format!("*4\r\n$4\r\neval\r\n${}\r\n{script}\r\n$1\r\n1\r\n$1\r\nx\r\n", script.len());
+    std::fs::write(folder.join("appendonly.aof.1.incr.aof"), file).unwrap();
+    std::fs::write(folder.join("appendonly.aof.manifest"), "file appendonly.aof.1.incr.aof seq 1 type i\n").unwrap();
+    let dir = format!("dir {}", root.path().display());
+    let node =
+        Node::server(root.path(), &["appendonly yes", "busy-reply-threshold 1", "enable-debug-command yes", &dir]);
+    let (mut loader, mut other) = (node.client(), node.client());
+    wait_for("the start is over", LATER, || other.call(&["PING"]).unwrap().text() == "PONG");
+    assert_eq!(loader.call(&["PING"]).unwrap().text(), "PONG");
+    node.stop();
+    loader.send(&["DEBUG", "LOADAOF"]).unwrap();
+    other.send(&["PING"]).unwrap();
+    node.signal("CONT");
+    let answer = other.read().unwrap().text();
+    assert!(answer.starts_with("LOADING "), "{answer}");
+    assert_eq!(loader.read().unwrap().text(), "OK");
+    assert_eq!(other.call(&["GET", "x"]).unwrap().text(), "y");
+}
