@@ -688,11 +688,20 @@ impl<'a> DbHandle<'a> {
 
     /// Visits about `count` keys from `cursor` on and gives the cursor for the next call, 0 at the end. A key that
     /// exists during the whole iteration is visited at least once, however the table grows or shrinks meanwhile. Keys
-    /// whose time is over are not visited; a master removes those it comes across.
-    pub fn scan(&mut self, cursor: u64, count: usize, mut visit: impl FnMut(&[u8], TypeName)) -> u64 {
+    /// whose time is over are not visited; a master removes those it comes across if they are wanted.
+    pub fn scan(
+        &mut self,
+        cursor: u64,
+        count: usize,
+        is_wanted: impl Fn(&[u8]) -> bool,
+        mut visit: impl FnMut(&[u8], TypeName),
+    ) -> u64 {
         let (now, rule) = (self.access.now, self.access.expired);
         let mut over: Vec<Box<[u8]>> = Vec::new();
         let next = self.ks.dbs.get(self.index).table.scan(cursor, count, &mut |entry| {
+            if !is_wanted(entry.key()) {
+                return;
+            }
             if rule != ExpiredKeys::Ignore && is_over(entry.expiry(), now) {
                 if rule == ExpiredKeys::Delete {
                     over.push(entry.key().into());

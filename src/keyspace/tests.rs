@@ -89,7 +89,7 @@ fn on_a_replica_a_key_that_is_over_is_hidden_but_stays() {
     assert!(!db.exists(b"k") && !db.remove(b"k", Event::DEL) && get(&mut db, b"k").is_none());
     let mut keys = 0;
     db.for_each_key(|_, _| keys += 1);
-    db.scan(0, 100, |_, _| keys += 1);
+    db.scan(0, 100, |_| true, |_, _| keys += 1);
     assert_eq!((keys, db.len()), (0, 1));
     assert_eq!(ks.db(0, Access::history(later)).expiry(b"k"), Some(Some(NOW)), "the master's stream still sees it");
     assert!(ks.changes().is_empty());
@@ -201,9 +201,11 @@ fn scanning_a_master_removes_what_is_over() {
         db.put(&i.to_le_bytes(), NewStr::Int(1), expiry, Event::SET);
     }
     let mut db = ks.db(0, Access::master(UnixMillis(NOW.0 + 1)));
+    assert_eq!(db.scan(0, 1000, |_| false, |_, _| panic!("not wanted")), 0);
+    assert_eq!(db.len(), 500, "what is not wanted is not looked at");
     let (mut cursor, mut seen) = (0, 0);
     loop {
-        cursor = db.scan(cursor, 10, |_, _| seen += 1);
+        cursor = db.scan(cursor, 10, |_| true, |_, _| seen += 1);
         if cursor == 0 {
             break;
         }
@@ -499,7 +501,7 @@ fn random_act(ks: &mut Keyspace, rng: &mut Rng, now: UnixMillis) {
             db.read::<Str>(&key).unwrap();
         }
         950..=979 => {
-            db.scan(rng.next_u64(), 20, |_, _| {});
+            db.scan(rng.next_u64(), 20, |_| true, |_, _| {});
         }
         980..=990 => {
             ks.expire_step(now, &mut || false);

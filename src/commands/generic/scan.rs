@@ -5,7 +5,7 @@
 //!
 //! A key that exists from the first call of a walk to the last is returned at least once, however the database grows or
 //! shrinks meanwhile; others may be returned, some more than once. COUNT is how many keys a call looks at, so MATCH and
-//! TYPE may leave an answer empty in the middle of a walk.
+//! TYPE may leave an answer empty in the middle of a walk. Of keys whose time is over those that MATCH wants are removed.
 
 use crate::commands::contract::{CommandResult, DataCtx, DataHandler, Outcome};
 use crate::commands::scanning::{Extra, Page, ScanOptions, parse_cursor};
@@ -40,10 +40,9 @@ fn scan(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let cursor = parse_cursor(args.get(1))?;
     let options = ScanOptions::parse(args, 2, Extra::Type)?;
     let mut page = Page::default();
-    let next = ctx.db.scan(cursor, options.count, |key, type_name| {
-        let is_wanted = options.matches(key)
-            && options.type_name.is_none_or(|name| name.eq_ignore_ascii_case(type_name.as_str().as_bytes()));
-        if is_wanted {
+    let is_wanted = |key: &[u8]| options.matches(key);
+    let next = ctx.db.scan(cursor, options.count, is_wanted, |key, type_name| {
+        if options.type_name.is_none_or(|name| name.eq_ignore_ascii_case(type_name.as_str().as_bytes())) {
             page.push(key);
         }
     });
