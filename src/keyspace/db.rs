@@ -12,17 +12,16 @@
 //! Every verb first applies the rule for keys whose time is over ([`ExpiredKeys`]): on a master such a key is removed
 //! and the removal noted before anything else happens, so that the log reads in the order in which it came to be.
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::entry::Outside;
-use super::table::{Loc, Table};
+use super::carried::Carried;
+use super::table::Loc;
 use super::{Access, Effect, EntryRef, Event, ExpiredKeys, Keyspace, Recency};
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::data::hash::Hash;
 use crate::data::string::{NewStr, Str, StrView, encoding_of};
-use crate::data::{Collection, Encoding, NewValue, TypeName, Value, ValueRef};
+use crate::data::{Collection, Encoding, NewValue, TypeName, ValueRef};
 
 /// The key holds a value of another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,72 +144,6 @@ pub struct DbHandle<'a> {
     index: u32,
     access: Access,
     hint: Option<(&'a [u8], u64)>,
-}
-
-/// What stays the same when a value moves to another key.
-struct Carried {
-    value: CarriedValue,
-    expiry: Option<UnixMillis>,
-    recency: u32,
-}
-
-enum CarriedValue {
-    Text(Vec<u8>),
-    Raw(Vec<u8>),
-    Int(i64),
-    Shared(Bytes),
-    Other(Value),
-}
-
-impl CarriedValue {
-    /// A copy of a value.
-    fn copy_of(entry: EntryRef<'_>) -> CarriedValue {
-        match entry.value() {
-            ValueRef::Str(StrView::Int(value)) => CarriedValue::Int(value),
-            ValueRef::Str(StrView::Shared(bytes)) => CarriedValue::Shared(bytes.clone()),
-            ValueRef::Str(StrView::Bytes(bytes)) if entry.is_edited() => CarriedValue::Raw(bytes.to_vec()),
-            ValueRef::Str(StrView::Bytes(bytes)) => CarriedValue::Text(bytes.to_vec()),
-            ValueRef::List(value) => CarriedValue::Other(value.clone().into()),
-            ValueRef::Set(value) => CarriedValue::Other(value.clone().into()),
-            ValueRef::Zset(value) => CarriedValue::Other(value.clone().into()),
-            ValueRef::Hash(value) => CarriedValue::Other(value.clone().into()),
-            ValueRef::Stream(value) => CarriedValue::Other(value.clone().into()),
-        }
-    }
-
-    fn into_new<R>(self, f: impl FnOnce(NewValue<'_>) -> R) -> R {
-        match self {
-            CarriedValue::Text(bytes) => f(NewStr::Text(&bytes).into()),
-            CarriedValue::Raw(bytes) => f(NewStr::Raw(&bytes).into()),
-            CarriedValue::Int(value) => f(NewStr::Int(value).into()),
-            CarriedValue::Shared(bytes) => f(NewStr::Shared(bytes).into()),
-            CarriedValue::Other(value) => f(value.into()),
-        }
-    }
-}
-
-impl Carried {
-    /// A copy.
-    fn copy_of(entry: EntryRef<'_>) -> Carried {
-        Carried { value: CarriedValue::copy_of(entry), expiry: entry.expiry(), recency: entry.recency() }
-    }
-
-    /// Takes the entry at `loc` out of its table. What it owns outside moves along.
-    fn take(table: &mut Table, loc: Loc) -> Carried {
-        let entry = table.entry(loc);
-        let (expiry, recency) = (entry.expiry(), entry.recency());
-        let text = match entry.string() {
-            Some(StrView::Shared(_)) | None => None,
-            Some(_) => Some(CarriedValue::copy_of(entry)),
-        };
-        let value = match (table.remove(loc), text) {
-            (_, Some(text)) => text,
-            (Some(Outside::Bytes(bytes)), None) => CarriedValue::Shared(bytes),
-            (Some(Outside::Value(value)), None) => CarriedValue::Other(value),
-            (None, None) => unreachable!("an entry with a part outside gives it back"),
-        };
-        Carried { value, expiry, recency }
-    }
 }
 
 impl<'a> DbHandle<'a> {

@@ -11,6 +11,7 @@
 
 mod access;
 mod aside;
+mod carried;
 mod change;
 mod cut;
 mod db;
