@@ -50,6 +50,12 @@ const RDB_MAGIC: &[u8] = b"REDIS";
 /// The clock is read after so many commands.
 const ASK_EVERY: u32 = 64;
 
+/// Commands that are looked at before the first of them is executed, so that their keys are on their way from memory.
+const AHEAD: usize = 32;
+
+/// They lie within so many bytes.
+const AHEAD_BYTES: usize = 16 * 1024;
+
 /// A buffer that grew beyond this for one large command is not kept.
 const BUFFER_KEPT: usize = 1024 * 1024;
 
@@ -60,6 +66,12 @@ pub const AFTER: &[u8] = b"RREDIS-AFTER:";
 pub trait Replay {
     /// Executes one command. An error ends the loading.
     fn run(&mut self, args: &Args<'_>) -> Result<(), Refused>;
+
+    /// A command with this first argument will come soon. It need not be a key.
+    fn expect(&mut self, argument: &[u8]);
+
+    /// Has the data brought nearer that were expected since the last call.
+    fn fetch_expected(&mut self);
 
     /// Whether a transaction was begun and not ended.
     fn is_in_multi(&mut self) -> bool;
@@ -158,6 +170,10 @@ struct Current {
     offset: u64,
     content: Content,
     reader: Reader,
+    /// Reads ahead of the other.
+    scout: Reader,
+    /// Commands that the scout has seen and nobody executed.
+    ahead: usize,
     /// Everything before this place is whole: no command and no transaction reaches beyond.
     whole: u64,
     /// What is there does not hold the next item to its end.
@@ -424,6 +440,7 @@ impl Load {
             if current.zeros_from.is_some() {
                 return current.only_zeros();
             }
+            current.look_ahead(replay);
             let found = match current.reader.next(&current.buffer[current.at..]) {
                 Ok(found) => found,
                 Err(defect) => {
@@ -613,10 +630,36 @@ impl Current {
             offset: 0,
             content: Content::Unknown,
             reader: Reader::default(),
+            scout: Reader::default(),
+            ahead: 0,
             whole: 0,
             is_short: true,
             zeros_from: None,
         }
+    }
+
+    /// Looks at some commands when those of the last time are executed. What is wrong with one is found out when its turn comes.
+    fn look_ahead(&mut self, replay: &mut dyn Replay) {
+        if self.ahead > 0 {
+            self.ahead -= 1;
+            return;
+        }
+        let mut at = self.at;
+        let end = self.buffer.len().min(at + AHEAD_BYTES);
+        self.scout.reset();
+        while self.ahead < AHEAD
+            && let Ok(Some((item, taken))) = self.scout.next(&self.buffer[at..end])
+        {
+            if let Item::Command(args) = item
+                && args.len() > 1
+            {
+                replay.expect(args.get(1));
+            }
+            at += taken;
+            self.ahead += 1;
+        }
+        replay.fetch_expected();
+        self.ahead = self.ahead.saturating_sub(1);
     }
 
     /// A power cut can leave a file whose end was made room for and never filled. Zeros up to the end are a cut end.

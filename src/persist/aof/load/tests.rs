@@ -13,6 +13,8 @@ use crate::persist::aof::manifest::Entry;
 struct Notes {
     seen: Vec<String>,
     queued: Option<Vec<String>>,
+    /// First arguments in the order in which they were announced.
+    expected: Vec<String>,
     keyspace: Keyspace,
 }
 
@@ -29,6 +31,12 @@ impl Replay for Notes {
         }
         Ok(())
     }
+
+    fn expect(&mut self, argument: &[u8]) {
+        self.expected.push(String::from_utf8_lossy(argument).into_owned());
+    }
+
+    fn fetch_expected(&mut self) {}
 
     fn is_in_multi(&mut self) -> bool {
         self.queued.is_some()
@@ -99,7 +107,8 @@ impl Scene {
         let folder = Folder { outer: "/".into(), path: "/d".into(), prefix: b"a".to_vec() };
         let files = Arc::new(self.files.clone());
         let begun = Load::begin(files, &folder, &self.manifest, self.settings, 0, Arc::new(|| {}));
-        let mut notes = Notes { seen: Vec::new(), queued: None, keyspace: Keyspace::new(16, Rng::seeded(1)) };
+        let mut notes =
+            Notes { seen: Vec::new(), queued: None, expected: Vec::new(), keyspace: Keyspace::new(16, Rng::seeded(1)) };
         let result = begun.and_then(|load| match load {
             None => Ok(None),
             Some(mut load) => load.run(&mut notes, &mut || 0).map(|()| Some(load)),
@@ -140,7 +149,8 @@ fn slices_give_the_same_as_all_at_once() {
     let folder = Folder { outer: "/".into(), path: "/d".into(), prefix: b"a".to_vec() };
     let files = Arc::new(scene.files.clone());
     let mut load = Load::begin(files, &folder, &scene.manifest, scene.settings, 0, Arc::new(|| {})).unwrap().unwrap();
-    let mut notes = Notes { seen: Vec::new(), queued: None, keyspace: Keyspace::new(16, Rng::seeded(1)) };
+    let mut notes =
+        Notes { seen: Vec::new(), queued: None, expected: Vec::new(), keyspace: Keyspace::new(16, Rng::seeded(1)) };
     let (mut us, mut slices) = (0, 0);
     loop {
         let mut clock = || {
@@ -156,6 +166,8 @@ fn slices_give_the_same_as_all_at_once() {
     }
     assert_eq!(notes.seen, all);
     assert!(slices > 10, "{slices}");
+    // Each key was announced once, however the file was cut into slices and blocks.
+    assert_eq!(notes.expected, (0..5000).map(|i| format!("key:{i}")).collect::<Vec<_>>());
 }
 
 #[test]

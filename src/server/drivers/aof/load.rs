@@ -14,7 +14,7 @@ use crate::base::time::{Instant, Now};
 use crate::config::values::PropagationError;
 use crate::exec::functions::Policy;
 use crate::exec::replay;
-use crate::keyspace::{FlushMode, Keyspace};
+use crate::keyspace::{FlushMode, Keyspace, Lookup};
 use crate::persist::aof::load::{Failure, Load, Refused, Replay, Settings};
 use crate::persist::file_load::LoadProgress;
 use crate::rdb::header::{Facts, ReplFacts};
@@ -42,6 +42,7 @@ struct Client {
     session: Box<Session>,
     replies: Out,
     complaints: u32,
+    expected: Vec<Lookup>,
 }
 
 struct Player<'t, 'a> {
@@ -57,7 +58,7 @@ impl Client {
         session.kind = Kind::Master;
         session.user = None;
         session.is_authenticated = true;
-        Client { session: Box::new(session), replies: Out::new(), complaints: 0 }
+        Client { session: Box::new(session), replies: Out::new(), complaints: 0, expected: Vec::new() }
     }
 }
 
@@ -66,7 +67,7 @@ impl Replay for Player<'_, '_> {
         if let Err(LookupError::UnknownCommand(_) | LookupError::UnknownSubcommand(_)) = self.table.lookup(args) {
             return Err(Refused::Unknown);
         }
-        let Client { session, replies, complaints } = &mut *self.client;
+        let Client { session, replies, complaints, .. } = &mut *self.client;
         let applied = replay::apply(self.turn, &self.table, session, args, replies);
         let Some(text) = applied.error else { return Ok(()) };
         let engine = &mut self.turn.server.engine;
@@ -80,6 +81,16 @@ impl Replay for Player<'_, '_> {
             warn!("A command of the AOF failed: '{name}' answered '{text}'. Were all files written by one server?");
         }
         Ok(())
+    }
+
+    fn expect(&mut self, argument: &[u8]) {
+        let hash = self.turn.server.engine.keyspace.hash(argument);
+        self.client.expected.push(Lookup { db: self.client.session.db as u32, hash });
+    }
+
+    fn fetch_expected(&mut self) {
+        self.turn.server.engine.keyspace.prefetch(&self.client.expected);
+        self.client.expected.clear();
     }
 
     fn is_in_multi(&mut self) -> bool {
