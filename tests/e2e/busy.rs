@@ -14,7 +14,7 @@ fn who_asked_together_with_a_stuck_script_is_told_so_and_others_can_end_it() {
         assert_eq!(client.call(&["PING"]).unwrap().text(), "PONG");
     }
     // All of it arrives while the server stands, so that it is read in one turn.
-    node.signal("STOP");
+    node.stop();
     others[0].send(&["SET", "k", "v"]).unwrap();
     for client in &mut scripts {
         client.send(&["EVAL", "while true do redis.call('ping') end", "0"]).unwrap();
@@ -52,7 +52,7 @@ fn a_long_pipeline_of_slow_commands_does_not_keep_others_waiting_to_its_end() {
         assert_eq!(client.call(&["PING"]).unwrap().text(), "PONG");
     }
     // All of it arrives while the server stands, so that it is read in one turn.
-    node.signal("STOP");
+    node.stop();
     (0..512).for_each(|_| slow.send(&["DEBUG", "SLEEP", "0.005"]).unwrap());
     quick.send(&["PING"]).unwrap();
     node.signal("CONT");
