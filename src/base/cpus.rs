@@ -5,6 +5,9 @@
 //!
 //! Who writes an image gives way: it may have much to do at once, and where processors are scarce it would take one from the event loop.
 
+#![allow(unsafe_code)]
+
+use std::io;
 use std::sync::OnceLock;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -30,14 +33,29 @@ pub fn assign(lists: [Vec<usize>; 4]) {
     let _ = LISTS.set(lists);
 }
 
-/// How much lower the priority of a thread that writes an image is: enough not to be preferred to the event loop, and not so much that
-/// it gets nowhere beside one that is always busy (a tenth of a processor).
-const NICER: i32 = 10;
+/// How much lower the priority of a thread that writes an image is: enough that the event loop rarely waits for it, and not so much that
+/// it gets nowhere beside one that is always busy (a thirtieth of a processor).
+const NICER: i32 = 15;
+
+/// Lowers the priority of the calling thread, and has it wait for its turn also when it wakes: the event loop wakes it in the middle of
+/// a slice, and would often lose the processor to it there and then.
+fn give_way() -> io::Result<()> {
+    rustix::process::nice(NICER)?;
+    #[cfg(all(target_os = "linux", not(miri)))]
+    {
+        let param = libc::sched_param { sched_priority: 0 };
+        // SAFETY: 0 is the calling thread, and the structure is only read during the call.
+        if unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &param) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
 
 /// Binds the calling thread to the processors for its work, and gives it its priority. What fails is logged.
 pub fn enter(work: Work) {
     if matches!(work, Work::AofRewrite | Work::Save)
-        && let Err(error) = rustix::process::nice(NICER)
+        && let Err(error) = give_way()
     {
         tracing::warn!("Can't lower the priority of a thread that writes an image: {error}");
     }
@@ -81,17 +99,23 @@ mod tests {
 
     #[test]
     fn who_writes_an_image_gives_way_and_nobody_else() {
-        let nice_of = |work| {
+        // The policy is the 41st field of `stat`, the 39th after the name in brackets.
+        let policy = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let (_, fields) = stat.rsplit_once(") ").unwrap();
+            fields.split_whitespace().nth(38).unwrap().parse::<i32>().unwrap()
+        };
+        let priority_of = |work| {
             let own = move || {
                 enter(work);
-                rustix::process::getpriority_process(None).unwrap()
+                (rustix::process::getpriority_process(None).unwrap(), policy())
             };
             std::thread::spawn(own).join().unwrap()
         };
-        let own = rustix::process::getpriority_process(None).unwrap();
-        let expected = [own, own, (own + NICER).min(19), (own + NICER).min(19)];
+        let own = (rustix::process::getpriority_process(None).unwrap(), policy());
+        let lower = ((own.0 + NICER).min(19), libc::SCHED_BATCH);
         let all = [Work::Server, Work::Background, Work::AofRewrite, Work::Save];
-        assert_eq!(all.map(nice_of), expected);
+        assert_eq!(all.map(priority_of), [own, own, lower, lower]);
     }
 
     #[test]

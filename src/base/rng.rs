@@ -71,6 +71,12 @@ impl Rng {
     }
 }
 
+/// How many steps a test takes: Miri, some hundred times slower, takes the second number.
+#[cfg(test)]
+pub const fn steps(native: u32, miri: u32) -> u32 {
+    if cfg!(miri) { miri } else { native }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

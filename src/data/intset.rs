@@ -342,6 +342,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::rng::steps;
 
     fn set(values: &[i64]) -> Intset {
         let mut set = Intset::new();
@@ -404,7 +405,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
+        #![proptest_config(ProptestConfig::with_cases(steps(256, 4)))]
         #[test]
         fn it_is_a_sorted_set(steps in prop::collection::vec((any::<bool>(), value()), 0..200)) {
             let mut set = Intset::new();

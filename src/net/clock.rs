@@ -37,6 +37,12 @@ impl Clock {
     pub fn micros(&self) -> u64 {
         HEAD_START_US + self.origin.elapsed().as_micros() as u64
     }
+
+    /// Microseconds for which the calling thread has had a processor. Takes a system call.
+    pub fn cpu_micros(&self) -> u64 {
+        let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        spent.tv_sec as u64 * 1_000_000 + spent.tv_nsec as u64 / 1000
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +56,14 @@ mod tests {
         let (a, b) = (clock.now(), copy.now());
         assert!(a.mono.as_millis() >= 24 * 3600 * 1000 && b.mono_us >= a.mono_us);
         assert_eq!(a.mono.as_millis(), a.mono_us / 1000);
+    }
+
+    #[test]
+    fn a_thread_that_waits_takes_no_processor_time() {
+        let clock = Clock::start();
+        let (wall, cpu) = (clock.micros(), clock.cpu_micros());
+        while clock.cpu_micros() - cpu < 1000 {}
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+        assert!(clock.cpu_micros() - cpu < clock.micros() - wall);
     }
 }

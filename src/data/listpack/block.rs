@@ -148,12 +148,12 @@ impl Drop for Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::rng::Rng;
+    use crate::base::rng::{Rng, steps};
 
     #[test]
     fn capacities_grow_in_steps_and_are_never_too_small() {
         let mut before = 0;
-        for len in 4..100_000 {
+        for len in (4..100_000).step_by(steps(1, 997) as usize) {
             let now = capacity(len);
             assert!(now >= len && now >= before && now.is_multiple_of(8), "{len}: {now} after {before}");
             assert!(now <= 64 || now * 4 <= len * 5 + 4, "{len}: {now}");
@@ -165,11 +165,11 @@ mod tests {
 
     #[test]
     fn random_splices_agree_with_a_vec() {
-        for seed in 0..if cfg!(miri) { 2 } else { 20 } {
+        for seed in 0..u64::from(steps(20, 2)) {
             let mut rng = Rng::seeded(seed);
             let mut model = vec![4, 0, 0, 0];
             let mut block = Block::new(&model);
-            for _ in 0..300 {
+            for _ in 0..steps(300, 60) {
                 let at = 4 + rng.below(model.len() as u64 - 3) as usize;
                 let removed = rng.below((model.len() - at) as u64 + 1) as usize;
                 let part: Vec<u8> = (0..rng.below(200)).map(|_| rng.next_u64() as u8).collect();

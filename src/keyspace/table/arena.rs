@@ -546,13 +546,13 @@ fn unmap(chunk: &Chunk) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::rng::Rng;
+    use crate::base::rng::{Rng, steps};
 
     #[test]
     fn classes_step_by_eight_and_waste_little() {
         assert_eq!([1, 8, 9, 24, 25, 40, 512].map(rounded), [8, 8, 16, 24, 32, 40, 512]);
         assert_eq!([513, 1024, 4032, 8128].map(rounded), [576, 1024, 4032, 8128]);
-        for size in 1..=MAX_CLASS {
+        for size in (1..=MAX_CLASS).step_by(steps(1, 61) as usize) {
             let (got, class) = (rounded(size), class_of(size));
             assert_eq!(got, usize::from(COARSE.1[class]));
             assert!(got >= size && (class == 0 || usize::from(COARSE.1[class - 1]) < size), "{size}");
@@ -571,8 +571,9 @@ mod tests {
         let mut arena = Arena::new(Pager::default());
         let mut live: Vec<(NonNull<u8>, usize, u8)> = Vec::new();
         let mut expected = 0;
-        for step in 0..40_000u32 {
-            if rng.percent(if step < 25_000 { 60 } else { 30 }) || live.is_empty() {
+        let many = steps(40_000, 400);
+        for step in 0..many {
+            if rng.percent(if step < many / 8 * 5 { 60 } else { 30 }) || live.is_empty() {
                 let size = match rng.below(20) {
                     0 => rng.between(1, 20_000),
                     1..=4 => rng.between(1, 5000),

@@ -402,7 +402,7 @@ pub(super) const MAX_BUCKETS: usize = 0xffff;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::rng::Rng;
+    use crate::base::rng::{Rng, steps};
 
     /// Slots that name no entry: `find` is not called on them.
     fn slot(tag: u64, id: u64) -> Slot {
@@ -431,7 +431,7 @@ mod tests {
 
     #[test]
     fn placing_and_taking_keep_every_slot_within_reach() {
-        for seed in 0..60 {
+        for seed in 0..u64::from(steps(60, 4)) {
             let mut rng = Rng::seeded(seed);
             let n = rng.between(1, 12) as usize;
             let mut memory = vec![[0u64; 8]; n + 2];
@@ -442,7 +442,7 @@ mod tests {
             let mut model: Vec<Slot> = Vec::new();
             // Few tags, so that buckets overflow far.
             let spread = [4, 100, 65536][rng.below(3) as usize];
-            for id in 1..2000u64 {
+            for id in 1..u64::from(steps(2000, 60)) {
                 if model.len() + 1 < n * SLOTS && rng.percent(55) {
                     let tag = if rng.percent(50) { rng.below(spread) } else { 65535 - rng.below(spread) };
                     let new = slot(tag, id);
@@ -471,7 +471,7 @@ mod tests {
         #[repr(align(64))]
         struct Line(Bucket);
         let mut rng = Rng::seeded(9);
-        for _ in 0..2000 {
+        for _ in 0..steps(2000, 40) {
             let mut line = Line([0; SLOTS]);
             line.0.iter_mut().for_each(|s| *s = rng.below(3).wrapping_sub(1) << 48 | rng.next_u64() >> 16);
             for tag in [0, 1, 0xffff] {

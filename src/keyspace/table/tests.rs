@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::base::rng::steps;
 use crate::data::string::IntText;
 use crate::data::string::NewStr;
 
@@ -18,9 +19,7 @@ type Model = BTreeMap<Vec<u8>, Plain>;
 fn seeds() -> Vec<u64> {
     match std::env::var("SEED") {
         Ok(seed) => vec![seed.parse().expect("SEED is a number")],
-        // Miri is some hundred times slower.
-        Err(_) if cfg!(miri) => vec![1],
-        Err(_) => (1..=12).collect(),
+        Err(_) => (1..=u64::from(steps(12, 1))).collect(),
     }
 }
 
@@ -102,15 +101,15 @@ fn check(table: &Table, model: &Model) {
     assert_eq!((outside, depths), (table.outside, table.at_depth));
 }
 
-fn random_walk(seed: u64, keep: u64, steps: u32) {
-    let steps = if cfg!(miri) { steps / 40 } else { steps };
+fn random_walk(seed: u64, keep: u64, many: u32) {
     println!("SEED={seed}");
     let mut rng = Rng::seeded(seed);
     let mut table = table(&mut rng, keep);
     let mut model = Model::new();
     let space = [10, 200, 3000][rng.below(3) as usize];
     let mut growing = true;
-    for step in 0..steps {
+    let many = steps(many, many / 40);
+    for step in 0..many {
         if rng.below(2000) == 0 {
             growing = !growing;
         }
@@ -181,14 +180,16 @@ fn a_directory_stays_proportional_under_a_bad_hash() {
     let mut rng = Rng::seeded(1);
     // All keys agree in the leading 40 bits.
     let mut table = table(&mut rng, 0x00ff_ffff);
-    for i in 0..20_000u32 {
+    let keys = steps(20_000, 500);
+    for i in 0..keys {
         insert(&mut table, &i.to_le_bytes(), b"", None, 0);
     }
-    assert!(table.directory.len() <= 20_000 / 16, "{}", table.directory.len());
-    assert!((0..20_000u32).all(|i| find(&table, &i.to_le_bytes()).is_some()));
+    assert!(table.directory.len() <= keys as usize / 16, "{}", table.directory.len());
+    assert!((0..keys).all(|i| find(&table, &i.to_le_bytes()).is_some()));
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of many keys")]
 fn the_index_takes_about_ten_bytes_per_key_at_any_size() {
     let mut rng = Rng::seeded(1);
     let mut table = table(&mut rng, u64::MAX);
@@ -210,9 +211,10 @@ fn the_index_takes_about_ten_bytes_per_key_at_any_size() {
 fn an_announced_size_needs_no_split() {
     let mut rng = Rng::seeded(1);
     let mut reserved = table(&mut rng, u64::MAX);
-    reserved.reserve(50_000);
+    let keys = steps(50_000, 1000);
+    reserved.reserve(keys as usize);
     let words = reserved.directory.len();
-    for i in 0..50_000u32 {
+    for i in 0..keys {
         insert(&mut reserved, &i.to_le_bytes(), b"v", None, 0);
     }
     assert_eq!(reserved.directory.len(), words);
@@ -225,7 +227,7 @@ fn what_a_table_holds_is_given_back_with_it() {
     let mut rng = Rng::seeded(4);
     let shared = Bytes::from(vec![1u8; 10_000]);
     let mut table = table(&mut rng, u64::MAX);
-    for i in 0..3000u32 {
+    for i in 0..steps(3000, 300) {
         let hash = table.hasher.hash(&i.to_le_bytes());
         table.insert(hash, &i.to_le_bytes(), NewStr::Shared(shared.clone()).into(), None, 0);
     }
@@ -265,7 +267,7 @@ fn a_shared_value_is_edited_in_place_unless_somebody_holds_it() {
 #[test]
 fn a_scan_of_a_table_at_rest_visits_each_key_once() {
     for count in [1, 7, 10, 100, 100_000] {
-        for keys in [0u32, 1, 5, 300, 6000] {
+        for keys in [0, 1, 5, steps(300, 60), steps(6000, 200)] {
             let mut rng = Rng::seeded(u64::from(keys));
             let mut table = table(&mut rng, u64::MAX);
             (0..keys).for_each(|i| insert(&mut table, &i.to_le_bytes(), b"", None, 0));
@@ -293,7 +295,7 @@ fn a_scan_visits_every_key_that_stays_while_the_table_grows_and_shrinks() {
         println!("SEED={seed}");
         let mut rng = Rng::seeded(seed);
         let mut table = table(&mut rng, u64::MAX);
-        let staying = rng.below(3000) as u32;
+        let staying = rng.below(u64::from(steps(3000, 100))) as u32;
         (0..staying).for_each(|i| insert(&mut table, &i.to_le_bytes(), b"", None, 0));
         let mut passing: Vec<u32> = Vec::new();
         let (mut cursor, mut next, mut seen) = (0, 1_000_000u32, BTreeSet::new());
@@ -306,7 +308,11 @@ fn a_scan_visits_every_key_that_stays_while_the_table_grows_and_shrinks() {
                 break;
             }
             // Now and then many come or go, so that segments split and merge and the directory doubles and halves.
-            let many = if rng.percent(5) { rng.below(20_000) } else { rng.below(100) };
+            let many = if rng.percent(5) {
+                rng.below(u64::from(steps(20_000, 200)))
+            } else {
+                rng.below(u64::from(steps(100, 10)))
+            };
             for _ in 0..many {
                 if rng.percent(50) {
                     insert(&mut table, &next.to_le_bytes(), b"", None, 0);
@@ -327,8 +333,8 @@ fn a_scan_visits_every_key_that_stays_while_the_table_grows_and_shrinks() {
 fn any_number_is_a_harmless_cursor() {
     let mut rng = Rng::seeded(11);
     let mut table = table(&mut rng, u64::MAX);
-    (0..5000u32).for_each(|i| insert(&mut table, &i.to_le_bytes(), b"", None, 0));
-    for _ in 0..3000 {
+    (0..steps(5000, 200)).for_each(|i| insert(&mut table, &i.to_le_bytes(), b"", None, 0));
+    for _ in 0..steps(3000, 100) {
         let mut cursor = rng.next_u64() >> rng.below(64);
         for _ in 0..3 {
             cursor = table.scan(cursor, 10, &mut |_| {});
@@ -345,6 +351,7 @@ fn any_number_is_a_harmless_cursor() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of many keys")]
 fn random_draws_are_even() {
     let mut rng = Rng::seeded(3);
     let mut table = table(&mut rng, u64::MAX);
@@ -371,9 +378,9 @@ fn the_sweep_finds_every_key_that_is_over_and_then_rests() {
         let mut rng = Rng::seeded(seed);
         let mut table = table(&mut rng, u64::MAX);
         let mut model: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
-        for round in 0..40 {
+        for round in 0..i64::from(steps(40, 6)) {
             let now = UnixMillis(round * 100);
-            for _ in 0..rng.below(400) {
+            for _ in 0..rng.below(u64::from(steps(400, 40))) {
                 let key = random_key(&mut rng, 2000);
                 let when = now.0 + rng.below(1500) as i64;
                 match find(&table, &key) {

@@ -127,6 +127,7 @@ impl Snapshot {
             snapshot.keys_total += keys as u64;
         }
         snapshot.buffers = BUFFERS.min((snapshot.keys_total / KEYS_PER_BUFFER) as usize);
+        recorder.keep_for_writes(snapshot.buffers / 2);
         snapshot
     }
 
@@ -146,9 +147,9 @@ impl Snapshot {
         }
         let delay = self.settings.key_delay;
         // With a delay one segment at a time, or the walk would run ahead of it; without, until the slice is over.
-        recorder(keyspace).is_walking = true;
+        recorder(keyspace).begin_walk();
         let walk = keyspace.walk(&mut || delay == 0 && clock() - start < SLICE_MAX_US / 4);
-        recorder(keyspace).is_walking = false;
+        recorder(keyspace).end_walk();
         self.slice_max_us = self.slice_max_us.max(clock() - start);
         if walk == Walk::More {
             return Progress::More;
@@ -185,7 +186,7 @@ impl Snapshot {
         {
             recorder.give_buffer(buffer);
         }
-        self.buffers == 0 || recorder.buffers() > 0
+        self.buffers == 0 || recorder.has_buffer()
     }
 
     /// Figures as of now.

@@ -26,7 +26,8 @@ pub(super) const KEYS_PER_BUFFER: u64 = 1024;
 
 /// A chunk without a buffer is passed on when it holds this much. Fresh memory may come from the system as huge pages, each of which
 /// is cleared when it is first touched: that takes longer than a slice. So whoever takes the chunks gives buffers that have been
-/// touched, and the walk goes no further than they last. What writes add cannot wait, and makes small chunks then.
+/// touched, and the walk goes no further than they last, leaving some for what writes add. That cannot wait, and makes small chunks
+/// when there is no buffer.
 const SMALL: usize = 16 * 1024;
 
 /// What of a key's recency is written.
@@ -54,12 +55,14 @@ pub(super) struct Recorder {
     spare: Vec<Vec<u8>>,
     /// Whether whoever takes the chunks gives buffers for them.
     is_given_buffers: bool,
+    /// So many of them are for writes.
+    for_writes: usize,
     filled: VecDeque<Chunk>,
     memory: u64,
     db: Option<u32>,
     is_closed: bool,
-    /// Set by the snapshot while it walks: whatever comes otherwise comes from writes.
-    pub is_walking: bool,
+    /// While the snapshot walks; whatever comes otherwise comes from writes.
+    is_walking: bool,
     pub keys_done: u64,
     pub keys_by_writes: u64,
 }
@@ -77,6 +80,7 @@ impl Recorder {
             room: SMALL,
             spare: Vec::new(),
             is_given_buffers: false,
+            for_writes: 0,
             filled: VecDeque::new(),
             memory: 0,
             db: None,
@@ -138,6 +142,29 @@ impl Recorder {
     /// How many buffers wait for chunks.
     pub fn buffers(&self) -> usize {
         self.spare.len()
+    }
+
+    /// Keeps so many buffers for what writes add.
+    pub fn keep_for_writes(&mut self, buffers: usize) {
+        self.for_writes = buffers;
+    }
+
+    /// Whether there is a buffer that is not kept for writes.
+    pub fn has_buffer(&self) -> bool {
+        self.spare.len() > self.for_writes
+    }
+
+    /// What comes from here on comes from the walk. It does not go on in a chunk that a write began without a buffer.
+    pub fn begin_walk(&mut self) {
+        self.is_walking = true;
+        if self.room == SMALL && self.has_buffer() {
+            self.pass_on();
+        }
+    }
+
+    /// What comes from here on comes from writes.
+    pub fn end_walk(&mut self) {
+        self.is_walking = false;
     }
 
     /// Memory of what is laid out and not taken, and of buffers.
@@ -212,6 +239,6 @@ impl CutSink for Recorder {
     }
 
     fn has_room(&self) -> bool {
-        !self.is_given_buffers || !self.spare.is_empty()
+        !self.is_given_buffers || self.has_buffer()
     }
 }

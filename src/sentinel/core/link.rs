@@ -12,13 +12,16 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use slotmap::{SlotMap, new_key_type};
+
 use super::io::{ConnId, LinkKind, MasterId, Output, Outputs, ResolveId, Tag};
 use crate::base::time::Instant;
 use crate::resp::args::OwnedArgs;
 
-/// Number of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u32);
+new_key_type! {
+    /// Number of a link. Never that of another one, as far as four billion releases of one place are never.
+    pub struct LinkId;
+}
 
 /// Number of a replica or other Sentinel among those of its master. Never reused for that master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -161,34 +164,30 @@ impl Link {
 /// All links, and which connection belongs to which.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
-    links: BTreeMap<LinkId, Link>,
+    links: SlotMap<LinkId, Link>,
     connections: BTreeMap<ConnId, (LinkId, LinkKind)>,
-    next_link: u32,
     next_connection: u64,
 }
 
 impl Links {
     /// A new link without connections.
     pub fn add(&mut self, owner: Owner, now: Instant) -> LinkId {
-        self.next_link += 1;
-        let id = LinkId(self.next_link);
-        self.links.insert(id, Link::new(owner, now));
-        id
+        self.links.insert(Link::new(owner, now))
     }
 
     /// The link; it exists as long as an instance holds its number.
     pub fn get(&self, id: LinkId) -> &Link {
-        &self.links[&id]
+        &self.links[id]
     }
 
     /// The link, if an instance still holds it.
     pub fn held(&self, id: LinkId) -> Option<&Link> {
-        self.links.get(&id)
+        self.links.get(id)
     }
 
     /// The link, to change it.
     pub fn get_mut(&mut self, id: LinkId) -> &mut Link {
-        self.links.get_mut(&id).expect("an instance holds this link")
+        &mut self.links[id]
     }
 
     /// One user less; the last one closes the connections.
@@ -198,7 +197,7 @@ impl Links {
         if link.users == 0 {
             self.close(id, LinkKind::Command, out);
             self.close(id, LinkKind::PubSub, out);
-            self.links.remove(&id);
+            self.links.remove(id);
         }
     }
 

@@ -106,6 +106,8 @@ pub struct Record {
     pub last_memory: u64,
     /// Longest slice of the last snapshot in microseconds.
     pub last_slice_max_us: u64,
+    /// The most processor time that one of its slices took.
+    pub last_slice_cpu_max_us: u64,
     /// Keys that an expiry kept out of the last load.
     pub load_keys_expired: u64,
     /// Keys of the last load.
@@ -126,6 +128,7 @@ struct Running {
 #[derive(Clone, Copy, Debug)]
 struct Spent {
     figures: Figures,
+    slice_cpu_max_us: u64,
     /// What had been copied before it began because it was shared.
     copied_before: u64,
     /// What it adds to memory: records that wait, here or with the writer, and all that was copied so far because a write altered
@@ -136,7 +139,13 @@ struct Spent {
 
 impl Spent {
     fn new() -> Spent {
-        Spent { figures: Figures::default(), copied_before: copied_bytes(), added: 0, added_peak: 0 }
+        Spent {
+            figures: Figures::default(),
+            slice_cpu_max_us: 0,
+            copied_before: copied_bytes(),
+            added: 0,
+            added_peak: 0,
+        }
     }
 
     /// Looks at the figures; without a snapshot everything is with the writer.
@@ -145,6 +154,14 @@ impl Spent {
         self.added = self.figures.waiting_bytes + writer.memory() + copied_bytes() - self.copied_before;
         self.added_peak = self.added_peak.max(self.added);
     }
+}
+
+/// The clocks of a slice, in microseconds.
+pub struct Clocks<'a> {
+    /// The time.
+    pub wall: &'a mut dyn FnMut() -> u64,
+    /// The processor time of the event loop, which stands still when another thread has the processor.
+    pub cpu: &'a mut dyn FnMut() -> u64,
 }
 
 /// What INFO shows of a running snapshot.
@@ -183,6 +200,7 @@ impl Snapshots {
                 begun: 0,
                 last_memory: 0,
                 last_slice_max_us: 0,
+                last_slice_cpu_max_us: 0,
                 load_keys_expired: 0,
                 load_keys_loaded: 0,
             },
@@ -268,7 +286,7 @@ impl Snapshots {
         &mut self,
         engine: &mut Engine,
         unsent: u64,
-        clock: &mut dyn FnMut() -> u64,
+        clocks: Clocks<'_>,
         happened: &mut Vec<Happened>,
     ) -> Option<Instant> {
         happened.append(&mut self.untold);
@@ -278,12 +296,14 @@ impl Snapshots {
             running.spent.note(None, &running.writer);
         }
         if let Some(snapshot) = &mut running.snapshot {
-            snapshot.set_key_delay(&mut engine.keyspace, engine.config.persistence.rdb_key_save_delay, clock());
+            snapshot.set_key_delay(&mut engine.keyspace, engine.config.persistence.rdb_key_save_delay, (clocks.wall)());
             let writer = &running.writer;
             let mut give_buffers = || snapshot.give_buffers(&mut engine.keyspace, || writer.buffer());
             let has_buffers = give_buffers() || writer.has_buffer() && give_buffers();
             let is_full = !has_buffers || writer.under_way() + unsent >= Flow::HIGH;
-            let progress = snapshot.step(&mut engine.keyspace, is_full, clock);
+            let began = (clocks.cpu)();
+            let progress = snapshot.step(&mut engine.keyspace, is_full, clocks.wall);
+            running.spent.slice_cpu_max_us = running.spent.slice_cpu_max_us.max((clocks.cpu)() - began);
             running.spent.note(Some(snapshot.figures(&mut engine.keyspace)), &running.writer);
             while let Some(chunk) = snapshot.take(&mut engine.keyspace) {
                 running.writer.add(chunk);
@@ -335,6 +355,7 @@ impl Snapshots {
             return;
         }
         self.record.last_slice_max_us = running.spent.figures.slice_max_us;
+        self.record.last_slice_cpu_max_us = running.spent.slice_cpu_max_us;
         self.record.last_seconds = Some(seconds_since(running.started, engine.now));
         let what = match running.target {
             Target::File | Target::AofBase => "saving",

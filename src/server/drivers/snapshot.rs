@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::{error, info};
 
 use super::loading::{LoadFigures, Loading, Turned, load_now, rules};
-use super::saves::Target;
+use super::saves::{Clocks, Target};
 use crate::base::time::Instant;
 use crate::keyspace::FlushMode;
 use crate::persist::rdb_file::SaveError;
@@ -101,7 +101,8 @@ impl Turn<'_> {
         let clock = self.net.clock();
         let mut happened = Vec::new();
         let server = &mut *self.server;
-        let next = server.snapshots.turn(&mut server.engine, unsent, &mut || clock.micros(), &mut happened);
+        let clocks = Clocks { wall: &mut || clock.micros(), cpu: &mut || clock.cpu_micros() };
+        let next = server.snapshots.turn(&mut server.engine, unsent, clocks, &mut happened);
         happened.into_iter().for_each(|event| self.snapshot_happened(event));
         next.unwrap_or(FAR)
     }

@@ -10,7 +10,7 @@ use crate::config::values::{DisklessLoad, SavePoint};
 use crate::data::string::{NewStr, Str};
 use crate::keyspace::{Access, Event, Expiry, FlushMode, Keyspace};
 use crate::server::drivers::loading::{Loading, Turned, load_now, rules};
-use crate::server::drivers::saves::{Happened, Snapshots, Target};
+use crate::server::drivers::saves::{Clocks, Happened, Snapshots, Target};
 use crate::server::drivers::transfer::{Advance, Transfer};
 use crate::testkit::stage::Stage;
 
@@ -51,7 +51,8 @@ impl Scene {
             us += 10;
             us
         };
-        self.snapshots.turn(&mut self.stage.engine, 0, &mut clock, &mut happened);
+        let clocks = Clocks { wall: &mut clock, cpu: &mut || 0 };
+        self.snapshots.turn(&mut self.stage.engine, 0, clocks, &mut happened);
         happened
     }
 

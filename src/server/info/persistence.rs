@@ -1,8 +1,9 @@
 //! INFO persistence: loading, snapshots, saves.
 //!
 //! Nothing is forked here, so the figures that Redis names after the child and its copy-on-write pages say what stands in
-//! their place: memory of records laid out and not yet written, and of what writes made the server copy of large values. The two `…_slice_max_usec` are ours: the longest time
-//! that a snapshot has kept the loop.
+//! their place: memory of records laid out and not yet written, and of what writes made the server copy of large values. The two
+//! `…_slice_max_usec` are ours, the longest time that a snapshot has kept the loop, and `rdb_last_slice_cpu_max_usec`, how much of
+//! such a time it had the processor.
 
 use crate::server::Turn;
 use crate::server::drivers::saves::Target;
@@ -36,6 +37,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("rdb_saves", record.saves)
         .field("rdb_last_cow_size", record.last_memory)
         .field("rdb_last_slice_max_usec", record.last_slice_max_us)
+        .field("rdb_last_slice_cpu_max_usec", record.last_slice_cpu_max_us)
         .field("rdb_last_load_keys_expired", record.load_keys_expired)
         .field("rdb_last_load_keys_loaded", record.load_keys_loaded)
         .flag("aof_enabled", aof.is_enabled())
