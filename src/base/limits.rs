@@ -104,3 +104,5 @@ pub const LISTPACK_MAX: usize = 1 << 30;
 pub const REPEATED_REPLY_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// How deep what a script returns may be nested. Each level takes a frame of the stack.
 pub const SCRIPT_REPLY_DEPTH: usize = 400;
+/// How many tables what a script returns may have. One that contains itself twice would never end.
+pub const SCRIPT_REPLY_TABLES: u32 = 16 * 1024 * 1024;

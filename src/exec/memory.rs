@@ -312,7 +312,7 @@ mod tests {
             "
             @memory 101 100
             > EVAL \"return redis.call('set', KEYS[1], 'v')\" 1 k
-            -OOM command not allowed when used memory > 'maxmemory'. script: b0e7bbc2efc136be74cdebcb73a106ad46ea881b
+            -OOM command not allowed when used memory > 'maxmemory'. script: b0e7bbc2efc136be74cdebcb73a106ad46ea881b, on @user_script:1.
             > EVAL \"return redis.call('get', KEYS[1])\" 1 k
             nil
             > EVAL \"#!lua\\nreturn 1\" 0

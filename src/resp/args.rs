@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::base::limits::BIG_ARG;
+use crate::base::limits::{BIG_ARG, READ_CHUNK};
 
 /// So many bytes of an argument are shown in a log or an error.
 const SHOWN_MAX: usize = 128;
@@ -201,6 +201,14 @@ impl OwnedArgs {
         owned.buffer.reserve_exact(words.iter().map(|word| word.len()).filter(|len| *len < BIG_ARG).sum());
         words.iter().for_each(|word| owned.push(word));
         owned
+    }
+
+    /// No arguments again. Keeps its memory, unless that is much.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.buffer.shrink_to(READ_CHUNK);
+        self.items.clear();
+        self.big.clear();
     }
 
     /// Appends a copy of `word`.

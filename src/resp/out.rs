@@ -180,6 +180,15 @@ impl Out {
         bytes
     }
 
+    /// Makes one piece of what is queued, for a reply that is read instead of sent.
+    pub fn flatten(&mut self) {
+        if self.chunk_bytes > 0 {
+            let bytes = self.to_vec();
+            self.clear();
+            self.own = bytes;
+        }
+    }
+
     /// Drops everything that is queued.
     pub fn clear(&mut self) {
         let muted = self.muted;

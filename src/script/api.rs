@@ -8,14 +8,11 @@ use std::rc::Rc;
 
 use mlua::{Lua, Result, Table, Value, Variadic};
 
-use super::convert::read_reply;
-use super::libs::general;
 use super::vm::Shared;
-use super::{LogLevel, Propagation};
+use super::{LogLevel, Propagation, stack};
 use crate::base::hash;
 use crate::base::rng::Rng;
 use crate::resp::args::OwnedArgs;
-use crate::resp::out::Out;
 use crate::resp::reply::Proto;
 
 const TO_AOF: i64 = 1;
@@ -28,55 +25,11 @@ fn words(args: &[Value]) -> Option<OwnedArgs> {
         match arg {
             Value::String(text) => words.push(&text.as_bytes()),
             Value::Integer(number) => words.push(itoa::Buffer::new().format(*number).as_bytes()),
-            Value::Number(number) => words.push(number_text(*number).as_bytes()),
+            Value::Number(number) => stack::push_number(&mut words, *number),
             _ => return None,
         }
     }
     Some(words)
-}
-
-/// A number as the word of a command: all its digits.
-fn number_text(number: f64) -> String {
-    if number.fract() == 0.0 && number.abs() < 1e17 {
-        return (number as i64).to_string();
-    }
-    match number.is_finite() {
-        true => general(number, 17),
-        false if number.is_nan() => "nan".into(),
-        false => if number > 0.0 { "inf" } else { "-inf" }.into(),
-    }
-}
-
-fn failure(lua: &Lua, text: &str) -> Result<(Value, bool)> {
-    let table = lua.create_table_with_capacity(0, 1)?;
-    table.raw_set("err", text)?;
-    Ok((Value::Table(table), true))
-}
-
-fn call(lua: &Lua, shared: &Shared, scratch: &RefCell<Out>, args: &[Value]) -> Result<(Value, bool)> {
-    if args.is_empty() {
-        return failure(lua, "ERR Please specify at least one argument for this redis lib call");
-    }
-    let Some(words) = words(args) else {
-        return failure(lua, "ERR Lua redis lib command arguments must be strings or integers");
-    };
-    // Commands take far longer than instructions, so they are occasions to ask as well.
-    if let Some(Err(text)) = shared.door.with(|calls| calls.tick()) {
-        shared.killed.set(Some(text));
-        return Err(mlua::Error::RuntimeError(text.into()));
-    }
-    let mut out = scratch.take();
-    out.clear();
-    let proto = shared.proto.get();
-    if shared.door.with(|calls| calls.call(&words, proto, &mut out)).is_none() {
-        return failure(lua, "ERR redis.call/pcall can only be called inside a script invocation");
-    }
-    let result = match out.as_single() {
-        Some(bytes) => read_reply(lua, &mut { bytes }),
-        None => read_reply(lua, &mut &out.to_vec()[..]),
-    };
-    *scratch.borrow_mut() = out;
-    result
 }
 
 /// What `redis.error_reply` makes of a text: the first word is the code if there is more than one.
@@ -119,15 +72,9 @@ pub(super) fn native(lua: &Lua, shared: &Rc<Shared>) -> Result<Table> {
     native.set("checked", checked_functions(lua, shared)?)?;
     native.set("lenient", lenient_functions(lua)?)?;
 
-    let scratch = Rc::new(RefCell::new(Out::new()));
-    let (s, out) = (Rc::clone(shared), Rc::clone(&scratch));
-    native.set("call", lua.create_function(move |lua, args: Variadic<Value>| call(lua, &s, &out, &args))?)?;
-    let s = Rc::clone(shared);
-    let packed = move |lua: &Lua, (table, count): (Table, usize)| {
-        let args = (1..=count).map(|index| table.raw_get(index)).collect::<Result<Vec<Value>>>()?;
-        call(lua, &s, &scratch, &args)
-    };
-    native.set("call_packed", lua.create_function(packed)?)?;
+    let (call, pcall) = stack::natives(lua, shared)?;
+    native.set("call", call)?;
+    native.set("pcall", pcall)?;
 
     native.set("register_function", super::register::function(lua, shared)?)?;
     let s = Rc::clone(shared);
@@ -278,14 +225,6 @@ fn lenient_functions(lua: &Lua) -> Result<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_become_words_with_all_their_digits() {
-        assert_eq!(number_text(9_007_199_254_740_991.0), "9007199254740991");
-        assert_eq!(number_text(0.1), "0.10000000000000001");
-        assert_eq!(number_text(-3.0), "-3");
-        assert_eq!(number_text(1e300), "1.0000000000000001e+300");
-    }
 
     #[test]
     fn error_replies_get_a_code() {

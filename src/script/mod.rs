@@ -4,8 +4,8 @@
 //! sandbox.lua   what a script finds: locked globals, checked versions of the functions that could break the locks
 //! vm.rs         the interpreter: compiles, runs, reports where an error arose, stops what runs for too long
 //! door.rs       how a function that Lua calls reaches the program that runs the script
-//! api.rs        the table `redis`
-//! convert.rs    replies become Lua values, and Lua values become replies
+//! stack.rs      the short way in and out: KEYS and ARGV, redis.call, what a script returns
+//! api.rs        the rest of the table `redis`
 //! register.rs   redis.register_function
 //! libs/         bit, cjson, cmsgpack, struct
 //! shebang.rs    the first line of a script: engine, name, flags
@@ -18,19 +18,16 @@
 //! real ones; what a script can see of this is listed in `docs/differences.md`.
 
 mod api;
-mod convert;
 mod door;
 mod libs;
 mod register;
 pub mod shebang;
+mod stack;
 mod vm;
 
-pub use convert::write_reply;
 pub use register::is_valid_name;
-pub use vm::{Chunk, Failure, Outcome, Registered, Vm};
-
-/// A value of the interpreter, to be written with [`write_reply`].
-pub use mlua::Value;
+pub use stack::ReplyError;
+pub use vm::{Chunk, Failure, Registered, Vm};
 
 use crate::resp::args::OwnedArgs;
 use crate::resp::out::Out;

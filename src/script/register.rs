@@ -22,20 +22,20 @@ pub fn is_valid_name(name: &[u8]) -> bool {
 /// The native function: `(true)`, or `(false, error)`.
 pub(super) fn function(lua: &Lua, shared: &Rc<Shared>) -> Result<Function> {
     let shared = Rc::clone(shared);
-    lua.create_function(move |_, args: Variadic<Value>| match register(&shared, &args) {
+    lua.create_function(move |lua, args: Variadic<Value>| match register(lua, &shared, &args) {
         Ok(()) => Ok((true, None)),
         Err(text) => Ok((false, Some(format!("ERR {text}")))),
     })
 }
 
-fn register(shared: &Shared, args: &[Value]) -> std::result::Result<(), Refused> {
+fn register(lua: &Lua, shared: &Shared, args: &[Value]) -> std::result::Result<(), Refused> {
     let new = match args {
-        [Value::Table(table)] => named(table)?,
+        [Value::Table(table)] => named(lua, table)?,
         [_] => {
             return Err("calling redis.register_function with a single argument is only applicable to Lua table \
                  (representing named arguments).");
         }
-        [name, callback] => positional(name, callback)?,
+        [name, callback] => positional(lua, name, callback)?,
         _ => return Err("wrong number of arguments to redis.register_function"),
     };
     let mut registering = shared.registering.borrow_mut();
@@ -52,13 +52,17 @@ fn register(shared: &Shared, args: &[Value]) -> std::result::Result<(), Refused>
     Ok(())
 }
 
-fn positional(name: &Value, callback: &Value) -> std::result::Result<Registered, Refused> {
+fn positional(lua: &Lua, name: &Value, callback: &Value) -> std::result::Result<Registered, Refused> {
     let Some(name) = text(name) else { return Err("first argument to redis.register_function must be a string") };
     let Value::Function(callback) = callback else {
         return Err("second argument to redis.register_function must be a function");
     };
-    let chunk = Chunk(callback.clone());
+    let chunk = chunk(lua, callback)?;
     Ok(Registered { name, description: None, flags: ScriptFlags::default(), chunk })
+}
+
+fn chunk(lua: &Lua, function: &Function) -> std::result::Result<Chunk, Refused> {
+    Chunk::keep(lua, function).map_err(|_| "not enough memory")
 }
 
 fn text(value: &Value) -> Option<Vec<u8>> {
@@ -70,7 +74,7 @@ fn text(value: &Value) -> Option<Vec<u8>> {
     }
 }
 
-fn named(table: &Table) -> std::result::Result<Registered, Refused> {
+fn named(lua: &Lua, table: &Table) -> std::result::Result<Registered, Refused> {
     let (mut name, mut callback, mut description, mut flags) = (None, None, None, ScriptFlags::default());
     for pair in table.pairs::<Value, Value>() {
         let Ok((key, value)) = pair else { break };
@@ -87,7 +91,7 @@ fn named(table: &Table) -> std::result::Result<Registered, Refused> {
                 description =
                     Some(value.ok_or("description argument given to redis.register_function must be a string")?);
             }
-            (b"callback", Value::Function(function)) => callback = Some(Chunk(function)),
+            (b"callback", Value::Function(function)) => callback = Some(chunk(lua, &function)?),
             (b"callback", _) => return Err("callback argument given to redis.register_function must be a function"),
             (b"flags", Value::Table(list)) => flags = read_flags(&list)?,
             (b"flags", _) => {

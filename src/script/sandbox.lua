@@ -162,28 +162,7 @@ end
 -- ---- redis --------------------------------------------------------------------------------------------------------------
 
 local redis = copy(native.redis)
-local native_call, call_packed = native.call, native.call_packed
-
--- A native function can be given somewhat less than 8000 values; as many as unpack may give go in a table.
-local function call(...)
-  local count = select("#", ...)
-  if count > 7900 then
-    return call_packed({ ... }, count)
-  end
-  return native_call(...)
-end
-
-function redis.call(...)
-  local reply, failed = call(...)
-  if failed then
-    error(reply, 0)
-  end
-  return reply
-end
-
-function redis.pcall(...)
-  return (call(...))
-end
+redis.call, redis.pcall = native.call, native.pcall
 
 -- Functions of the table `redis` report a misuse as Redis does: a table with the text.
 for name, checked in pairs(native.checked) do
@@ -268,44 +247,4 @@ local function set_loading(is_loading)
   of_library.__index = is_loading and loading or offered
 end
 
--- ---- what a script returns ---------------------------------------------------------------------------------------------
-
--- As deep as replies go. Beyond it nothing is looked at, and the reply ends with an error.
-local DEPTH_MAX = 400
-
--- As many tables as a reply may have. One that contains itself twice would never end.
-local TABLES_MAX = 16 * 1024 * 1024
-local tables = 0
-
-local function count(value, depth)
-  tables = tables + 1
-  if tables > TABLES_MAX then
-    error("The reply of the script has too many tables", 0)
-  end
-  if depth < DEPTH_MAX then
-    for _, item in next, value do
-      if type(item) == "table" then
-        count(item, depth + 1)
-      end
-    end
-  end
-end
-
-local function finished(handler, ok, value)
-  if ok and type(value) == "table" then
-    tables = 0
-    return xpcall(function()
-      count(value, 0)
-      return value
-    end, handler)
-  end
-  return ok, value
-end
-
-return offered, library_globals, set_loading, function(f, handler)
-  return finished(handler, xpcall(f, handler))
-end, function(f, handler, keys, args)
-  return finished(handler, xpcall(function()
-    return f(keys, args)
-  end, handler))
-end
+return offered, library_globals, set_loading

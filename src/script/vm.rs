@@ -9,13 +9,14 @@ use std::rc::Rc;
 
 use mlua::chunk::ChunkMode;
 use mlua::debug::Debug;
-use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, RegistryKey, StdLib, Table, Value, VmState};
 
 use super::door::Door;
 use super::shebang::ScriptFlags;
+use super::stack::{Entry, Given, ReplyError, Returned, Scratch};
 use super::{Calls, api, libs};
 use crate::base::limits::SCRIPT_MEMORY_MAX;
-use crate::resp::reply::Proto;
+use crate::resp::reply::{Proto, Reply};
 
 /// Instructions between two questions whether to go on: about a millisecond.
 const TICK_INSTRUCTIONS: u32 = 100_000;
@@ -33,11 +34,20 @@ pub(super) struct Shared {
     pub seed: u64,
     /// The functions of the library that is being loaded.
     pub registering: RefCell<Option<Vec<Registered>>>,
+    /// Where commands and their replies are written.
+    pub scratch: Scratch,
 }
 
 /// A compiled script, or a registered function.
 #[derive(Clone)]
-pub struct Chunk(pub(super) Function);
+pub struct Chunk(pub(super) Rc<RegistryKey>);
+
+impl Chunk {
+    /// Keeps a function of this interpreter.
+    pub(super) fn keep(lua: &Lua, function: &Function) -> mlua::Result<Chunk> {
+        Ok(Chunk(Rc::new(lua.create_registry_value(function)?)))
+    }
+}
 
 /// One function of a library.
 #[derive(Clone)]
@@ -51,9 +61,6 @@ pub struct Registered {
     /// What runs.
     pub chunk: Chunk,
 }
-
-/// How a script ended.
-pub type Outcome = Result<Value, Failure>;
 
 /// Why a script ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,12 +77,9 @@ pub struct Failure {
 pub struct Vm {
     lua: Lua,
     shared: Rc<Shared>,
-    globals: Table,
-    run: Function,
-    run_with: Function,
+    entry: Entry,
     library_globals: Table,
     set_loading: Function,
-    handler: Function,
     /// What chunks are called in error messages.
     source: &'static str,
 }
@@ -95,6 +99,7 @@ impl Vm {
             killed: Cell::new(None),
             seed,
             registering: RefCell::new(None),
+            scratch: Scratch::default(),
         });
         lua.set_memory_limit(SCRIPT_MEMORY_MAX)?;
         watch(&lua, &shared)?;
@@ -107,25 +112,29 @@ impl Vm {
             libraries.set(name, table)?;
         }
         let sandbox = lua.load(SANDBOX).set_name("=sandbox").into_function()?;
-        let (globals, library_globals, set_loading, run, run_with): (Table, Table, Function, Function, Function) =
-            sandbox.call((native, libraries))?;
+        let (globals, library_globals, set_loading): (Table, Table, Function) = sandbox.call((native, libraries))?;
         let handler = lua.create_function(move |lua, problem: Value| locate(lua, problem, source))?;
-        Ok(Vm { lua, shared, globals, run, run_with, library_globals, set_loading, handler, source })
+        let entry = Entry::new(&lua, &globals, &handler)?;
+        Ok(Vm { lua, shared, entry, library_globals, set_loading, source })
     }
 
     /// Compiles a script. The error text is Lua's.
     pub fn compile(&self, code: &[u8]) -> Result<Chunk, String> {
         let chunk = self.lua.load(code).set_name(format!("@{}", self.source)).set_mode(ChunkMode::Text);
-        chunk.into_function().map(Chunk).map_err(|error| error_text(&error))
+        let chunk = chunk.into_function().and_then(|function| Chunk::keep(&self.lua, &function));
+        chunk.map_err(|error| error_text(&error))
     }
 
-    /// Runs a script with KEYS and ARGV.
-    pub fn run(&self, chunk: &Chunk, keys: &[&[u8]], args: &[&[u8]], calls: &mut dyn Calls) -> Outcome {
-        let set = |name: &str, words: &[&[u8]]| {
-            self.globals.raw_set(name, self.lua.create_sequence_from(words.iter().map(|w| mlua::BString::from(*w)))?)
-        };
-        set("KEYS", keys).and_then(|()| set("ARGV", args)).map_err(|error| Failure::of(error_text(&error)))?;
-        self.guarded(calls, || self.run.call((chunk.0.clone(), self.handler.clone())))
+    /// Runs a script with KEYS and ARGV, and writes what it returns. Gives the error that the reply is, if it is one.
+    pub fn run(
+        &self,
+        chunk: &Chunk,
+        keys: &[&[u8]],
+        args: &[&[u8]],
+        calls: &mut dyn Calls,
+        reply: &mut Reply<'_>,
+    ) -> Result<Option<ReplyError>, Failure> {
+        self.guarded(&chunk.0, Given::Globals(keys, args), calls, |returned| returned.write(self.proto(), reply))
     }
 
     /// Runs the code of a library, and gives the functions that it registers. Errors are the text for the client, without its
@@ -138,11 +147,12 @@ impl Vm {
             |is_loading: bool| self.set_loading.call::<()>(is_loading).map_err(|error| error_text(&error));
         set_loading(true)?;
         *self.shared.registering.borrow_mut() = Some(Vec::new());
-        let result = self.guarded(calls, || self.run.call((chunk, self.handler.clone())));
+        let chunk = Chunk::keep(&self.lua, &chunk).map_err(|error| error_text(&error))?;
+        let result = self.guarded(&chunk.0, Given::Nothing, calls, |_| Ok(()));
         let registered = self.shared.registering.take().unwrap_or_default();
         set_loading(false)?;
         match result {
-            Ok(_) => Ok(registered),
+            Ok(()) => Ok(registered),
             Err(failure) => {
                 let text = String::from_utf8_lossy(&failure.text).into_owned();
                 Err(format!("Error registering functions: {}", text.strip_prefix("ERR ").unwrap_or(&text)))
@@ -150,28 +160,32 @@ impl Vm {
         }
     }
 
-    /// Runs a function of a library with its two arguments.
-    pub fn run_function(&self, chunk: &Chunk, keys: &[&[u8]], args: &[&[u8]], calls: &mut dyn Calls) -> Outcome {
-        let table = |words: &[&[u8]]| {
-            let table = self.lua.create_sequence_from(words.iter().map(|word| mlua::BString::from(*word)));
-            table.map_err(|error| Failure::of(error_text(&error)))
-        };
-        let (keys, args) = (table(keys)?, table(args)?);
-        self.guarded(calls, || self.run_with.call((chunk.0.clone(), self.handler.clone(), keys, args)))
+    /// Runs a function of a library with its two arguments, and writes what it returns. Gives the error that the reply is.
+    pub fn run_function(
+        &self,
+        chunk: &Chunk,
+        keys: &[&[u8]],
+        args: &[&[u8]],
+        calls: &mut dyn Calls,
+        reply: &mut Reply<'_>,
+    ) -> Result<Option<ReplyError>, Failure> {
+        self.guarded(&chunk.0, Given::Arguments(keys, args), calls, |returned| returned.write(self.proto(), reply))
     }
 
-    fn guarded(&self, calls: &mut dyn Calls, run: impl FnOnce() -> mlua::Result<MultiValue>) -> Outcome {
+    fn guarded<R>(
+        &self,
+        chunk: &RegistryKey,
+        given: Given<'_>,
+        calls: &mut dyn Calls,
+        finish: impl FnOnce(Returned<'_>) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
         self.shared.proto.set(Proto::Resp2);
         self.shared.killed.set(None);
-        let result = self.shared.door.open(calls, run);
-        let mut values = result.map_err(|error| Failure::of(error_text(&error)))?.into_iter();
-        let is_ok = values.next() == Some(Value::Boolean(true));
-        let value = values.next().unwrap_or(Value::Nil);
-        if is_ok { Ok(value) } else { Err(Failure::read(&value)) }
+        self.shared.door.open(calls, || self.entry.run(&self.shared, chunk, given, finish))
     }
 
     /// What the last script asked for with `redis.setresp`.
-    pub fn proto(&self) -> Proto {
+    fn proto(&self) -> Proto {
         self.shared.proto.get()
     }
 
@@ -206,24 +220,8 @@ fn version_number(version: &str) -> u32 {
 }
 
 impl Failure {
-    fn of(text: String) -> Failure {
+    pub(super) fn of(text: &str) -> Failure {
         Failure { text: format!("ERR {text}").into_bytes(), place: None, is_counted: false }
-    }
-
-    /// What the handler left.
-    fn read(value: &Value) -> Failure {
-        let Value::Table(table) = value else {
-            return Failure::of(String::from_utf8_lossy(&message(value)).into_owned());
-        };
-        let text = match table.raw_get("err") {
-            Ok(Value::String(text)) => text.as_bytes().to_vec(),
-            _ => b"ERR unknown error".to_vec(),
-        };
-        let source = table.raw_get::<Option<mlua::LuaString>>("source").ok().flatten();
-        let line = table.raw_get::<Option<usize>>("line").ok().flatten();
-        let place = source.zip(line).map(|(source, line)| (source.to_string_lossy(), line));
-        let is_counted = matches!(table.raw_get("ignore_error_stats_update"), Ok(Value::Boolean(true)));
-        Failure { text, place, is_counted }
     }
 
     /// The whole message as Redis words it, for the script or function `name`.

@@ -722,6 +722,21 @@ fn a_command_of_the_aof_that_fails_ends_the_start_if_the_settings_say_so() {
     assert!(node.log().contains("Command 'RPUSH' answered 'WRONGTYPE") && node.log().contains(&said), "{}", node.log());
 }
 
+/// As if it had been started anew: libraries are those of the files.
+#[test]
+fn debug_loadaof_begins_without_functions() {
+    let root = tempfile::tempdir().unwrap();
+    let settings = with(&["propagation-error-behavior panic"]);
+    let node = Node::server(root.path(), &settings);
+    let code = "#!lua name=lib\nredis.register_function('f', function() return 'hello' end)";
+    assert_eq!(node.ask(&["FUNCTION", "LOAD", code]), "lib");
+    assert_eq!(node.ask(&["DEBUG", "LOADAOF"]), "OK");
+    assert_eq!(node.ask(&["FCALL", "f", "0"]), "hello");
+    assert_eq!(node.ask(&["FUNCTION", "DELETE", "lib"]), "OK");
+    assert_eq!(node.ask(&["DEBUG", "LOADAOF"]), "OK");
+    assert!(node.ask(&["FCALL", "f", "0"]).contains("Function not found"));
+}
+
 /// What a script wants in the file alone is there after a restart, and no replica has it; what it wants nowhere is gone.
 #[test]
 fn a_script_decides_whether_the_file_or_the_replicas_hear_of_it() {

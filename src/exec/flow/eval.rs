@@ -25,7 +25,7 @@ use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
 use crate::script::shebang::{self, ScriptFlags};
-use crate::script::{self, Calls, Chunk, LogLevel, Propagation, Vm, write_reply};
+use crate::script::{Calls, Chunk, Failure, LogLevel, Propagation, ReplyError};
 use crate::session::{Kind, Session};
 use crate::spec::{Command, Flags, LookupError, Table};
 
@@ -196,9 +196,10 @@ pub(super) fn run_script<H: Host>(
     let mut own = own;
     own.tracking = session.tracking.take();
     let mut runner = Runner::new(host, table, session, own, args, &job, started);
+    let mut own_reply = reply(session, out);
     let result = match job.is_function {
-        true => vm.run_function(job.chunk, job.keys, job.argv, &mut runner),
-        false => vm.run(job.chunk, job.keys, job.argv, &mut runner),
+        true => vm.run_function(job.chunk, job.keys, job.argv, &mut runner, &mut own_reply),
+        false => vm.run(job.chunk, job.keys, job.argv, &mut runner, &mut own_reply),
     };
     let Runner { session: mut own, .. } = runner;
     // What was published to the caller itself follows the script's reply.
@@ -210,7 +211,7 @@ pub(super) fn run_script<H: Host>(
     engine.scripts.listeners = Listeners::All;
     let running = engine.scripts.running.take().expect("it was put there above, and only one script runs at a time");
     let was_busy = running.is_busy;
-    let result = answer(host, &vm, result, &running.name, session, out);
+    let result = answer(host, result, &running.name, session, out);
     let engine = host.engine();
     match job.is_function {
         true => engine.functions.put_vm(vm),
@@ -222,27 +223,23 @@ pub(super) fn run_script<H: Host>(
     result
 }
 
-/// Writes what a script returned, or gives its error.
+/// Counts the error that a script returned, or gives the one with which it failed.
 fn answer<H: Host>(
     host: &mut H,
-    vm: &Vm,
-    result: script::Outcome,
+    result: Result<Option<ReplyError>, Failure>,
     name: &ScriptName,
     session: &Session,
     out: &mut Out,
 ) -> CommandResult {
     match result {
-        Ok(value) => match write_reply(&value, vm.proto(), &mut reply(session, out)) {
-            // The error is the reply already; it only has to be counted.
-            Some((text, is_counted)) => {
-                let text = String::from_utf8_lossy(&text).into_owned();
-                if !is_counted {
-                    host.engine().command_stats.error(&text);
-                }
-                Err(CommandError::Replied)
+        Ok(None) => Ok(Outcome::Done),
+        // The error is the reply already; it only has to be counted.
+        Ok(Some((text, is_counted))) => {
+            if !is_counted {
+                host.engine().command_stats.error(&String::from_utf8_lossy(&text));
             }
-            None => Ok(Outcome::Done),
-        },
+            Err(CommandError::Replied)
+        }
         Err(failure) => {
             let text = failure.message(&name.to_string());
             match failure.is_counted {

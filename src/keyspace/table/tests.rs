@@ -330,11 +330,12 @@ fn a_scan_visits_every_key_that_stays_while_the_table_grows_and_shrinks() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "walks through millions of empty regions")]
 fn any_number_is_a_harmless_cursor() {
     let mut rng = Rng::seeded(11);
     let mut table = table(&mut rng, u64::MAX);
-    (0..steps(5000, 200)).for_each(|i| insert(&mut table, &i.to_le_bytes(), b"", None, 0));
-    for _ in 0..steps(3000, 100) {
+    (0..5000u32).for_each(|i| insert(&mut table, &i.to_le_bytes(), b"", None, 0));
+    for _ in 0..3000 {
         let mut cursor = rng.next_u64() >> rng.below(64);
         for _ in 0..3 {
             cursor = table.scan(cursor, 10, &mut |_| {});

@@ -2,7 +2,7 @@ use super::*;
 use crate::resp::args::OwnedArgs;
 use crate::resp::out::Out;
 use crate::resp::reply::Reply;
-use crate::script::{LogLevel, Propagation, write_reply};
+use crate::script::{LogLevel, Propagation};
 
 /// Answers commands with their own words, `FAIL` with an error.
 #[derive(Default)]
@@ -64,12 +64,9 @@ fn eval_in(vm: &Vm, code: &str, calls: &mut Echo) -> String {
         Ok(chunk) => chunk,
         Err(text) => return text,
     };
-    match vm.run(&chunk, &[b"k1", b"k2"], &[b"a"], calls) {
-        Ok(value) => {
-            let mut out = Out::new();
-            write_reply(&value, vm.proto(), &mut Reply::new(&mut out, Proto::Resp2));
-            String::from_utf8(out.to_vec()).unwrap().replace("\r\n", " ").trim().to_owned()
-        }
+    let mut out = Out::new();
+    match vm.run(&chunk, &[b"k1", b"k2"], &[b"a"], calls, &mut Reply::new(&mut out, Proto::Resp2)) {
+        Ok(_) => String::from_utf8(out.to_vec()).unwrap().replace("\r\n", " ").trim().to_owned(),
         Err(failure) => failure.message("f"),
     }
 }
@@ -213,9 +210,9 @@ fn much_is_unpacked_and_recursion_ends() {
 fn replied(code: &str) -> (String, Vec<String>) {
     let (vm, mut calls) = (vm(), Echo::default());
     let chunk = vm.compile(code.as_bytes()).unwrap();
-    let value = vm.run(&chunk, &[], &[], &mut calls).unwrap_or_else(|failure| panic!("{}", failure.message("x")));
     let mut out = Out::new();
-    write_reply(&value, Proto::Resp2, &mut Reply::new(&mut out, Proto::Resp2));
+    let result = vm.run(&chunk, &[], &[], &mut calls, &mut Reply::new(&mut out, Proto::Resp2));
+    result.unwrap_or_else(|failure| panic!("{}", failure.message("x")));
     (String::from_utf8(out.to_vec()).unwrap().replace("\r\n", " "), calls.called)
 }
 
@@ -233,11 +230,159 @@ fn what_would_fill_the_machine_is_refused() {
     let (vm, mut calls) = (vm(), Echo::default());
     let mut failure = |code: &str| {
         let chunk = vm.compile(code.as_bytes()).unwrap();
-        String::from_utf8(vm.run(&chunk, &[], &[], &mut calls).unwrap_err().text).unwrap()
+        let mut out = Out::new();
+        let result = vm.run(&chunk, &[], &[], &mut calls, &mut Reply::new(&mut out, Proto::Resp2));
+        assert!(out.is_empty(), "what was written of it is taken back");
+        String::from_utf8(result.unwrap_err().text).unwrap()
     };
     assert!(failure("return #string.rep('x', 2000000000)").contains("not enough memory"));
     assert!(failure("local s = 'x' while true do s = s .. s end").contains("not enough memory"));
     assert_eq!(failure("local t = {} t[1] = t t[2] = t return t"), "ERR The reply of the script has too many tables");
     let chunk = vm.compile(b"return 1").unwrap();
-    assert!(vm.run(&chunk, &[], &[], &mut calls).is_ok());
+    let mut out = Out::new();
+    assert!(vm.run(&chunk, &[], &[], &mut calls, &mut Reply::new(&mut out, Proto::Resp2)).is_ok());
+}
+
+/// Answers any command with these bytes.
+struct Answers(&'static [u8]);
+
+impl Calls for Answers {
+    fn call(&mut self, _: &OwnedArgs, _: Proto, out: &mut Out) {
+        out.append(self.0);
+    }
+    fn is_permitted(&mut self, _: &OwnedArgs) -> Option<bool> {
+        None
+    }
+    fn log(&mut self, _: LogLevel, _: &[u8]) {}
+    fn set_propagation(&mut self, _: Propagation) {}
+    fn tick(&mut self) -> Result<(), &'static str> {
+        Ok(())
+    }
+}
+
+/// What a script returns with the client's protocol, as one line.
+fn written_by(code: &str, reply: &'static [u8], client: Proto) -> String {
+    let vm = vm();
+    let chunk = vm.compile(code.as_bytes()).unwrap();
+    let mut out = Out::new();
+    let result = vm.run(&chunk, &[], &[], &mut Answers(reply), &mut Reply::new(&mut out, client));
+    result.unwrap_or_else(|failure| panic!("{code}: {}", failure.message("x")));
+    String::from_utf8(out.to_vec()).unwrap().replace("\r\n", " ")
+}
+
+#[test]
+fn replies_become_values() {
+    for (reply, code) in [
+        (&b":7\r\n"[..], "r == 7"),
+        (b"$-1\r\n", "r == false"),
+        (b"*-1\r\n", "r == false"),
+        (b"+OK\r\n", "r.ok == 'OK'"),
+        (b"-ERR x\r\n", "r.err == 'ERR x' and r.ignore_error_stats_update"),
+        (b"*3\r\n$1\r\na\r\n:2\r\n*1\r\n$0\r\n\r\n", "r[1] == 'a' and r[2] == 2 and r[3][1] == ''"),
+        (b"%1\r\n+k\r\n~1\r\n:1\r\n", "next(r.map).ok == 'k' and select(2, next(r.map)).set[1] == true"),
+        (b",1.5\r\n", "r.double == 1.5"),
+        (b"_\r\n", "r == nil"),
+        (b"#t\r\n", "r == true"),
+        (b"#f\r\n", "r == false"),
+        (b"(123456789012345678901\r\n", "r.big_number == '123456789012345678901'"),
+        (b"=7\r\ntxt:abc\r\n", "r.verbatim_string.string == 'abc' and r.verbatim_string.format == 'txt'"),
+        (b"|1\r\n+ttl\r\n:1\r\n:5\r\n", "r == 5"),
+        (b"%1\r\n_\r\n:1\r\n", "next(r.map) == nil"),
+    ] {
+        let script = format!("local r = redis.pcall('x') return ({code}) and 'yes'");
+        assert_eq!(written_by(&script, reply, Proto::Resp2), "$3 yes ", "{code}");
+    }
+}
+
+#[test]
+fn values_become_replies() {
+    let two = |code: &str| written_by(&format!("return {code}"), b"", Proto::Resp2);
+    assert_eq!(two("100.9"), ":100 ");
+    assert_eq!(two("-1.5"), ":-1 ");
+    assert_eq!(two("{1, 'a', nil, 3}"), "*2 :1 $1 a ");
+    assert_eq!(two("{ok = 'fine', 1}"), "+fine ");
+    assert_eq!(two("{err = 'MY\\r\\nERR'}"), "-MY  ERR ");
+    assert_eq!((two("true"), two("false"), two("nil")), (":1 ".into(), "$-1 ".into(), "$-1 ".into()));
+    assert_eq!(two("{double = 3.5}"), "$3 3.5 ");
+    assert_eq!(two("{big_number = '12'}"), "$2 12 ");
+    assert_eq!(two("{verbatim_string = {format = 'txt', string = 'x'}}"), "$1 x ");
+    assert_eq!(two("{map = {a = 1}}"), "*2 $1 a :1 ");
+    assert_eq!(two("{set = {a = true}}"), "*1 $1 a ");
+    assert_eq!(two("{{}, {1, {2}}}"), "*2 *0 *2 :1 *1 :2 ");
+    let three = |code: &str| written_by(code, b"", Proto::Resp3);
+    assert_eq!(three("redis.setresp(3) return {map = {a = true}}"), "%1 $1 a #t ");
+    assert_eq!(three("return true"), ":1 ");
+}
+
+#[test]
+fn a_table_within_itself_ends_with_an_error() {
+    let text = written_by("local t = {} t[1] = t return t", b"", Proto::Resp2);
+    assert!(text.ends_with("-ERR reached lua stack limit "));
+}
+
+#[test]
+fn numbers_become_words_with_all_their_digits() {
+    for (number, text) in [
+        ("9007199254740991", "$16 9007199254740991"),
+        ("0.1", "$19 0.10000000000000001"),
+        ("-3", "$2 -3"),
+        ("1e300", "$23 1.0000000000000001e+300"),
+        ("1 / 0", "$3 inf"),
+        ("-1 / 0", "$4 -inf"),
+        ("0 / 0", "$3 nan"),
+    ] {
+        assert_eq!(eval(&format!("return redis.call('x', {number})[2]")).replace("$4 -nan", "$3 nan"), text);
+    }
+}
+
+#[test]
+fn commands_called_by_a_finaliser_do_not_disturb_the_reply_that_is_read() {
+    // Reading a reply of many strings makes garbage be collected, and with it userdata whose finaliser calls commands.
+    let code = "for i = 1, 300 do local u = newproxy(true) getmetatable(u).__gc = function() redis.call('GC', string.rep('y', i)) end end \
+                for round = 1, 20 do local words = {} for i = 1, 500 do words[i] = 'word' .. round .. '-' .. i end \
+                local reply = redis.call(unpack(words)) for i = 1, 500 do assert(reply[i] == words[i]) end end return 'same'";
+    let (vm, mut calls) = (vm(), Echo::default());
+    assert_eq!(eval_in(&vm, code, &mut calls), "$4 same");
+    assert!(calls.called.iter().any(|call| call.starts_with("GC")), "no finaliser ran");
+}
+
+/// Answers with an array of this many strings of so many bytes, all of them different.
+struct Large(usize, usize, u32);
+
+impl Calls for Large {
+    fn call(&mut self, _: &OwnedArgs, proto: Proto, out: &mut Out) {
+        let (mut text, mut reply) = (vec![b'x'; self.1], Reply::new(out, proto));
+        reply.array(self.0);
+        for _ in 0..self.0 {
+            self.2 += 1;
+            text[..4].copy_from_slice(&self.2.to_le_bytes());
+            reply.bulk(&text);
+        }
+    }
+    fn is_permitted(&mut self, _: &OwnedArgs) -> Option<bool> {
+        None
+    }
+    fn log(&mut self, _: LogLevel, _: &[u8]) {}
+    fn set_propagation(&mut self, _: Propagation) {}
+    fn tick(&mut self) -> Result<(), &'static str> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_runs_out_of_memory_in_a_reply_leaves_the_interpreter_whole() {
+    let vm = vm();
+    let run = |code: &str, calls: &mut Large| {
+        let mut out = Out::new();
+        let result =
+            vm.run(&vm.compile(code.as_bytes()).unwrap(), &[], &[], calls, &mut Reply::new(&mut out, Proto::Resp2));
+        let text = result.map(|_| String::from_utf8(out.to_vec()).unwrap());
+        text.unwrap_or_else(|failure| String::from_utf8(failure.text).unwrap())
+    };
+    // A gigabyte is full after seventeen. From then on each attempt ends within the reply, more of them than replies may be read at once.
+    let code = "local kept, failed = {}, 0 for i = 1, 36 do local ok, reply = pcall(redis.call, 'x') \
+                if ok then kept[#kept + 1] = reply else failed = failed + 1 end end return failed";
+    let failed = run(code, &mut Large(10, 6 * 1024 * 1024, 0));
+    assert!((17..=20).any(|count| failed == format!(":{count}\r\n")), "{failed}");
+    assert_eq!(run("collectgarbage() return #redis.call('x')", &mut Large(3, 10, 0)), ":3\r\n");
 }

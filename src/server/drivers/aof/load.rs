@@ -255,7 +255,7 @@ impl Turn<'_> {
         }
     }
 
-    /// DEBUG LOADAOF: empties the data set and loads the files as they are on disk.
+    /// DEBUG LOADAOF: empties the data set, forgets the functions, and loads the files as they are on disk.
     pub fn debug_load_aof(&mut self) -> Result<(), &'static str> {
         const FAILED: &str = "ERR Error trying to load the AOF files, check server logs.";
         self.drain_journal();
@@ -271,6 +271,7 @@ impl Turn<'_> {
         })?;
         let dirty = server.engine.keyspace.changes().dirty();
         server.engine.keyspace.flush_all(FlushMode::Sync);
+        server.engine.functions.flush();
         server.aof.manifest = manifest;
         if !server.aof.is_rewriting() && !server.engine.config.persistence.aof_disable_auto_gc {
             let manifest = std::mem::take(&mut server.aof.manifest);
