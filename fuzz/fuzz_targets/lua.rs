@@ -75,5 +75,9 @@ fuzz_target!(|data: &[u8]| WORLD.with(|(vm, chunks)| {
             }
         }
     }
-    vm.collect_some();
+    let mut steps = 50;
+    vm.collect(&mut || {
+        steps -= 1;
+        steps > 0
+    });
 }));

@@ -172,6 +172,11 @@ impl Functions {
         self.index.len()
     }
 
+    /// Gives back what functions have left in the interpreter, as long as there is `more` time.
+    pub fn collect(&self, more: &mut dyn FnMut() -> bool) {
+        self.vm.iter().for_each(|vm| vm.collect(more));
+    }
+
     /// Bytes that the interpreter uses.
     pub fn vm_memory(&self) -> usize {
         self.vm.as_ref().map_or(0, Vm::memory)

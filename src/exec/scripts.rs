@@ -151,6 +151,11 @@ impl Scripts {
         self.cache.is_empty()
     }
 
+    /// Gives back what scripts have left in the interpreter, as long as there is `more` time.
+    pub fn collect(&self, more: &mut dyn FnMut() -> bool) {
+        self.vm.iter().for_each(|vm| vm.collect(more));
+    }
+
     /// Bytes that the interpreter uses.
     pub fn vm_memory(&self) -> usize {
         self.vm.as_ref().map_or(0, Vm::memory)

@@ -117,9 +117,24 @@ function offered.load(reader, name)
   return offered.loadstring(concat(parts), name or "=(load)")
 end
 
+-- A userdata's metatable is given through a table in front of it that keeps finalisers out: nothing could stop one that does not end.
+local newproxy = newproxy
+function offered.newproxy(like)
+  local new = newproxy(like)
+  if like == true then
+    local metatable = getmetatable(new)
+    metatable.__metatable = setmetatable({}, { __index = metatable, __newindex = function(_, key, value)
+      if key ~= "__gc" then
+        metatable[key] = value
+      end
+    end, __metatable = false })
+  end
+  return new
+end
+
 for _, name in ipairs({
   "tostring", "getfenv", "setfenv", "assert", "tonumber", "rawequal", "collectgarbage", "getmetatable", "type", "select", "unpack",
-  "gcinfo", "_VERSION", "error", "newproxy",
+  "gcinfo", "_VERSION", "error",
 }) do
   offered[name] = _G[name]
 end

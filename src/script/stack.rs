@@ -6,8 +6,8 @@
 //!
 //! ```text
 //! Entry::run ── pcall ── enter ── KEYS, ARGV ── the chunk ── redis.call ── Shared::execute ── door ── the program
-//!     │                                                          └── push_reply ── a value, or an error raised
-//!     └── write_value: what is on top of the stack as RESP
+//!                          │                                     └── push_reply ── a value, or an error raised
+//!                          └── at the end Returned::write ── what is on top of the stack as RESP
 //! ```
 //!
 //! *Errors of Lua are jumps.* They leave Rust functions without running destructors, so a function here is of one of two kinds. One
@@ -33,11 +33,10 @@ use crate::resp::args::OwnedArgs;
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
 
-/// How many replies may be on their way at once. More than one are when the interpreter, short of memory, runs a finaliser that
-/// calls commands while a reply becomes a value.
+/// How many replies a script may leave unread: each time that the memory of the interpreter ends while one becomes a value.
 const REPLIES_MAX: usize = 16;
 
-/// Slots that a value of the greatest depth takes while it is written.
+/// Slots that a table of the greatest depth takes while it is written. Any other value takes none.
 const SLOTS: c_int = 4 * (SCRIPT_REPLY_DEPTH as c_int + 2);
 
 /// What `redis.call` writes its words and reads its replies in, kept from call to call.
@@ -45,7 +44,7 @@ const SLOTS: c_int = 4 * (SCRIPT_REPLY_DEPTH as c_int + 2);
 pub(super) struct Scratch {
     words: RefCell<OwnedArgs>,
     replies: [RefCell<Out>; REPLIES_MAX],
-    /// How many of the replies are being read.
+    /// How many of the replies are being read, or were left.
     in_use: Cell<usize>,
 }
 
@@ -405,6 +404,8 @@ struct Job<'a> {
     entry: &'a Entry,
     chunk: c_int,
     given: Given<'a>,
+    /// Called when the value is on top of the stack.
+    at_end: &'a mut dyn FnMut(),
 }
 
 /// An error at the top of a reply: its text, and whether it was counted when it arose.
@@ -421,10 +422,6 @@ impl Entry {
                 ffi::lua_pushcclosure(state, enter, 0);
             })?
         };
-        // SAFETY: outside of any call, so the room is made once and stays; there is memory for it at the beginning.
-        if unsafe { ffi::lua_checkstack(main, SLOTS) } == 0 {
-            return Err(mlua::Error::RuntimeError("no room on the stack".into()));
-        }
         let mut names = Vec::with_capacity(NAMES.len());
         for name in NAMES {
             names.push(lua.create_registry_value(name)?);
@@ -446,20 +443,26 @@ impl Entry {
         given: Given<'_>,
         finish: impl FnOnce(Returned<'_>) -> std::result::Result<R, Failure>,
     ) -> std::result::Result<R, Failure> {
-        let job = Job { entry: self, chunk: chunk.id(), given };
+        let (mut result, mut finish) = (None, Some(finish));
+        let mut at_end = || result = finish.take().map(|finish| finish(Returned { entry: self }));
+        let mut job = Job { entry: self, chunk: chunk.id(), given, at_end: &mut at_end };
         let state = self.state;
         shared.scratch.in_use.set(0);
         // SAFETY: `state` lives as long as `Vm`, which owns this. What is pushed here exists already; the rest happens in `enter`, which is
         // protected and gets a job that lives until it is over. At the end the stack is what it was.
-        unsafe {
+        let failure = unsafe {
             let base = ffi::lua_gettop(state);
             ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.handler.id());
             ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.enter.id());
-            ffi::lua_pushlightuserdata(state, ptr::from_ref(&job).cast_mut().cast());
+            ffi::lua_pushlightuserdata(state, ptr::from_mut(&mut job).cast());
             let status = ffi::lua_pcall(state, 1, 1, base + 1);
-            let result = if status == ffi::LUA_OK { finish(Returned { entry: self }) } else { Err(self.failure()) };
+            let failure = (status != ffi::LUA_OK).then(|| self.failure());
             ffi::lua_settop(state, base);
-            result
+            failure
+        };
+        match failure {
+            Some(failure) => Err(failure),
+            None => result.expect("what ends well has come to its end"),
         }
     }
 
@@ -528,7 +531,7 @@ unsafe extern "C-unwind" fn enter(state: *mut lua_State) -> c_int {
     // SAFETY: called by `Entry::run` alone, with its job. This frame owns nothing when it is left by an error.
     unsafe {
         let job = ffi::lua_touserdata(state, 1).cast::<Job<'_>>();
-        let Job { entry, chunk, given } = &*job;
+        let Job { entry, chunk, given, at_end } = &mut *job;
         ffi::lua_settop(state, 0);
         let mut arguments = 0;
         if let Given::Globals(keys, argv) = given {
@@ -546,6 +549,11 @@ unsafe extern "C-unwind" fn enter(state: *mut lua_State) -> c_int {
             arguments = 2;
         }
         ffi::lua_call(state, arguments, 1);
+        if ffi::lua_type(state, -1) == ffi::LUA_TTABLE && ffi::lua_checkstack(state, SLOTS) == 0 {
+            ffi::luaL_error(state, c"no room on the stack".as_ptr());
+        }
+        // What is called here raises no error.
+        at_end();
     }
     1
 }
@@ -586,7 +594,7 @@ impl Returned<'_> {
     pub fn write(self, script: Proto, reply: &mut Reply<'_>) -> std::result::Result<Option<ReplyError>, Failure> {
         let mut writing = Writing { entry: self.entry, script, tables: 0 };
         let savepoint = reply.out().savepoint();
-        // SAFETY: `run` has made room for the greatest depth, and has left the value on top.
+        // SAFETY: `enter` has left the value on top and made room for the greatest depth.
         let error = unsafe { writing.value(reply, 0) };
         if writing.tables > SCRIPT_REPLY_TABLES {
             reply.out().rollback(savepoint);

@@ -21,6 +21,9 @@ use crate::resp::reply::{Proto, Reply};
 /// Instructions between two questions whether to go on: about a millisecond.
 const TICK_INSTRUCTIONS: u32 = 100_000;
 
+/// A round of the collector that was under way when something was left does not find it; the next one does.
+const CYCLES: u32 = 2;
+
 const SANDBOX: &str = include_str!("sandbox.lua");
 
 /// What the native functions share with the interpreter.
@@ -78,6 +81,8 @@ pub struct Vm {
     lua: Lua,
     shared: Rc<Shared>,
     entry: Entry,
+    /// How many rounds of the collector it takes until what was left by scripts so far is gone.
+    cycles_due: Cell<u32>,
     library_globals: Table,
     set_loading: Function,
     /// What chunks are called in error messages.
@@ -115,7 +120,7 @@ impl Vm {
         let (globals, library_globals, set_loading): (Table, Table, Function) = sandbox.call((native, libraries))?;
         let handler = lua.create_function(move |lua, problem: Value| locate(lua, problem, source))?;
         let entry = Entry::new(&lua, &globals, &handler)?;
-        Ok(Vm { lua, shared, entry, library_globals, set_loading, source })
+        Ok(Vm { lua, shared, entry, cycles_due: Cell::new(CYCLES), library_globals, set_loading, source })
     }
 
     /// Compiles a script. The error text is Lua's.
@@ -181,6 +186,7 @@ impl Vm {
     ) -> Result<R, Failure> {
         self.shared.proto.set(Proto::Resp2);
         self.shared.killed.set(None);
+        self.cycles_due.set(CYCLES);
         self.shared.door.open(calls, || self.entry.run(&self.shared, chunk, given, finish))
     }
 
@@ -194,9 +200,13 @@ impl Vm {
         self.lua.used_memory()
     }
 
-    /// Gives back what is no longer used, some of it.
-    pub fn collect_some(&self) {
-        let _ = self.lua.gc_step();
+    /// Gives back what scripts have left, a little at a time and as long as there is `more` time.
+    pub fn collect(&self, more: &mut dyn FnMut() -> bool) {
+        while self.cycles_due.get() > 0 && more() {
+            if self.lua.gc_step().unwrap_or(true) {
+                self.cycles_due.set(self.cycles_due.get() - 1);
+            }
+        }
     }
 }
 

@@ -69,6 +69,7 @@ impl Turn<'_> {
             self.cron_of_snapshots();
             self.cron_of_aof();
             self.collect_traffic();
+            self.collect_garbage_of_scripts();
             self.server.engine.counters.sample(now);
             self.server.loop_times.sample(now);
             crate::base::alloc::observe_peak();
@@ -116,6 +117,15 @@ impl Turn<'_> {
         server.expire.time_cap_reached += u64::from(is_time_up);
         server.expire.is_behind = !step.finished;
         after::background_changes(self, None);
+    }
+
+    /// Scripts leave garbage, which the interpreter would collect while others run.
+    fn collect_garbage_of_scripts(&mut self) {
+        let clock = self.net.clock();
+        let started = clock.micros();
+        let mut more = || clock.micros() - started < SLICE_US;
+        self.server.engine.scripts.collect(&mut more);
+        self.server.engine.functions.collect(&mut more);
     }
 
     /// Adds what the network counted since the last call to the counters, apart for replication links.
