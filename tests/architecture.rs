@@ -51,6 +51,7 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "data/listpack/block.rs",
     "keyspace/entry.rs",
     "keyspace/table/",
+    "script/debugger/inspect.rs",
     "script/door.rs",
     "script/stack.rs",
 ];

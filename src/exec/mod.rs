@@ -67,6 +67,7 @@ use crate::pubsub::PubSub;
 use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
+use crate::script::Heard;
 use crate::session::admission::refuse_web_request;
 use crate::session::denial::Scene;
 use crate::session::{Kind, Peers, Program, Session, SessionHandler};
@@ -219,6 +220,9 @@ pub trait Host: Sized {
 
     /// Serves other clients in the middle of a script that is stuck. The gates refuse most of what they ask for.
     fn serve_others(&mut self);
+
+    /// Says something to the client whose command runs, and gives what it says; waits some milliseconds, and serves other clients.
+    fn converse(&mut self, client: ClientId, said: &[u8]) -> Heard;
 
     /// A script that was stuck has ended: who was refused or held back meanwhile may go on.
     fn script_ended(&mut self);

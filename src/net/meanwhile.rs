@@ -5,7 +5,9 @@
 //! lent out are in use and left alone; what arrives for them waits with the system. Readiness that is used up here is announced
 //! again by the system, and found to be nothing by the next turn.
 
-use super::conn::{ReadOutcome, State};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::conn::{ConnId, ReadOutcome, State, WRITE_MAX, WriteOutcome};
 use super::handle::Net;
 use super::listener::{AcceptOutcome, ListenerId};
 use super::{App, Closed};
@@ -54,6 +56,40 @@ impl Net {
             app.received(self, &ready);
         }
         self.flush(app);
+    }
+
+    /// Says something on a connection that is in use, and gives what the other side says; the empty list when that is nothing within
+    /// some milliseconds, `None` when the connection can't be used so.
+    pub fn converse(&mut self, id: ConnId, said: &[u8], wait_ms: i64) -> Option<Vec<u8>> {
+        let conn = self.conns.get_mut(id)?;
+        conn.out.append(said);
+        if conn.has_output() {
+            self.stats.writes += 1;
+            let before = conn.bytes_out();
+            let outcome = conn.write(WRITE_MAX);
+            self.stats.bytes_out += conn.bytes_out() - before;
+            if matches!(outcome, WriteOutcome::Failed(_) | WriteOutcome::Held) {
+                return None;
+            }
+        }
+        let mut outcome = conn.read();
+        if matches!(outcome, ReadOutcome::Nothing) {
+            let write = if conn.has_output() { PollFlags::OUT } else { PollFlags::empty() };
+            let timeout = Timespec { tv_sec: 0, tv_nsec: wait_ms * 1_000_000 };
+            let _ = poll(&mut [PollFd::new(&conn.socket, PollFlags::IN | write)], Some(&timeout));
+            outcome = conn.read();
+        }
+        match outcome {
+            ReadOutcome::Bytes { count, .. } => {
+                self.stats.reads += 1;
+                self.stats.bytes_in += count as u64;
+                let bytes = conn.input.bytes().to_vec();
+                conn.input.clear();
+                Some(bytes)
+            }
+            ReadOutcome::Nothing => Some(Vec::new()),
+            ReadOutcome::End | ReadOutcome::Failed(_) => None,
+        }
     }
 
     fn accept_some<A: App>(&mut self, app: &mut A) {

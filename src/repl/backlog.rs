@@ -143,14 +143,16 @@ impl Backlog {
         }
     }
 
-    /// Appends `bytes`, without a copy when they are long. Of what is longer than the limit the last part is copied,
-    /// so that a small backlog does not keep a huge buffer alive once everybody has read it.
+    /// Appends `bytes`, without a copy when they are long. Of a large value that is longer than the limit the last part is copied,
+    /// so that a small backlog does not keep a huge buffer alive once everybody has read it. What is shorter than a block is not
+    /// worth that: it would be kept twice for as long as somebody wants its beginning.
     pub fn append_shared(&mut self, mut bytes: Bytes) {
         if bytes.len() < OWN_BLOCK {
             return self.append(&bytes);
         }
         self.close_tail();
-        let kept = if bytes.len() as u64 > self.limit { self.limit as usize } else { 0 };
+        let is_huge = bytes.len() > BLOCK_MAX && bytes.len() as u64 > self.limit;
+        let kept = if is_huge { self.limit as usize } else { 0 };
         let last = bytes.split_off(bytes.len() - kept);
         let block_len = self.block_len();
         while !bytes.is_empty() {
@@ -242,6 +244,24 @@ mod tests {
         assert_eq!((backlog.first(), backlog.end(), backlog.history_len()), (1, 3, 3));
         assert_eq!(read_all(&backlog, 2), b"bc");
         assert!(backlog.holds(4) && !backlog.holds(5));
+    }
+
+    #[test]
+    fn a_turns_worth_of_stream_is_not_copied_however_small_the_backlog() {
+        let mut backlog = Backlog::new(1, 10 * 1024);
+        let part = Bytes::from(vec![7u8; 16 * 1024]);
+        backlog.append_shared(part.clone());
+        let mut position = 1;
+        while let Some(chunk) = backlog.read(position) {
+            let Chunk::Shared(slice) = chunk else { panic!("shared") };
+            assert_eq!(slice.as_ptr(), part[position as usize - 1..].as_ptr());
+            position += slice.len() as u64;
+        }
+        assert_eq!(position, 16 * 1024 + 1);
+        let before = backlog.memory();
+        backlog.append_shared(Bytes::from(vec![7u8; 100_000]));
+        assert!(!backlog.trim(None) || !backlog.trim(None) || !backlog.trim(None));
+        assert!(backlog.memory() < before + 2 * backlog.limit(), "the huge buffer is gone");
     }
 
     #[test]

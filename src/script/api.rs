@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use mlua::{Lua, Result, Table, Value, Variadic};
 
+use super::debugger::inspect;
 use super::vm::Shared;
 use super::{LogLevel, Propagation, stack};
 use crate::base::hash;
@@ -75,6 +76,7 @@ pub(super) fn native(lua: &Lua, shared: &Rc<Shared>) -> Result<Table> {
     let (call, pcall) = stack::natives(lua, shared)?;
     native.set("call", call)?;
     native.set("pcall", pcall)?;
+    native.set("debug", inspect::debug_function(lua)?)?;
 
     native.set("register_function", super::register::function(lua, shared)?)?;
     let s = Rc::clone(shared);
@@ -206,10 +208,15 @@ fn checked_functions(lua: &Lua, shared: &Rc<Shared>) -> Result<Table> {
     };
     add("acl_check_cmd", checked(lua, acl_check_cmd)?)?;
 
-    // Of the days when scripts could be replicated as text, or stepped through; now always so, or never.
+    // Of the days when scripts could be replicated as text.
     add("replicate_commands", checked(lua, |_, _| Ok(Ok(Value::Boolean(true))))?)?;
-    add("breakpoint", checked(lua, |_, _| Ok(Ok(Value::Boolean(false))))?)?;
-    add("debug", checked(lua, |_, _| Ok(Ok(Value::Nil)))?)?;
+    let s = Rc::clone(shared);
+    let breakpoint = move |_: &Lua, _: &[Value]| {
+        let is_debugged = s.console.is_active.get();
+        s.console.is_asked_to_stop.set(is_debugged);
+        Ok(Ok(Value::Boolean(is_debugged)))
+    };
+    add("breakpoint", checked(lua, breakpoint)?)?;
     Ok(table)
 }
 

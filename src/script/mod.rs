@@ -7,6 +7,7 @@
 //! stack.rs      the short way in and out: KEYS and ARGV, redis.call, what a script returns
 //! api.rs        the rest of the table `redis`
 //! register.rs   redis.register_function
+//! debugger/     SCRIPT DEBUG
 //! libs/         bit, cjson, cmsgpack, struct
 //! shebang.rs    the first line of a script: engine, name, flags
 //! ```
@@ -18,6 +19,7 @@
 //! real ones; what a script can see of this is listed in `docs/differences.md`.
 
 mod api;
+mod debugger;
 mod door;
 mod libs;
 mod register;
@@ -49,6 +51,27 @@ pub trait Calls {
 
     /// Asked again and again while the script runs. `Err` ends it with this text.
     fn tick(&mut self) -> Result<(), &'static str>;
+
+    /// Whether a script that is debugged has run for so long that its client should have a look.
+    fn is_late(&mut self) -> bool {
+        false
+    }
+
+    /// Says something to the client that debugs the script, and waits a little for what it says.
+    fn converse(&mut self, _said: &[u8]) -> Heard {
+        Heard::Gone
+    }
+}
+
+/// What was heard of a client that debugs a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Nothing so far.
+    Nothing,
+    /// It is gone, or cannot be talked with.
+    Gone,
 }
 
 /// Levels of `redis.log`.

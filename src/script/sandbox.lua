@@ -177,7 +177,7 @@ end
 -- ---- redis --------------------------------------------------------------------------------------------------------------
 
 local redis = copy(native.redis)
-redis.call, redis.pcall = native.call, native.pcall
+redis.call, redis.pcall, redis.debug = native.call, native.pcall, native.debug
 
 -- Functions of the table `redis` report a misuse as Redis does: a table with the text.
 for name, checked in pairs(native.checked) do

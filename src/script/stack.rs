@@ -26,6 +26,7 @@ use std::slice;
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, RegistryKey, Result, Table};
 
+use super::debugger::inspect::Hooked;
 use super::vm::{Failure, Shared};
 use crate::base::limits::{SCRIPT_REPLY_DEPTH, SCRIPT_REPLY_TABLES};
 use crate::base::number::{parse_f64, parse_i64};
@@ -89,12 +90,30 @@ impl Shared {
         }
         let mut out = self.scratch.replies[at].borrow_mut();
         out.clear();
+        let is_shown = self.console.is_stepping.get();
+        if is_shown {
+            self.console.command(words);
+        }
         if self.door.with(|calls| calls.call(words, self.proto.get(), &mut out)).is_none() {
             return Err(Refused::Error("ERR redis.call/pcall can only be called inside a script invocation"));
         }
         out.flatten();
+        if is_shown {
+            self.console.reply(out.as_single().unwrap_or_default());
+        }
         self.scratch.in_use.set(at + 1);
         Ok(at)
+    }
+
+    /// Runs a command whose reply is only shown.
+    pub fn run_for_debugger(&self, words: &OwnedArgs) -> std::result::Result<(), &'static str> {
+        match self.reply_to(words) {
+            Ok(at) => {
+                self.scratch.in_use.set(at);
+                Ok(())
+            }
+            Err(Refused::Error(text) | Refused::Killed(text)) => Err(text),
+        }
     }
 }
 
@@ -133,7 +152,7 @@ pub(super) fn push_number(words: &mut OwnedArgs, number: f64) {
 ///
 /// # Safety
 /// At `index` there is a string. The slice is used only while it is there.
-unsafe fn text_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
+pub(super) unsafe fn text_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
     let mut len = 0;
     // SAFETY: of a string, which is not converted, Lua gives the address and the length; it stays where it is while it is on the stack.
     unsafe {
@@ -200,7 +219,7 @@ unsafe fn push_outcome(state: *mut lua_State) -> bool {
 
 /// # Safety
 /// `state` is protected and has a free slot. May raise an error; owns nothing.
-unsafe fn push_text(state: *mut lua_State, text: &[u8]) {
+pub(super) unsafe fn push_text(state: *mut lua_State, text: &[u8]) {
     // SAFETY: Lua copies the bytes.
     unsafe { ffi::lua_pushlstring_(state, text.as_ptr().cast::<c_char>(), text.len()) };
 }
@@ -433,6 +452,12 @@ impl Entry {
             handler: lua.create_registry_value(handler)?,
             globals: lua.create_registry_value(globals)?,
         })
+    }
+
+    /// From here on scripts stop before their lines, until what this gives is dropped.
+    pub fn stop_before_lines(&self) -> Hooked {
+        // SAFETY: `Vm`, which owns this and drops what it is given after each run, has prepared the interpreter.
+        unsafe { Hooked::new(self.state) }
     }
 
     /// Runs a chunk of this interpreter and gives what it returns to `finish`, unless it fails.

@@ -11,6 +11,7 @@ use mlua::chunk::ChunkMode;
 use mlua::debug::Debug;
 use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, RegistryKey, StdLib, Table, Value, VmState};
 
+use super::debugger::{Console, Debugger, inspect};
 use super::door::Door;
 use super::shebang::ScriptFlags;
 use super::stack::{Entry, Given, ReplyError, Returned, Scratch};
@@ -39,6 +40,10 @@ pub(super) struct Shared {
     pub registering: RefCell<Option<Vec<Registered>>>,
     /// Where commands and their replies are written.
     pub scratch: Scratch,
+    /// What is said to a client that debugs a script.
+    pub console: Console,
+    /// The session, while the script runs.
+    pub debugger: RefCell<Option<Debugger>>,
 }
 
 /// A compiled script, or a registered function.
@@ -105,9 +110,12 @@ impl Vm {
             seed,
             registering: RefCell::new(None),
             scratch: Scratch::default(),
+            console: Console::default(),
+            debugger: RefCell::new(None),
         });
         lua.set_memory_limit(SCRIPT_MEMORY_MAX)?;
         watch(&lua, &shared)?;
+        inspect::prepare(&lua, Rc::as_ptr(&shared))?;
         let native = api::native(&lua, &shared)?;
         let redis: Table = native.get("redis")?;
         redis.set("REDIS_VERSION", version)?;
@@ -140,6 +148,30 @@ impl Vm {
         reply: &mut Reply<'_>,
     ) -> Result<Option<ReplyError>, Failure> {
         self.guarded(&chunk.0, Given::Globals(keys, args), calls, |returned| returned.write(self.proto(), reply))
+    }
+
+    /// Runs a script as its client tells the debugger. `source` is its text.
+    pub fn run_debugged(
+        &self,
+        chunk: &Chunk,
+        source: &[u8],
+        words: (&[&[u8]], &[&[u8]]),
+        calls: &mut dyn Calls,
+        reply: &mut Reply<'_>,
+    ) -> Result<Option<ReplyError>, Failure> {
+        let console = &self.shared.console;
+        *self.shared.debugger.borrow_mut() = Some(Debugger::begin(source, console));
+        let hooked = self.entry.stop_before_lines();
+        let result = self.guarded(&chunk.0, Given::Globals(words.0, words.1), calls, |returned| {
+            console.finish(reply.out());
+            returned.write(self.proto(), reply)
+        });
+        drop(hooked);
+        *self.shared.debugger.borrow_mut() = None;
+        if console.is_active.get() {
+            console.finish(reply.out());
+        }
+        result
     }
 
     /// Runs the code of a library, and gives the functions that it registers. Errors are the text for the client, without its

@@ -15,6 +15,7 @@ use crate::pubsub::Message;
 use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
+use crate::script::Heard;
 use crate::server::admin::{self, AdminHandler};
 use crate::server::client_memory::{ClientMemory, buffers};
 use crate::server::clients::{BlockReason, Blocked, Clients};
@@ -41,6 +42,9 @@ pub fn table() -> CommandTable {
         .retain(|meta| !meta.flags.has(Flags::ONLY_SENTINEL))
         .build()
 }
+
+/// How long to wait for a client that debugs a script, before others are served.
+const CONVERSE_MS: i64 = 10;
 
 impl Host for Turn<'_> {
     type Admin = AdminHandler;
@@ -92,6 +96,18 @@ impl Host for Turn<'_> {
         let is_function = self.server.engine.scripts.running.as_ref().is_some_and(|running| running.is_function);
         self.server.engine.facts.busy = Some(if is_function { BUSY_FUNCTION } else { BUSY_SCRIPT });
         self.net.serve_meanwhile(self.server);
+    }
+
+    fn converse(&mut self, client: ClientId, said: &[u8]) -> Heard {
+        let conn = self.server.clients.conn_of(client);
+        match conn.and_then(|conn| self.net.converse(conn, said, CONVERSE_MS)) {
+            None => Heard::Gone,
+            Some(bytes) if bytes.is_empty() => {
+                self.serve_others();
+                Heard::Nothing
+            }
+            Some(bytes) => Heard::Bytes(bytes),
+        }
     }
 
     fn script_ended(&mut self) {

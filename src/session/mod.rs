@@ -81,6 +81,8 @@ pub struct Session {
     pub pending_pushes: Vec<Bytes>,
     /// While this session calls commands for a script: the protocol of the client itself, in which it hears pushes.
     pub script_client_proto: Option<Proto>,
+    /// Its scripts stop before each line: SCRIPT DEBUG SYNC.
+    pub debugs_scripts: bool,
     /// Where the replication stream stood after its last write, for WAIT.
     pub written_to: u64,
 }
@@ -162,6 +164,7 @@ impl Session {
             over_soft_limit_since: None,
             pending_pushes: Vec::new(),
             script_client_proto: None,
+            debugs_scripts: false,
             written_to: 0,
         }
     }

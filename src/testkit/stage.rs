@@ -29,6 +29,7 @@ use crate::pubsub::{Message, PubSub, Space};
 use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
 use crate::resp::reply::Reply;
+use crate::script::Heard;
 use crate::session::context::{Pause, Unblock};
 use crate::session::{Figures, Peers, Program, Role, Session, handlers};
 use crate::spec::{Command, Flags, Table};
@@ -325,6 +326,10 @@ impl Host for Backstage<'_> {
 
     fn clock(&mut self) -> Instant {
         self.engine.now.mono
+    }
+
+    fn converse(&mut self, _: ClientId, _: &[u8]) -> Heard {
+        Heard::Gone
     }
 
     fn memory_in_use(&mut self) -> u64 {

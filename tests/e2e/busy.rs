@@ -1,6 +1,6 @@
 //! A script that is stuck, and what others hear meanwhile.
 
-use super::client::Client;
+use super::client::{Client, Reply};
 use super::node::{LATER, Node, SOON, wait_for};
 
 #[test]
@@ -126,4 +126,37 @@ fn who_asked_together_with_a_long_load_is_told_so() {
     assert!(answer.starts_with("LOADING "), "{answer}");
     assert_eq!(loader.read().unwrap().text(), "OK");
     assert_eq!(other.call(&["GET", "x"]).unwrap().text(), "y");
+}
+
+/// A client of the debugger, while others are told that the server is busy.
+#[test]
+fn a_script_is_debugged_step_by_step() {
+    let root = tempfile::tempdir().unwrap();
+    let node = Node::server(root.path(), &["save \"\""]);
+    let ask = |client: &mut Client, words: &[&str]| client.call(words).unwrap().text();
+    let mut client = node.client();
+    assert_eq!(ask(&mut client, &["SCRIPT", "DEBUG", "SYNC"]), "OK");
+    let code = "local x = redis.call('SET', KEYS[1], 'v')\nlocal y = 2\nreturn y";
+    let stopped = ask(&mut client, &["EVAL", code, "1", "k"]);
+    assert_eq!(stopped, "* Stopped at 1, stop reason = step over -> 1   local x = redis.call('SET', KEYS[1], 'v')");
+    wait_for("others are told", LATER, || node.ask(&["GET", "k"]).starts_with("BUSY"));
+    let stopped = ask(&mut client, &["step"]);
+    let parts = ["<redis> SET k v", "<reply> \"+OK\"", "Stopped at 2"];
+    assert!(parts.iter().all(|part| stopped.contains(part)), "{stopped}");
+    assert_eq!(ask(&mut client, &["print", "x"]), "<value> {[\"ok\"]=\"OK\"}");
+    assert_eq!(ask(&mut client, &["continue"]), "<endsession>");
+    assert_eq!(client.read().unwrap(), Reply::Int(2));
+    assert!(client.read().is_err(), "the end of the connection is the end of the session");
+    assert_eq!(node.ask(&["GET", "k"]), "v");
+    // A script whose client goes away runs to its end.
+    let mut client = node.client();
+    assert_eq!(ask(&mut client, &["SCRIPT", "DEBUG", "SYNC"]), "OK");
+    ask(&mut client, &["EVAL", code, "1", "other"]);
+    drop(client);
+    wait_for("the script ends", LATER, || node.ask(&["GET", "other"]) == "v");
+    let mut client = node.client();
+    assert!(ask(&mut client, &["SCRIPT", "DEBUG", "YES"]).contains("SYNC only"));
+    assert_eq!(ask(&mut client, &["SCRIPT", "DEBUG", "SYNC"]), "OK");
+    assert_eq!(ask(&mut client, &["SCRIPT", "DEBUG", "NO"]), "OK");
+    assert_eq!(ask(&mut client, &["EVAL", "return 1", "0"]), "1");
 }

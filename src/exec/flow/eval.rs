@@ -25,7 +25,7 @@ use crate::resp::args::{Args, OwnedArgs};
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
 use crate::script::shebang::{self, ScriptFlags};
-use crate::script::{Calls, Chunk, Failure, LogLevel, Propagation, ReplyError};
+use crate::script::{Calls, Chunk, Failure, Heard, LogLevel, Propagation, ReplyError};
 use crate::session::{Kind, Session};
 use crate::spec::{Command, Flags, LookupError, Table};
 
@@ -34,6 +34,9 @@ const SERVE_EVERY_MS: u64 = 10;
 
 /// Of so many questions whether to go on, one reads the clock.
 const TICKS_PER_READING: u32 = 16;
+
+/// Milliseconds after which a script that is debugged stops by itself, where `busy-reply-threshold` says nothing.
+const DEBUG_LATE_MS: u64 = 5000;
 
 /// Words of the calling command that FUNCTION STATS shows.
 const SHOWN_WORDS: usize = 32;
@@ -80,8 +83,23 @@ pub fn eval<H: Host>(
         is_read_only: form.is_read_only,
         keys: &keys,
         argv: &argv,
+        debugged: None,
     };
-    run_script(host, table, ScriptName::Sha(sha), job, session, args, out)
+    if !session.debugs_scripts || host.engine().depth > 0 {
+        return run_script(host, table, ScriptName::Sha(sha), job, session, args, out);
+    }
+    if !out.is_empty() {
+        return Err(CommandError::err("A script is debugged outside a pipeline only"));
+    }
+    let source =
+        if form.by_sha { args.get(1) } else { shebang::read(args.get(1)).map_or(args.get(1), |script| script.code) };
+    info!("Debugging of a script by a client has begun");
+    let result =
+        run_script(host, table, ScriptName::Sha(sha), Job { debugged: Some(source), ..job }, session, args, out);
+    info!("Debugging of a script has ended");
+    // The end of the connection is the end of the session, for the client.
+    session.marks.is_closing_after_reply = true;
+    result
 }
 
 /// The flags of a call. A script that says in its first line what it may do is taken at its word, instead of that of the command
@@ -163,6 +181,8 @@ pub(super) struct Job<'a> {
     pub is_read_only: bool,
     pub keys: &'a [&'a [u8]],
     pub argv: &'a [&'a [u8]],
+    /// Its text, when the client debugs it.
+    pub debugged: Option<&'a [u8]>,
 }
 
 /// Runs a script or function as one unit, and answers.
@@ -197,9 +217,10 @@ pub(super) fn run_script<H: Host>(
     own.tracking = session.tracking.take();
     let mut runner = Runner::new(host, table, session, own, args, &job, started);
     let mut own_reply = reply(session, out);
-    let result = match job.is_function {
-        true => vm.run_function(job.chunk, job.keys, job.argv, &mut runner, &mut own_reply),
-        false => vm.run(job.chunk, job.keys, job.argv, &mut runner, &mut own_reply),
+    let result = match (job.is_function, job.debugged) {
+        (true, _) => vm.run_function(job.chunk, job.keys, job.argv, &mut runner, &mut own_reply),
+        (false, None) => vm.run(job.chunk, job.keys, job.argv, &mut runner, &mut own_reply),
+        (false, Some(text)) => vm.run_debugged(job.chunk, text, (job.keys, job.argv), &mut runner, &mut own_reply),
     };
     let Runner { session: mut own, .. } = runner;
     // What was published to the caller itself follows the script's reply.
@@ -267,6 +288,8 @@ struct Runner<'a, H: Host> {
     may_take_memory: bool,
     started: Instant,
     served: Instant,
+    /// When its client, which debugs it, last had its turn.
+    talked: Instant,
     ticks: u32,
     is_killed: bool,
 }
@@ -305,6 +328,7 @@ impl<'a, H: Host> Runner<'a, H> {
             may_take_memory,
             started,
             served: started,
+            talked: started,
             ticks: 0,
             is_killed: false,
         }
@@ -438,6 +462,23 @@ impl<H: Host> Calls for Runner<'_, H> {
             (false, true) => Listeners::File,
             (false, false) => Listeners::Nobody,
         };
+    }
+
+    fn is_late(&mut self) -> bool {
+        let threshold = match self.host.engine().config.scripting.busy_reply_threshold {
+            0 => DEBUG_LATE_MS,
+            threshold => threshold,
+        };
+        self.host.clock().since(self.talked) >= threshold
+    }
+
+    fn converse(&mut self, said: &[u8]) -> Heard {
+        if let Some(running) = &mut self.host.engine().scripts.running {
+            running.is_busy = true;
+        }
+        let heard = self.host.converse(self.caller.id, said);
+        self.talked = self.host.clock();
+        heard
     }
 
     fn tick(&mut self) -> Result<(), &'static str> {

@@ -36,6 +36,7 @@ pub fn fcall<H: Host>(
         is_read_only,
         keys: &keys,
         argv: &argv,
+        debugged: None,
     };
     let name = ScriptName::Function(String::from_utf8_lossy(&function.name).into_owned());
     run_script(host, table, name, job, session, args, out)

@@ -68,14 +68,18 @@ pub fn kill(engine: &mut Engine, session: &Session, is_function: bool, out: &mut
     Ok(Outcome::Done)
 }
 
-/// SCRIPT DEBUG: there is no debugger to switch on; NO is what is the case.
-pub fn debug(session: &Session, args: &Args<'_>, out: &mut Out) -> CommandResult {
-    if args.is(2, "no") {
-        reply(session, out).ok();
-        return Ok(Outcome::Done);
+/// SCRIPT DEBUG. Redis debugs with YES in a child process whose changes are lost with it; we have none.
+pub fn debug(session: &mut Session, args: &Args<'_>, out: &mut Out) -> CommandResult {
+    if !out.is_empty() {
+        return Err(CommandError::err("SCRIPT DEBUG must be called outside a pipeline"));
     }
-    if args.is(2, "yes") || args.is(2, "sync") {
-        return Err(CommandError::err("The debugger of scripts is not supported"));
+    if args.is(2, "yes") {
+        return Err(CommandError::err("Nothing forks here, so scripts are debugged with SCRIPT DEBUG SYNC only"));
     }
-    Err(CommandError::err("Use SCRIPT DEBUG YES/SYNC/NO"))
+    if !args.is(2, "sync") && !args.is(2, "no") {
+        return Err(CommandError::err("Use SCRIPT DEBUG YES/SYNC/NO"));
+    }
+    session.debugs_scripts = args.is(2, "sync");
+    reply(session, out).ok();
+    Ok(Outcome::Done)
 }

@@ -181,7 +181,7 @@ const SCRIPT_DEBUG: Spec<Flow> = Spec {
         name: "debug",
         since: "3.2.0",
         arity: Arity::Exactly(3),
-        summary: "Sets how scripts are debugged; only NO is supported.",
+        summary: "Sets whether scripts of this connection are debugged; YES is not supported.",
         args: &[Arg {
             parts: &[Arg::token("yes", "YES"), Arg::token("sync", "SYNC"), Arg::token("no", "NO")],
             ..Arg::new("mode", ArgKind::OneOf)

@@ -12,6 +12,9 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
     let uptime = now.mono.since(server.identity.started) / 1000;
     info.section("Server")
         .field("redis_version", COMPATIBLE_VERSION)
+        // What Redis says when it was not built from a repository: our builds do not know.
+        .field("redis_git_sha1", "00000000")
+        .field("redis_git_dirty", 0)
         .field("server_name", "rredis")
         .field("rredis_version", VERSION)
         .field("redis_mode", "standalone")
