@@ -30,7 +30,10 @@ pub enum Input<'a> {
 
     // The link to our master.
     /// The connection asked for by `Output::Connect` stands.
-    LinkConnected,
+    LinkConnected {
+        /// There is something that a full resync would remove.
+        has_data: bool,
+    },
     /// It could not be made.
     LinkFailed(&'a str),
     /// It could not even be tried: the master's name has no address.

@@ -290,8 +290,8 @@ impl Node {
             }
             Input::FailoverAbort => self.abort_failover(now, "Failover manually aborted", out),
             Input::Tick => self.tick(now, out),
-            Input::LinkConnected => self.with_link(now, out, |link, turn| {
-                link.connected(turn);
+            Input::LinkConnected { has_data } => self.with_link(now, out, |link, turn| {
+                link.connected(turn, has_data);
                 Chain::Keeps
             }),
             Input::LinkFailed(error) => self.with_link(now, out, |link, turn| {

@@ -127,7 +127,7 @@ impl World {
                     self.servers[at].link = Some(number);
                     self.servers[at].link_received.clear();
                     self.servers[to].received.insert(number, Vec::new());
-                    self.tell(at, Input::LinkConnected);
+                    self.tell(at, Input::LinkConnected { has_data: true });
                 }
                 Output::Send(bytes) => {
                     if let Some((_, _, pipe)) = self.servers[at].link.and_then(|number| self.pipes.get_mut(&number)) {
@@ -665,7 +665,7 @@ fn garbage_from_a_master_never_panics_and_is_never_taken_twice() {
             node.handle(now, Input::Tick, &mut out);
             if out.iter().any(|output| matches!(output, Output::Connect(_))) {
                 pending.clear();
-                node.handle(now, Input::LinkConnected, &mut out);
+                node.handle(now, Input::LinkConnected { has_data: true }, &mut out);
             }
             match rng.percent(80) {
                 true => pending.extend_from_slice(words[rng.below(words.len() as u64) as usize]),

@@ -162,3 +162,18 @@ fn sentinels_have_a_replica_with_the_data_take_over() {
         sentinels.iter().all(|s| s.ask(&["INFO", "sentinel"]).contains("status=ok"))
     });
 }
+
+/// A replica that holds nothing has nothing to lose, whatever it has heard.
+#[test]
+fn a_replica_without_data_follows_a_master_that_came_back_empty() {
+    let root = tempfile::tempdir().unwrap();
+    let mut master = master(root.path(), Path::new(OURS));
+    let replica = replica(root.path(), Path::new(OURS), master.port);
+    fill(&master, &[&replica]);
+    assert_eq!(master.ask(&["FLUSHALL"]), "OK");
+    wait_for("it is empty, too", LATER, || replica.ask(&["DBSIZE"]) == "0");
+    master.kill();
+    master.start_again();
+    wait_for("it follows", LATER, || is_up(&replica) && master.info("replication", "connected_slaves") == "1");
+    assert!(!has_refused(&master));
+}

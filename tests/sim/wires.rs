@@ -177,7 +177,7 @@ impl World {
     fn accepted(&mut self, id: u64, client: Process) {
         match client {
             Process::Server(index) if self.servers[index].2.upstream == Some(id) => {
-                self.tell_server(index, rredis::repl::Input::LinkConnected);
+                self.tell_server(index, rredis::repl::Input::LinkConnected { has_data: true });
                 self.end_server_turn(index);
             }
             Process::Server(_) => {}

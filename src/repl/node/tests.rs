@@ -56,7 +56,7 @@ fn the_handshake_word_by_word() {
     node.start_as_replica(T0, HostPort { host: "m".into(), port: 1 });
     let out = told(&mut node, T0, Input::Tick);
     assert_eq!(out, [Output::Connect(HostPort { host: "m".into(), port: 1 })]);
-    assert_eq!(text(&told(&mut node, T0, Input::LinkConnected)), "*1\r\n$4\r\nPING\r\n");
+    assert_eq!(text(&told(&mut node, T0, Input::LinkConnected { has_data: true })), "*1\r\n$4\r\nPING\r\n");
     let out = told(&mut node, T0, Input::LinkReceived(b"-NOAUTH Authentication required.\r\n"));
     assert_eq!(out[0], Output::Skip(34));
     assert_eq!(
@@ -98,7 +98,7 @@ fn the_handshake_word_by_word() {
     // The link breaks: call at once, ask for the next byte.
     told(&mut node, T0 + 5, Input::LinkClosed("gone"));
     assert!(matches!(told(&mut node, T0 + 5, Input::Tick)[..], [Output::Connect(_)]));
-    told(&mut node, T0 + 5, Input::LinkConnected);
+    told(&mut node, T0 + 5, Input::LinkConnected { has_data: true });
     let out = told(&mut node, T0 + 5, Input::LinkReceived(b"+PONG\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n"));
     assert!(text(&out).ends_with(&format!("{id}\r\n$3\r\n115\r\n")), "{}", text(&out));
     // The master goes on under another name.
@@ -120,7 +120,7 @@ fn a_master_that_cannot_now_is_asked_again_and_one_that_never_can_gets_sync() {
         let mut node = node(Settings::default());
         node.start_as_replica(T0, HostPort { host: "m".into(), port: 1 });
         told(&mut node, T0, Input::Tick);
-        told(&mut node, T0, Input::LinkConnected);
+        told(&mut node, T0, Input::LinkConnected { has_data: true });
         told(&mut node, T0, Input::LinkReceived(b"+PONG\r\n+OK\r\n+OK\r\n"));
         let out = told(&mut node, T0, Input::LinkReceived(answer));
         assert_eq!(text(&out) == "SYNC\r\n", sync);
@@ -147,7 +147,7 @@ fn silence_ends_every_stage() {
         let mut node = node(Settings::default());
         connect(&mut node);
         if let Some(lines) = lines {
-            told(&mut node, T0, Input::LinkConnected);
+            told(&mut node, T0, Input::LinkConnected { has_data: true });
             told(&mut node, T0, Input::LinkReceived(lines));
         }
         let state = node.link().map(Link::state).expect("a link");
@@ -168,12 +168,12 @@ fn a_line_that_does_not_end_is_not_waited_for() {
     let mut node = node(Settings::default());
     node.start_as_replica(T0, HostPort { host: "m".into(), port: 1 });
     told(&mut node, T0, Input::Tick);
-    told(&mut node, T0, Input::LinkConnected);
+    told(&mut node, T0, Input::LinkConnected { has_data: true });
     told(&mut node, T0, Input::LinkReceived(b"+PO"));
     told(&mut node, T0 + 4000, Input::LinkReceived(b"+PON"));
     assert!(told(&mut node, T0 + 5001, Input::Tick).contains(&Output::CloseLink));
     told(&mut node, T0 + 6000, Input::Tick);
-    told(&mut node, T0 + 6000, Input::LinkConnected);
+    told(&mut node, T0 + 6000, Input::LinkConnected { has_data: true });
     assert!(told(&mut node, T0 + 6000, Input::LinkReceived(&[b'x'; 5000])).contains(&Output::CloseLink));
 }
 
@@ -451,9 +451,9 @@ fn a_newborn_master_refuses_who_has_more() {
 #[test]
 fn a_replica_that_comes_back_guards_its_data() {
     let id = HexId::random(&mut Rng::seeded(9));
-    let attempt = |node: &mut Node| {
+    let attempt_with = |node: &mut Node, has_data: bool| {
         told(node, T0, Input::Tick);
-        told(node, T0, Input::LinkConnected);
+        told(node, T0, Input::LinkConnected { has_data });
         let words = text(&told(node, T0, Input::LinkReceived(b"+PONG\r\n")));
         told(node, T0, Input::LinkReceived(b"+OK\r\n+OK\r\n"));
         let bytes = format!("+FULLRESYNC {id} 100\r\n$5\r\nREDIS");
@@ -461,6 +461,7 @@ fn a_replica_that_comes_back_guards_its_data() {
         let is_guarded = out.iter().any(|output| matches!(output, Output::TransferStarts { is_guarded: true, .. }));
         (words.contains("replace"), is_guarded)
     };
+    let attempt = |node: &mut Node| attempt_with(node, true);
     let master = HostPort { host: "m".into(), port: 1 };
     let mut chosen = node(Settings::default());
     told(&mut chosen, T0, Input::ReplicaOf(master.clone()));
@@ -468,6 +469,9 @@ fn a_replica_that_comes_back_guards_its_data() {
     let mut back = node(Settings::default());
     back.start_as_replica(T0, master.clone());
     assert_eq!(attempt(&mut back), (false, true));
+    let mut empty = node(Settings::default());
+    empty.start_as_replica(T0, master.clone());
+    assert!(attempt_with(&mut empty, false).0, "it has nothing to lose");
     let mut careless = node(Settings { guards_data: false, ..Settings::default() });
     careless.start_as_replica(T0, master);
     assert_eq!(attempt(&mut careless), (true, false));
@@ -503,7 +507,7 @@ fn asking(node: &mut Node) -> Vec<Output> {
     let target = HostPort { host: REPLICA.into(), port: 7 };
     assert!(out.contains(&Output::MasterIs(Some(target.clone()))) && out.contains(&Output::Connect(target)));
     assert_eq!(node.failover_state(), "failover-in-progress");
-    told(node, T0, Input::LinkConnected);
+    told(node, T0, Input::LinkConnected { has_data: true });
     told(node, T0, Input::LinkReceived(b"+PONG\r\n+OK\r\n+OK\r\n"))
 }
 
@@ -521,7 +525,7 @@ fn a_failover_asks_the_replica_that_has_everything_and_lets_writes_pass_when_it_
     // That was asked once: from now on it is a master like any other.
     told(&mut node, T0, Input::LinkClosed("gone"));
     told(&mut node, T0, Input::Tick);
-    told(&mut node, T0, Input::LinkConnected);
+    told(&mut node, T0, Input::LinkConnected { has_data: true });
     let out = told(&mut node, T0, Input::LinkReceived(b"+PONG\r\n+OK\r\n+OK\r\n"));
     assert!(text(&out).contains("PSYNC") && !text(&out).contains("FAILOVER"));
 }

@@ -57,10 +57,10 @@ pub enum Answer {
 }
 
 impl Handshake {
-    /// Sends the PING. `is_chosen`: somebody has just decided that this is our master.
-    pub fn start(turn: &mut Turn<'_>, is_chosen: bool) -> Handshake {
+    /// Sends the PING. `may_replace`: somebody has just decided that this is our master, or we have nothing to lose.
+    pub fn start(turn: &mut Turn<'_>, may_replace: bool) -> Handshake {
         turn.out.push(Output::Send(command(&[b"PING"])));
-        let may_replace = is_chosen || !turn.settings.guards_data;
+        let may_replace = may_replace || !turn.settings.guards_data;
         Handshake { asked: VecDeque::from([Question::Ping]), may_replace }
     }
 

@@ -305,15 +305,15 @@ impl Link {
         }
     }
 
-    /// The connection stands.
-    pub fn connected(&mut self, turn: &mut Turn<'_>) {
+    /// The connection stands. Without data there is nothing to be guarded.
+    pub fn connected(&mut self, turn: &mut Turn<'_>, has_data: bool) {
         if !matches!(self.state, State::Connecting) {
             return;
         }
         info!("Non blocking connect for SYNC fired the event.");
         self.last_io = turn.now;
         self.line_since = None;
-        self.state = State::Handshake(Handshake::start(turn, self.is_chosen));
+        self.state = State::Handshake(Handshake::start(turn, self.is_chosen || !has_data));
     }
 
     /// The connection could not be made.

@@ -67,7 +67,9 @@ impl Turn<'_> {
         match result {
             Ok(()) => {
                 self.net.set_read_chunk(conn, READ_CHUNK);
-                self.repl(Input::LinkConnected);
+                let engine = &self.server.engine;
+                let has_data = !engine.keyspace.is_empty() || engine.functions.functions_len() > 0;
+                self.repl(Input::LinkConnected { has_data });
             }
             Err(error) => {
                 self.server.repl.link = None;
