@@ -67,7 +67,6 @@ use crate::pubsub::PubSub;
 use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::resp::reply::{Proto, Reply};
-use crate::script::Heard;
 use crate::session::admission::refuse_web_request;
 use crate::session::denial::Scene;
 use crate::session::{Kind, Peers, Program, Session, SessionHandler};
@@ -180,6 +179,9 @@ impl Engine {
         self.keyspace.changes_mut().clear();
     }
 }
+
+/// What was heard of a client that debugs a script.
+pub use crate::script::Heard;
 
 /// The program around the engine.
 pub trait Host: Sized {

@@ -121,7 +121,7 @@ unsafe fn stand(state: *mut lua_State, record: *mut lua_Debug) -> std::result::R
         return Ok(());
     }
     let Some(mut debugger) = shared.debugger.take() else { return Ok(()) };
-    let result = match !(is_count && !is_late) && debugger.stops_at(line, is_late, console) {
+    let result = match (is_late || !is_count) && debugger.stops_at(line, is_late, console) {
         false => Ok(()),
         true => {
             let mut inspector = Inspector { state, shared };
