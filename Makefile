@@ -14,7 +14,7 @@ DIFF_COMMANDS ?= 1000000
 
 SERVER = target/release/rredis-server
 
-.PHONY: all build run test test-programs test-clients lint diff crash stress sim bench fuzz install clean
+.PHONY: all build run test test-programs test-models test-clients client-programs lint diff crash stress sim bench fuzz install clean
 
 all: build
 
@@ -25,13 +25,15 @@ run: build
 	@PORT=$(PORT) SENTINEL_PORT=$(SENTINEL_PORT) scripts/run-cluster.sh $(SERVER)
 
 # Format, lints, unit tests, transcripts, simulation, end-to-end scenarios with real processes, real clients. The release is
-# built beside the rest, as most of that is work for one core.
+# built beside the rest, as most of that is work for one core; what clients wait for leaves room for the simulation.
 test:
-	$(MAKE) -j2 build test-programs
+	$(MAKE) -j3 build test-programs client-programs
 	cargo test --no-fail-fast
+	$(MAKE) -j2 test-models test-clients
+
+test-models:
 	$(MAKE) sim SEEDS=$(TEST_SEEDS)
 	$(MAKE) stress
-	$(MAKE) test-clients
 
 test-programs: lint
 	cargo test --no-run
@@ -45,6 +47,10 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 	cd tests/sim && cargo clippy --test sim -- -D warnings
 	cd stress && cargo clippy --all-targets -- -D warnings
+
+# Mostly waits for the network.
+client-programs:
+	tests/clients/run.sh --build
 
 # Small programs with real client libraries write through a failover.
 test-clients: build
