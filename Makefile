@@ -14,7 +14,7 @@ DIFF_COMMANDS ?= 1000000
 
 SERVER = target/release/rredis-server
 
-.PHONY: all build run test test-programs test-models test-clients client-programs lint diff crash stress sim bench fuzz install clean
+.PHONY: all build run test test-programs test-units test-e2e test-models test-clients client-programs lint diff crash stress sim bench fuzz install clean
 
 all: build
 
@@ -25,11 +25,18 @@ run: build
 	@PORT=$(PORT) SENTINEL_PORT=$(SENTINEL_PORT) scripts/run-cluster.sh $(SERVER)
 
 # Format, lints, unit tests, transcripts, simulation, end-to-end scenarios with real processes, real clients. The release is
-# built beside the rest, as most of that is work for one core; what clients wait for leaves room for the simulation.
+# built beside the rest, as most of that is work for one core; end-to-end tests and clients mostly wait, which leaves room for
+# the others.
 test:
 	$(MAKE) -j3 build test-programs client-programs
-	cargo test --no-fail-fast
-	$(MAKE) -j2 test-models test-clients
+	$(MAKE) -j2 test-e2e test-units test-models test-clients
+
+test-units:
+	cargo test --no-fail-fast --lib --bins --test architecture --test docs --test compat
+	cargo test --doc
+
+test-e2e:
+	cargo test --no-fail-fast --test e2e
 
 test-models:
 	$(MAKE) sim SEEDS=$(TEST_SEEDS)
