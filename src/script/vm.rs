@@ -20,7 +20,7 @@ use crate::base::limits::SCRIPT_MEMORY_MAX;
 use crate::resp::reply::{Proto, Reply};
 
 /// Instructions between two questions whether to go on: about a millisecond.
-const TICK_INSTRUCTIONS: u32 = 100_000;
+pub(super) const TICK_INSTRUCTIONS: u32 = 100_000;
 
 /// A round of the collector that was under way when something was left does not find it; the next one does.
 const CYCLES: u32 = 2;

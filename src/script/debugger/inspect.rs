@@ -17,10 +17,7 @@ use crate::resp::args::OwnedArgs;
 use crate::script::Heard;
 use crate::script::libs::general;
 use crate::script::stack::{push_text, text_at};
-use crate::script::vm::Shared;
-
-/// Instructions between two questions whether to go on.
-const TICK_INSTRUCTIONS: c_int = 100_000;
+use crate::script::vm::{Shared, TICK_INSTRUCTIONS};
 
 /// Tables within tables that are shown. Each takes two slots of the twenty that a hook has.
 const DEPTH_MAX: usize = 7;
@@ -55,7 +52,8 @@ impl Hooked {
         // SAFETY: the caller's promise.
         unsafe {
             let before = (ffi::lua_gethook(state), ffi::lua_gethookmask(state), ffi::lua_gethookcount(state));
-            ffi::lua_sethook(state, Some(before_line), ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT, TICK_INSTRUCTIONS);
+            let when = ffi::LUA_MASKLINE | ffi::LUA_MASKCOUNT;
+            ffi::lua_sethook(state, Some(before_line), when, TICK_INSTRUCTIONS as c_int);
             Hooked { state, before }
         }
     }
