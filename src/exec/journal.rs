@@ -180,6 +180,11 @@ impl Journal {
         std::mem::take(&mut self.chunks)
     }
 
+    /// Bytes of the buffer that nothing was written to yet.
+    pub fn spare(&self) -> usize {
+        self.tail.capacity() - self.tail.len()
+    }
+
     /// Whether there is anything to drain.
     pub fn is_drained(&self) -> bool {
         self.chunks.is_empty() && self.tail.is_empty()

@@ -181,6 +181,8 @@ pub struct Conn {
     pub(super) is_read_queued: bool,
     /// The connection is in the list of those to announce.
     pub(super) is_announced: bool,
+    /// The application holds requests that are positions in the input: it must stay as it is until the application takes it.
+    pub(super) is_parsed: bool,
     pub(super) is_paused: bool,
     /// Its input or output is with the application.
     pub(super) is_lent: bool,
@@ -219,6 +221,7 @@ impl Conn {
             is_ended: false,
             is_read_queued: false,
             is_announced: false,
+            is_parsed: false,
             is_paused: false,
             is_lent: false,
             is_dirty: false,

@@ -25,6 +25,7 @@ use crate::base::files::{FileStamp, Files};
 use crate::base::limits::{READ_CHUNK, TLS_HANDSHAKE_HURRY_MS, TLS_HANDSHAKE_MS, TLS_HANDSHAKES_MAX};
 use crate::base::time::{Instant, Now};
 use crate::base::tls::TlsSettings;
+use crate::resp::ahead::Ahead;
 use crate::resp::inbuf::InBuf;
 use crate::resp::out::Out;
 
@@ -448,6 +449,7 @@ impl Net {
     pub fn take_input(&mut self, id: ConnId) -> Option<InBuf> {
         let conn = self.conns.get_mut(id)?;
         conn.is_lent = true;
+        conn.is_parsed = false;
         Some(std::mem::take(&mut conn.input))
     }
 
@@ -650,7 +652,7 @@ impl Net {
         if conn.is_paused || conn.state != State::Open {
             return false;
         }
-        if conn.is_announced {
+        if conn.is_announced || conn.is_parsed {
             // The application has not come to what it sent before.
             self.queue_read(id);
             return false;
@@ -705,24 +707,32 @@ impl Net {
             let can_send = self.conns.get_mut(id).is_some_and(|conn| conn.can_send());
             let Some(mut conn) = can_send.then(|| self.conns.lend(id)).flatten() else { return true };
             conn.is_dirty = false;
-            io_threads.add(id, conn, Deed::Write);
+            io_threads.add(id, conn, Deed::Write, None);
             false
         });
         self.stats.threaded_writes += io_threads.errands() as u64;
         // All are back before the first is told of: what the application does then may concern any of them.
-        for (id, deed) in self.run_round(io_threads) {
+        for (id, deed) in self.run_round(io_threads, |_, _| {}) {
             if let Deed::HasWritten(sent) = deed {
                 self.has_sent(app, id, sent);
             }
         }
     }
 
-    /// Runs the errands that were collected, and puts the connections back. What came of each, in the order of the errands.
-    pub(super) fn run_round(&mut self, mut io_threads: Box<IoThreads>) -> Vec<(ConnId, Deed)> {
+    /// Runs the errands that were collected, and puts the connections back. What came of each, in the order of the errands; `parsed`
+    /// is given the parsers that were lent.
+    pub(super) fn run_round(
+        &mut self,
+        mut io_threads: Box<IoThreads>,
+        mut parsed: impl FnMut(ConnId, Ahead),
+    ) -> Vec<(ConnId, Deed)> {
         let mut done = Vec::with_capacity(io_threads.errands());
         io_threads.run_round(|errand| {
             self.conns.restore(errand.id, errand.conn);
             done.push((errand.id, errand.deed));
+            if let Some(ahead) = errand.ahead {
+                parsed(errand.id, ahead);
+            }
         });
         self.io_threads = Some(io_threads);
         done

@@ -32,6 +32,10 @@ impl Net {
             if conn.is_lent || conn.is_paused || conn.state != State::Open {
                 continue;
             }
+            if conn.is_parsed {
+                ready.push(id);
+                continue;
+            }
             if conn.input.wants_buffer() && conn.read_chunk == READ_CHUNK {
                 conn.input.lend_buffer(self.buffers.for_reading());
             }

@@ -59,6 +59,7 @@ pub use tls::context::TlsContext;
 pub use wake::{MailSender, Mailbox, WakeHandle, mailbox};
 
 use crate::base::time::{Instant, Now};
+use crate::resp::ahead::Ahead;
 
 /// Why a connection is gone. Told for every end that the application did not bring about with [`Net::close`].
 #[derive(Debug)]
@@ -78,6 +79,14 @@ pub enum Closed {
 pub trait App {
     /// A client connected. Refusing it is up to the application: write an error, [`Net::close_after_flush`].
     fn accepted(&mut self, net: &mut Net, conn: ConnId, listener: ListenerId);
+
+    /// Another thread is about to read from this connection, and may parse what comes. Called only with `io-threads`.
+    fn lend_parser(&mut self, _conn: ConnId) -> Option<Ahead> {
+        None
+    }
+
+    /// The parser that was lent, with what it found. If that is something, nothing more is read before [`Net::take_input`].
+    fn parsed(&mut self, _conn: ConnId, _ahead: Ahead) {}
 
     /// These connections received bytes, or were resumed while they still had some ([`Net::resume_reading`]). Bytes that
     /// are not consumed stay; they are announced again only together with new ones.

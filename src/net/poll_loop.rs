@@ -306,13 +306,13 @@ impl Loop {
             if self.net.begin_read(id)
                 && let Some(conn) = self.net.conns.lend(id)
             {
-                io_threads.add(id, conn, Deed::Read);
+                io_threads.add(id, conn, Deed::Read, app.lend_parser(id));
             }
         }
         self.net.stats.threaded_reads += io_threads.errands() as u64;
         let mut has_more = false;
         // All are back before the first is told of: what the application does then may concern any of them.
-        for (id, deed) in self.net.run_round(io_threads) {
+        for (id, deed) in self.net.run_round(io_threads, |id, ahead| app.parsed(id, ahead)) {
             if let Deed::HasRead(outcome) = deed {
                 has_more |= self.has_read(app, id, outcome);
             }
@@ -373,6 +373,7 @@ impl Loop {
         for id in self.group.drain(..) {
             if let Some(conn) = self.net.conns.get_mut(id)
                 && conn.read_chunk == READ_CHUNK
+                && !conn.is_parsed
                 && let Some(buffer) = conn.input.return_buffer()
             {
                 self.net.buffers.give_back_reading(buffer);

@@ -1,5 +1,6 @@
 //! The loop with real sockets on the loopback, turn by turn, on one thread.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -7,6 +8,8 @@ use std::os::unix::net::UnixStream;
 use bytes::Bytes;
 
 use super::*;
+use crate::resp::encode;
+use crate::resp::parser::{Batch, Parsed, Parser, RequestLimits};
 
 /// Longest sleep of one turn in these tests: reached only when something that should happen does not.
 const PATIENCE_MS: u64 = 5000;
@@ -29,6 +32,12 @@ pub(super) struct Echo {
     pub(super) hold: Option<u64>,
     /// When one connection ends or is congested, the others are closed.
     pub(super) stands_and_falls: bool,
+    /// Parsers are lent to whoever reads, and what they found is kept until the input is taken.
+    pub(super) lends: bool,
+    pub(super) ahead: HashMap<ConnId, Ahead>,
+    pub(super) parsers: HashMap<ConnId, Parser>,
+    /// What came is left alone.
+    pub(super) is_away: bool,
 }
 
 impl Echo {
@@ -48,8 +57,38 @@ impl App for Echo {
         }
     }
 
+    fn lend_parser(&mut self, conn: ConnId) -> Option<Ahead> {
+        assert!(!self.ahead.contains_key(&conn));
+        let limits = RequestLimits { authenticated: true, bulk_max: 1 << 29, from_master: false };
+        self.lends.then(|| {
+            let mut ahead = Ahead::default();
+            ahead.lend(self.parsers.entry(conn).or_default(), limits, 64);
+            ahead
+        })
+    }
+
+    fn parsed(&mut self, conn: ConnId, mut ahead: Ahead) {
+        ahead.give_back(self.parsers.get_mut(&conn).unwrap());
+        if !ahead.is_idle() {
+            self.ahead.insert(conn, ahead);
+        }
+    }
+
     fn received(&mut self, net: &mut Net, ready: &[ConnId]) {
+        if self.is_away {
+            return;
+        }
         for &conn in ready {
+            if let Some(mut ahead) = self.ahead.remove(&conn) {
+                let input = net.take_input(conn).unwrap();
+                let mut batch = Batch::new();
+                assert_eq!(ahead.move_to(&mut batch, 0), Ok(Parsed::All));
+                for request in batch.requests() {
+                    encode::send(net.out(conn).unwrap(), &batch.args(request, input.storage()));
+                }
+                net.put_input(conn, input);
+                continue;
+            }
             let Some(mut input) = net.take_input(conn) else { continue };
             self.received += input.bytes().len();
             if !self.keep_input {

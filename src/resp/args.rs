@@ -95,8 +95,13 @@ impl<'a> Args<'a> {
         String::from_utf8_lossy(&word[..word.len().min(SHOWN_MAX)]).into_owned()
     }
 
-    /// The `index`-th argument's shared buffer, when it is large enough to have one.
+    /// The `index`-th argument's shared buffer, when it is large enough to be worth sharing.
     pub fn shared(&self, index: usize) -> Option<&'a Bytes> {
+        self.apart(index).filter(|bytes| bytes.len() >= BIG_ARG)
+    }
+
+    /// The `index`-th argument's own buffer, when it does not lie in the client's: it is large, or was written otherwise than it reads.
+    pub(super) fn apart(&self, index: usize) -> Option<&'a Bytes> {
         let item = self.items[index];
         (item.offset == ArgRef::BIG).then(|| &self.big[item.len as usize])
     }

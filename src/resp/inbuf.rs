@@ -61,11 +61,6 @@ impl InBuf {
         &self.data
     }
 
-    /// As [`InBuf::storage`]; for the parser, which unescapes quoted words in place.
-    pub(super) fn storage_mut(&mut self) -> &mut [u8] {
-        &mut self.data
-    }
-
     /// Where the bytes not consumed begin, in [`InBuf::storage`].
     #[inline]
     pub fn position(&self) -> usize {

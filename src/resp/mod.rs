@@ -1,6 +1,7 @@
 //! The protocol: requests parsed from bytes, replies written to bytes; and the other side of it, for links to other
 //! servers. Knows neither commands nor sockets.
 
+pub mod ahead;
 pub mod args;
 pub mod decode;
 pub mod encode;

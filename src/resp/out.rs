@@ -13,6 +13,9 @@
 //! Two things write into the past. A *deferred length* (the header of an array whose elements are still being counted)
 //! leaves four bytes, enough for counts below ten, and moves what follows when the count turns out longer. A *savepoint*
 //! throws away what was written since. While either is open nothing is sealed, and nothing may be sent.
+//!
+//! Output can have a *limit*, behind which its receiver is going to be cut off. What would be written behind it is thrown away, so that a
+//! reply nobody will get takes no memory.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -48,7 +51,11 @@ pub struct Out {
     chunk_bytes: usize,
     /// Deferred lengths and savepoints that are open.
     holds: u32,
+    /// What is written is thrown away: somebody asked for it, or the limit is reached.
     muted: bool,
+    is_cut: bool,
+    /// Zero for none.
+    limit: usize,
 }
 
 /// Shared bytes that come after the first `at` bytes of `own`.
@@ -107,12 +114,33 @@ impl Out {
 
     /// Whether what is written is thrown away (CLIENT REPLY OFF and SKIP).
     pub fn is_muted(&self) -> bool {
-        self.muted
+        self.muted && !self.is_cut
     }
 
     /// Throws away what will be written from here on, or stops doing so.
     pub fn set_muted(&mut self, muted: bool) {
-        self.muted = muted;
+        self.muted = muted || self.is_cut;
+    }
+
+    /// From so many bytes on what is written is thrown away, if it can be noticed in time; zero for no limit.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Whether what is written now stays bounded by a limit.
+    pub fn is_bounded(&self) -> bool {
+        self.limit > 0 && self.holds == 0
+    }
+
+    /// Whether something was thrown away because of the limit. What is left is of no use to its receiver.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    fn cut_at_limit(&mut self) {
+        if self.is_bounded() && self.len() >= self.limit {
+            (self.is_cut, self.muted) = (true, true);
+        }
     }
 
     /// Appends through `fill`, which gets the buffer with room for `room` bytes.
@@ -153,6 +181,7 @@ impl Out {
         } else if !self.muted {
             self.chunk_bytes += bytes.len();
             self.marks.push_back(Mark { at: self.own.len(), chunk: bytes });
+            self.cut_at_limit();
         }
     }
 
@@ -191,7 +220,7 @@ impl Out {
 
     /// Drops everything that is queued.
     pub fn clear(&mut self) {
-        let muted = self.muted;
+        let muted = self.is_muted();
         *self = Out { own: mem::take(&mut self.own), muted, ..Out::default() };
         self.own.clear();
     }
@@ -336,6 +365,7 @@ impl Out {
             from = mark.at;
         }
         push(&mut self.sealed, own.slice(from..));
+        self.cut_at_limit();
     }
 
     // ---- lending the buffer, so that an idle connection holds none ----
@@ -387,6 +417,29 @@ mod tests {
             sent.extend_from_slice(&taken);
         }
         sent
+    }
+
+    #[test]
+    fn a_limit_bounds_what_is_kept() {
+        let mut out = Out::new();
+        out.set_limit(200_000);
+        let savepoint = out.savepoint();
+        assert!(!out.is_bounded());
+        (0..300_000).for_each(|_| out.append(b"x"));
+        assert!(!out.is_cut(), "it may be rolled back");
+        out.rollback(savepoint);
+        (0..300_000).for_each(|_| out.append(b"x"));
+        assert!(out.is_cut() && !out.is_muted());
+        assert!((200_000..200_000 + SEAL_AT).contains(&out.len()), "{}", out.len());
+        out.set_muted(false);
+        let before = out.len();
+        out.append(b"+OK\r\n");
+        assert_eq!(out.len(), before);
+        out.clear();
+        out.set_limit(SHARE_MIN);
+        out.append_shared(big(b'a'));
+        out.append_shared(big(b'b'));
+        assert_eq!((out.len(), out.is_cut()), (SHARE_MIN, true));
     }
 
     fn mixed() -> Out {

@@ -8,7 +8,8 @@
 //!
 //! Parsing is a pass of its own: all complete requests of all clients that sent something in this turn of the loop go to
 //! one [`Batch`], and only then the first is executed. Between the two the keys of the whole batch can be prefetched.
-//! Nothing is copied and, in the steady state, nothing allocated: an argument is a position in the client's [`InBuf`].
+//! Nothing is copied and, in the steady state, nothing allocated: an argument is a position in the client's [`InBuf`]. Only words in
+//! quotes are written anew.
 //!
 //! A request may stop at any byte. What is incomplete stays in the buffer; how far it was understood stays in the
 //! [`Parser`], as positions relative to the request's first byte, so that a request of a million arguments arriving in
@@ -183,6 +184,19 @@ impl Batch {
         Args::new(storage, items, &self.big)
     }
 
+    /// Moves the requests of another batch, all of one client, to the end of this one, as `owner`'s.
+    pub(super) fn append(&mut self, other: &mut Batch, owner: u32) {
+        let (first, big) = (self.items.len() as u32, self.big.len() as u32);
+        let moved = |request: Request| Request { owner, first: first + request.first, ..request };
+        self.requests.extend(other.requests.drain(..).map(moved));
+        if other.big.is_empty() {
+            self.items.append(&mut other.items);
+        } else {
+            self.items.extend(other.items.drain(..).map(|item| item.moved(0, big)));
+            self.big.append(&mut other.big);
+        }
+    }
+
     /// Takes over a request whose arguments are counted from `start`.
     fn adopt(&mut self, partial: Partial, owner: u32, begin: usize, start: usize, end: usize) {
         let (first, big) = (self.items.len() as u32, self.big.len() as u32);
@@ -264,7 +278,7 @@ impl Parser {
         }
         let mut partial = Partial::new(0, (request.end - request.begin) as usize);
         for (item, word) in items.iter().zip(0..) {
-            match batch.args(request, input.storage()).shared(word) {
+            match batch.args(request, input.storage()).apart(word) {
                 Some(bytes) => partial.push_big(bytes.clone()),
                 None => partial.items.push(item.seen_from(request.begin)),
             }
@@ -334,7 +348,7 @@ impl Parser {
                         }
                     }
                 }
-                Some(_) => match self.read_words(input, start, limits, &mut batch.items)? {
+                Some(_) => match self.read_words(input, start, limits, batch)? {
                     None => return Ok(Parsed::All),
                     Some(end) => end,
                 },
@@ -351,13 +365,14 @@ impl Parser {
         Ok(if input.is_empty() { Parsed::All } else { Parsed::More })
     }
 
-    /// An inline request: words on a line, split by Redis's rules for quotes. Returns the position behind the line.
+    /// An inline request: words on a line, split by Redis's rules for quotes. Returns the position behind the line. The line stays as
+    /// it is, for it may be parsed again: what a word in quotes stands for is kept apart.
     fn read_words(
         &mut self,
-        input: &mut InBuf,
+        input: &InBuf,
         start: usize,
         limits: &RequestLimits,
-        items: &mut Vec<ArgRef>,
+        batch: &mut Batch,
     ) -> Result<Option<usize>, ProtocolError> {
         let bytes = input.bytes();
         let Some(line_end) = memchr2(b'\n', 0, bytes).filter(|&at| bytes[at] == b'\n') else {
@@ -369,8 +384,14 @@ impl Parser {
         } else if limits.from_master {
             return Err(ProtocolError::InlineFromMaster);
         }
-        let line = &mut input.storage_mut()[start..start + line_len];
-        split_words(line, |at, len| items.push(ArgRef::inline((start + at) as u32, len as u32)))?;
+        let (items, big) = (&mut batch.items, &mut batch.big);
+        split_words(&bytes[..line_len], |word| match word {
+            Word::Plain { at, len } => items.push(ArgRef::inline((start + at) as u32, len as u32)),
+            Word::Quoted(word) => {
+                items.push(ArgRef::big(big.len() as u32));
+                big.push(Bytes::from(word));
+            }
+        })?;
         Ok(Some(start + line_end + 1))
     }
 }
@@ -572,8 +593,16 @@ fn read_line(data: &[u8], at: usize) -> Result<Option<(Option<i64>, usize)>, NoL
     }
 }
 
-/// Splits a line into words and unescapes them in place: a word never gets longer. Calls `word` with position and length.
-fn split_words(line: &mut [u8], mut word: impl FnMut(usize, usize)) -> Result<(), ProtocolError> {
+/// A word of a line.
+enum Word {
+    /// It stands there as it reads.
+    Plain { at: usize, len: usize },
+    /// It has quotes; this is what it stands for.
+    Quoted(Vec<u8>),
+}
+
+/// Splits a line into words.
+fn split_words(line: &[u8], mut take: impl FnMut(Word)) -> Result<(), ProtocolError> {
     let mut read = 0;
     loop {
         while line.get(read).is_some_and(|&byte| is_space(byte)) {
@@ -583,11 +612,15 @@ fn split_words(line: &mut [u8], mut word: impl FnMut(usize, usize)) -> Result<()
             return Ok(());
         }
         let begin = read;
-        let mut write = read;
-        let mut put = |line: &mut [u8], byte: u8| {
-            line[write] = byte;
-            write += 1;
-        };
+        while line.get(read).is_some_and(|&byte| !ends_plain(byte)) {
+            read += 1;
+        }
+        if !matches!(line.get(read), Some(b'"' | b'\'')) {
+            take(Word::Plain { at: begin, len: read - begin });
+            read += usize::from(read < line.len());
+            continue;
+        }
+        let mut word = line[begin..read].to_vec();
         let mut quote = None;
         loop {
             let Some(&byte) = line.get(read) else {
@@ -600,11 +633,11 @@ fn split_words(line: &mut [u8], mut word: impl FnMut(usize, usize)) -> Result<()
             match (quote, byte) {
                 (Some(b'"'), b'\\') if read < line.len() => {
                     let (byte, len) = unescape(&line[read..]);
-                    put(line, byte);
+                    word.push(byte);
                     read += len;
                 }
                 (Some(b'\''), b'\\') if line.get(read) == Some(&b'\'') => {
-                    put(line, b'\'');
+                    word.push(b'\'');
                     read += 1;
                 }
                 (Some(open), _) if open == byte => {
@@ -615,11 +648,16 @@ fn split_words(line: &mut [u8], mut word: impl FnMut(usize, usize)) -> Result<()
                 }
                 (None, b'"' | b'\'') => quote = Some(byte),
                 (None, b' ' | b'\n' | b'\r' | b'\t') => break,
-                _ => put(line, byte),
+                _ => word.push(byte),
             }
         }
-        word(begin, write - begin);
+        take(Word::Quoted(word));
     }
+}
+
+/// Whether a word ends at this byte, or begins to be quoted.
+fn ends_plain(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'\'')
 }
 
 /// What a backslash inside double quotes stands for, from the bytes behind it, and how many of them it took.

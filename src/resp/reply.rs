@@ -21,6 +21,7 @@ use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 
+use crate::base::limits::REPEATED_REPLY_MAX;
 use crate::base::number::format_f64;
 use crate::resp::out::{self, Out};
 
@@ -74,6 +75,16 @@ impl<'a> Reply<'a> {
     /// Whether the client speaks RESP3.
     pub fn is_resp3(&self) -> bool {
         self.proto == Proto::Resp3
+    }
+
+    /// Whether a reply of so many bytes, that has nothing to do with how much data there are, may be written: not without bound.
+    pub fn may_repeat(&self, bytes: usize) -> bool {
+        bytes as u64 <= REPEATED_REPLY_MAX || self.out.is_bounded()
+    }
+
+    /// Whether the rest of the reply will reach nobody.
+    pub fn is_cut(&self) -> bool {
+        self.out.is_cut()
     }
 
     /// The output behind this writer.

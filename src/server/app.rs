@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::base::time::{Instant, Now};
 use crate::net::{App, Closed, ConnId, ListenerId, Net, Signal, TimerKey, error_text};
+use crate::resp::ahead::Ahead;
 use crate::server::{Server, Turn};
 use crate::session::limits::is_output_exceeded;
 use crate::session::{Kind, Session};
@@ -45,6 +46,14 @@ impl App for Server {
         tracing::trace!("Accepted {addr}");
         self.clients.add(conn, session);
         self.engine.counters.peak_clients = self.engine.counters.peak_clients.max(self.clients.len() as u64);
+    }
+
+    fn lend_parser(&mut self, conn: ConnId) -> Option<Ahead> {
+        self.lend_to_reader(conn)
+    }
+
+    fn parsed(&mut self, conn: ConnId, ahead: Ahead) {
+        self.parsed_ahead(conn, ahead);
     }
 
     fn received(&mut self, net: &mut Net, ready: &[ConnId]) {
@@ -154,6 +163,14 @@ impl Turn<'_> {
         }
     }
 
+    /// From how much output on a client is closed at once; zero for never.
+    pub fn output_bound(&self, session: &Session) -> usize {
+        match session.kind {
+            Kind::Master | Kind::Replica => 0,
+            _ => session.limit_class().of(&self.server.engine.config.clients.client_output_buffer_limit).hard as usize,
+        }
+    }
+
     /// Whether a client with so many bytes of output is to be closed for it; then that is logged and counted.
     pub fn is_output_over(&mut self, session: &mut Session, waiting: usize) -> bool {
         // How far a replica may lag is the business of replication.
@@ -167,6 +184,8 @@ impl Turn<'_> {
             engine.counters.client_output_buffer_limit_disconnections += 1;
             let text = self.describe(session);
             tracing::warn!("Client {text} scheduled to be closed ASAP for overcoming of output buffer limits.");
+        } else if session.over_soft_limit_since.is_some() {
+            self.server.over_soft_limit.insert(session.id);
         }
         is_over
     }

@@ -1,5 +1,6 @@
 //! From settings to a server that listens.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -88,6 +89,7 @@ impl Server {
             listeners: Vec::new(),
             tls_listeners: Vec::new(),
             workspace: Default::default(),
+            over_soft_limit: BTreeSet::new(),
             running_input: None,
             oom_score: Default::default(),
             loop_times: Default::default(),

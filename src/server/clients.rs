@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use crate::base::id::ClientId;
 use crate::base::time::Instant;
 use crate::net::ConnId;
+use crate::resp::ahead::Ahead;
 use crate::resp::parser::Parser;
 use crate::session::Session;
 
@@ -23,6 +24,8 @@ pub struct Client {
     pub session: Option<Box<Session>>,
     /// Where it is within a request.
     pub parser: Parser,
+    /// Requests that were parsed ahead, until they are taken into a batch.
+    pub ahead: Option<Ahead>,
     /// In which blocking command it waits.
     pub blocked: Option<Blocked>,
     /// A command of it is held back by a pause; it stays unread in the connection's buffer.
@@ -87,7 +90,8 @@ impl Clients {
         let id = session.id;
         self.by_id.insert(id, conn);
         let session = Some(Box::new(session));
-        self.by_conn.insert(conn, Client { id, conn, session, parser: Parser::new(), blocked: None, is_held: false });
+        let client = Client { id, conn, session, parser: Parser::new(), ahead: None, blocked: None, is_held: false };
+        self.by_conn.insert(conn, client);
     }
 
     /// Removes a client whose connection is closed.

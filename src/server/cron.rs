@@ -70,6 +70,7 @@ impl Turn<'_> {
             self.cron_of_aof();
             self.collect_traffic();
             self.collect_garbage_of_scripts();
+            self.enforce_soft_limits();
             self.server.engine.counters.sample(now);
             self.server.loop_times.sample(now);
             crate::base::alloc::observe_peak();
@@ -79,7 +80,6 @@ impl Turn<'_> {
             self.cron_of_tls();
             self.close_idle_clients();
             self.server.links.close_idle(now);
-            self.enforce_output_limits();
         }
         if now >= self.server.cron.next_verbose {
             self.server.cron.next_verbose = now + 5000;
@@ -162,9 +162,9 @@ impl Turn<'_> {
     }
 
     /// Soft limits on output are about time; somebody has to look.
-    fn enforce_output_limits(&mut self) {
-        for conn in self.server.clients.conns() {
-            if self.net.conn(conn).is_some_and(|socket| !socket.out().is_empty()) {
+    fn enforce_soft_limits(&mut self) {
+        for id in std::mem::take(&mut self.server.over_soft_limit) {
+            if let Some(conn) = self.server.clients.conn_of(id) {
                 self.enforce_output_limit(conn);
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! Two things are in use and not counted, for they grow with every key that is removed to make room: removing keys until they
 //! fit would remove them all. They are what the append only file has not been given yet, and what replicas have not read yet:
-//! what the backlog holds beyond its size, and what waits in their connections. Both are gone soon, one way or the other.
+//! what the backlog holds beyond its size, and what waits in their connections. Both are gone soon, one way or the other. Nor does the
+//! buffer count into which the stream for both is written.
 
 use crate::base::alloc;
 use crate::exec::memory;
@@ -24,7 +25,8 @@ impl Turn<'_> {
             Some(out.memory().max(out.len()) as u64)
         };
         let queued: u64 = server.repl.node.master().replicas().iter().filter_map(queued).sum();
-        queued + beyond + server.undrained_bytes() + server.aof.sizes().map_or(0, |sizes| sizes.buffer)
+        let stream = server.undrained_bytes() + server.engine.journal.spare() as u64;
+        queued + beyond + stream + server.aof.sizes().map_or(0, |sizes| sizes.buffer)
     }
 
     /// Bytes in use that it counts. What is being freed in the background is as good as free. The rest is not looked at as long

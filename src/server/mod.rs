@@ -26,6 +26,7 @@ pub mod tools;
 mod turn;
 mod watches;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::id::{ClientId, HexId};
@@ -83,6 +84,8 @@ pub struct Server {
     oom_score: OomScore,
     /// When this turn of the loop began, and how long turns take.
     loop_times: LoopTimes,
+    /// Clients with more output than they may have for long.
+    over_soft_limit: BTreeSet<ClientId>,
     /// Clients to be closed at the end of the present command.
     killed: Vec<ClientId>,
     /// Clients whose blocking command is to end.

@@ -12,16 +12,17 @@
 //! A client that has more than its share of a group gets its next share after the others had theirs; after a group that took long,
 //! in the next turn (writes while a snapshot is taken may each have to hand over hundreds of keys first). A client that
 //! blocks, is held back by a pause or is closed in the middle of its share leaves the rest of its bytes unread; they are
-//! parsed again when it goes on.
+//! parsed again when it goes on. With `io-threads` the first share of each client may have been parsed ahead, by the thread that read it.
 
 use std::rc::Rc;
 
 use crate::base::id::ClientId;
 use crate::base::limits::{BATCH_COMMANDS, BULK_MAX, READ_CHUNK, SLOW_GROUP_US};
 use crate::base::quote;
-use crate::exec::{self, Host, Verdict, blocked, execute, tracking};
+use crate::exec::{self, Engine, Host, Verdict, blocked, execute, tracking};
 use crate::keyspace::Lookup;
 use crate::net::ConnId;
+use crate::resp::ahead::Ahead;
 use crate::resp::args::Args;
 use crate::resp::inbuf::InBuf;
 use crate::resp::out::Out;
@@ -29,8 +30,11 @@ use crate::resp::parser::{Batch, Parsed, ProtocolError, RequestLimits};
 use crate::resp::reply::Reply;
 use crate::server::clients::Blocked;
 use crate::server::dispatch::CommandTable;
-use crate::server::{RunningInput, Turn};
+use crate::server::{RunningInput, Server, Turn};
 use crate::session::{Kind, Session};
+
+/// So many clients' memory for what is parsed ahead is kept: as many as are read from together.
+const SPARE_MAX: usize = 2 * BATCH_COMMANDS;
 
 /// Memory that a group of commands works in, kept from turn to turn.
 #[derive(Default)]
@@ -39,6 +43,7 @@ pub struct Workspace {
     lanes: Vec<Lane>,
     lookups: Vec<Lookup>,
     queue: Vec<ConnId>,
+    spare: Spare,
 }
 
 impl Workspace {
@@ -78,9 +83,10 @@ impl Turn<'_> {
         while next < work.queue.len() {
             work.batch.clear();
             while next < work.queue.len() && work.batch.len() < BATCH_COMMANDS {
-                let conn = work.queue[next];
+                if !self.parse(work.queue[next], &mut work) {
+                    break;
+                }
                 next += 1;
-                self.parse(conn, &mut work);
                 if next < work.queue.len() && work.ends_busy(&table) {
                     break;
                 }
@@ -111,32 +117,52 @@ impl Turn<'_> {
         self.server.workspace = work;
     }
 
-    /// Takes requests of one client into the batch.
-    fn parse(&mut self, conn: ConnId, work: &mut Workspace) {
+    /// Takes requests of one client into the batch. False when those that were parsed ahead do not fit: they begin the next one.
+    fn parse(&mut self, conn: ConnId, work: &mut Workspace) -> bool {
         let Some(client) = self.server.clients.get_mut(conn) else {
             // Not a client (yet): the link to our master before its stream starts.
-            return self.master_received(conn);
+            self.master_received(conn);
+            return true;
         };
         if client.blocked.is_some() || client.is_held {
-            return self.enforce_query_limit(conn);
+            self.put_back_ahead(conn, work);
+            self.enforce_query_limit(conn);
+            return true;
         }
-        let Some(session) = &client.session else { return };
+        let Some(session) = &client.session else { return true };
         if session.kind == Kind::Master {
             self.master_received(conn);
-            return;
+            return true;
         }
-        let engine = &self.server.engine;
-        let limits = RequestLimits {
-            authenticated: !session.must_authenticate(&engine.acl),
-            bulk_max: engine.config.clients.proto_max_bulk_len.min(BULK_MAX),
-            from_master: false,
-        };
-        let Some(mut input) = self.net.take_input(conn) else { return };
-        let owner = work.lanes.len() as u32;
-        let first = work.batch.len();
+        let (owner, first) = (work.lanes.len() as u32, work.batch.len());
         let room = BATCH_COMMANDS - first;
-        let outcome = client.parser.parse(&mut input, &limits, room, owner, &mut work.batch);
+        if client.ahead.as_ref().is_some_and(|ahead| ahead.len() > room) {
+            return false;
+        }
+        let limits = limits_of(session, &self.server.engine);
+        let Some(mut input) = self.net.take_input(conn) else { return true };
+        let outcome = match client.ahead.take() {
+            Some(mut ahead) => {
+                let outcome = ahead.move_to(&mut work.batch, owner);
+                work.spare.keep(ahead);
+                outcome
+            }
+            None => client.parser.parse(&mut input, &limits, room, owner, &mut work.batch),
+        };
         work.lanes.push(Lane { conn, input, first, end: work.batch.len(), outcome });
+        true
+    }
+
+    /// A client that may not go on leaves unread what was parsed ahead.
+    fn put_back_ahead(&mut self, conn: ConnId, work: &mut Workspace) {
+        let Some(client) = self.server.clients.get_mut(conn) else { return };
+        if let Some(mut ahead) = client.ahead.take()
+            && let Some(mut input) = self.net.take_input(conn)
+        {
+            ahead.put_back(&mut client.parser, &mut input);
+            self.net.put_input(conn, input);
+            work.spare.keep(ahead);
+        }
     }
 
     /// Brings what the group is going to touch closer. A word that is no key costs a wasted look, nothing else.
@@ -173,6 +199,7 @@ impl Turn<'_> {
             return false;
         };
         session.last_interaction = self.server.engine.now.mono;
+        out.set_limit(self.output_bound(&session));
         let begin = batch.requests()[first..end].first().map_or(0, |request| request.begin as usize);
         let qbuf = input.storage().len().saturating_sub(begin);
         self.server.running_input = Some(RunningInput { conn, qbuf, memory: input.memory() });
@@ -189,8 +216,9 @@ impl Turn<'_> {
                 session.written_to = self.server.stream_end();
                 self.server.aof.note_writer(conn);
             }
-            if out.len() > READ_CHUNK && self.is_output_over(&mut session, out.len()) {
-                session.marks.is_closing_asap = true;
+            if out.len() > READ_CHUNK {
+                let waiting = if out.is_cut() { usize::MAX } else { out.len() };
+                session.marks.is_closing_asap |= self.is_output_over(&mut session, waiting) || out.is_cut();
             }
             let is_held = verdict == Verdict::HeldBack;
             if !self.server.killed.is_empty() {
@@ -241,6 +269,7 @@ impl Turn<'_> {
             // It left while a script of it was stuck.
             None => self.forget_session(*session),
         }
+        out.set_limit(0);
         self.net.put_out(conn, out);
         self.net.put_input(conn, input);
         if is_too_long {
@@ -408,6 +437,57 @@ impl Turn<'_> {
     pub fn describe(&self, session: &Session) -> String {
         let name = session.name.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         format!("id={} addr={} laddr={} name={name} db={}", session.id, session.addr, session.laddr, session.db)
+    }
+}
+
+/// What a client may send.
+fn limits_of(session: &Session, engine: &Engine) -> RequestLimits {
+    RequestLimits {
+        authenticated: !session.must_authenticate(&engine.acl),
+        bulk_max: engine.config.clients.proto_max_bulk_len.min(BULK_MAX),
+        from_master: false,
+    }
+}
+
+impl Server {
+    /// Lends a client's parser to the thread that reads from it.
+    pub fn lend_to_reader(&mut self, conn: ConnId) -> Option<Ahead> {
+        let client = self.clients.get_mut(conn)?;
+        let session = client.session.as_deref()?;
+        if session.kind == Kind::Master || client.blocked.is_some() || client.is_held || client.ahead.is_some() {
+            return None;
+        }
+        let mut ahead = self.workspace.spare.take();
+        ahead.lend(&mut client.parser, limits_of(session, &self.engine), BATCH_COMMANDS);
+        Some(ahead)
+    }
+
+    /// A client's parser is back, with what it found.
+    pub fn parsed_ahead(&mut self, conn: ConnId, mut ahead: Ahead) {
+        if let Some(client) = self.clients.get_mut(conn) {
+            ahead.give_back(&mut client.parser);
+            if !ahead.is_idle() {
+                client.ahead = Some(ahead);
+                return;
+            }
+        }
+        self.workspace.spare.keep(ahead);
+    }
+}
+
+/// Memory of what was parsed ahead.
+#[derive(Default)]
+struct Spare(Vec<Ahead>);
+
+impl Spare {
+    fn take(&mut self) -> Ahead {
+        self.0.pop().unwrap_or_default()
+    }
+
+    fn keep(&mut self, ahead: Ahead) {
+        if self.0.len() < SPARE_MAX {
+            self.0.push(ahead);
+        }
     }
 }
 

@@ -38,8 +38,8 @@ pub fn is_output_exceeded(limit: BufferLimit, waiting: u64, since: &mut Option<I
             *since = Some(now);
             false
         }
-        // Redis compares whole seconds and asks for more than the limit.
-        (true, Some(first)) => now.since(first) / 1000 > limit.soft_seconds,
+        // Redis asks for more than the limit, by a clock of whole seconds.
+        (true, Some(first)) => (now.as_millis() / 1000).saturating_sub(first.as_millis() / 1000) > limit.soft_seconds,
     };
     is_too_long || limit.hard != 0 && waiting >= limit.hard
 }
@@ -60,9 +60,9 @@ mod tests {
         let mut since = None;
         let at = Instant::from_millis;
         assert!(!is_output_exceeded(limit, 9, &mut since, at(0)));
-        assert!(!is_output_exceeded(limit, 10, &mut since, at(0)));
+        assert!(!is_output_exceeded(limit, 10, &mut since, at(700)));
         assert!(!is_output_exceeded(limit, 50, &mut since, at(2999)));
-        assert!(is_output_exceeded(limit, 50, &mut since, at(3000)));
+        assert!(is_output_exceeded(limit, 50, &mut since, at(3000)), "after 2.3 seconds: the third has begun");
         assert!(is_output_exceeded(limit, 100, &mut None, at(0)));
     }
 

@@ -167,6 +167,40 @@ fn transactions_blocking_commands_and_channels_work_in_a_crowd() {
     assert!(reads > 0 && writes > 0, "{reads} reads and {writes} writes");
 }
 
+/// What was parsed ahead by the threads is put back when its client may not go on, and read once more later.
+#[test]
+fn a_pause_in_the_middle_of_a_crowd_loses_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let node = threaded(root.path(), &[]);
+    let mut clients = crowd(&node);
+    let mut admin = node.client();
+    for turn in 0..3 {
+        assert_eq!(admin.call(&["CLIENT", "PAUSE", "100000", "WRITE"]).unwrap().text(), "OK");
+        node.stop();
+        for client in &mut clients {
+            let text =
+                format!("GET none\r\nRPUSH list \"{turn}\\x41 \"\r\n*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\nECHO 'a b'\r\n");
+            client.send_raw(text.as_bytes()).unwrap();
+        }
+        node.signal("CONT");
+        clients.iter_mut().for_each(|client| assert_eq!(client.read().unwrap().text(), "(null)"));
+        wait_for("all are held back", SOON, || {
+            node.ask(&["CLIENT", "LIST"]).lines().filter(|line| line.contains("cmd=rpush")).count() == CROWD
+        });
+        // More arrives for those that are held back.
+        clients.iter_mut().for_each(|client| client.send_raw(b"ECHO \"x\\x41\"\r\n").unwrap());
+        assert_eq!(node.call(&["LLEN", "list"]).text(), (turn * CROWD).to_string());
+        assert_eq!(admin.call(&["CLIENT", "UNPAUSE"]).unwrap().text(), "OK");
+        for client in &mut clients {
+            assert!(client.read().unwrap().text().parse::<usize>().unwrap() > turn * CROWD);
+            for word in ["hi", "a b", "xA"] {
+                assert_eq!(client.read().unwrap().text(), word);
+            }
+        }
+        assert_eq!(node.call(&["LINDEX", "list", "-1"]).text(), format!("{turn}A "));
+    }
+}
+
 #[test]
 fn clients_that_leave_or_are_closed_under_way_disturb_nobody() {
     let root = tempfile::tempdir().unwrap();

@@ -9,12 +9,11 @@
 //! of them, only some are removed here and the others passed over.
 //!
 //! Redis tries to answer a negative count however large it is. Here a reply of more than `REPEATED_REPLY_MAX` bytes, by the
-//! average length of fields, is refused.
+//! average length of fields, is refused, unless the client has a limit on its output: it is closed when that is reached.
 
 use std::collections::HashSet;
 
 use super::value::reply_text;
-use crate::base::limits::REPEATED_REPLY_MAX;
 use crate::base::number::parse_i64;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
@@ -113,11 +112,14 @@ fn hrandfield(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if count < 0 {
         let count = count.unsigned_abs() as usize;
         let each = (pool.hash.memory() / pool.hash.len()).saturating_add("$1\r\n\r\n".len());
-        if count.saturating_mul(each) as u64 > REPEATED_REPLY_MAX {
+        if !reply.may_repeat(count.saturating_mul(each)) {
             return Err(CommandError::err("value is out of range"));
         }
         head(reply, count, with_values);
         for _ in 0..count {
+            if reply.is_cut() {
+                break;
+            }
             reply_field(reply, pool.draw(ctx.rng).unwrap_or(first), with_values);
         }
     } else {

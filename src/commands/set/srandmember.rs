@@ -5,10 +5,10 @@
 //! Errors:  not an integer; value is out of range; syntax error; WRONGTYPE.
 //!
 //! A negative count asks for a reply that has nothing to do with how large the set is. Redis writes whatever is asked for;
-//! here a reply of more than `REPEATED_REPLY_MAX` bytes, by the average length of members, is refused.
+//! here a reply of more than `REPEATED_REPLY_MAX` bytes, by the average length of members, is refused, unless the client
+//! has a limit on its output: it is closed when that is reached.
 
 use super::members::reply_member;
-use crate::base::limits::REPEATED_REPLY_MAX;
 use crate::base::number::parse_i64;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
 use crate::data::Collection;
@@ -71,11 +71,14 @@ fn several(ctx: &mut DataCtx<'_>, key: &[u8], count: i64) -> CommandResult {
         return Ok(Outcome::Done);
     }
     let each = (set.memory() / set.len()).saturating_add("$1\r\n\r\n".len());
-    if number.saturating_mul(each) as u64 > REPEATED_REPLY_MAX {
+    if !ctx.reply.may_repeat(number.saturating_mul(each)) {
         return Err(CommandError::err("value is out of range"));
     }
     ctx.reply.array(number);
     for member in (0..number).filter_map(|_| set.random(ctx.rng)) {
+        if ctx.reply.is_cut() {
+            break;
+        }
         reply_member(&mut ctx.reply, member);
     }
     Ok(Outcome::Done)

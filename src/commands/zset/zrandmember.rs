@@ -5,12 +5,11 @@
 //! Errors:  not an integer; value is out of range; syntax error; WRONGTYPE when `key` holds another type.
 //!
 //! Redis tries to answer a negative count however large it is. Here a reply of more than `REPEATED_REPLY_MAX` bytes, by the average length of members, is
-//! refused.
+//! refused, unless the client has a limit on its output: it is closed when that is reached.
 
 use std::collections::HashSet;
 
 use super::args::{Shape, integer, write_each, write_elements};
-use crate::base::limits::REPEATED_REPLY_MAX;
 use crate::base::rng::Rng;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
 use crate::data::Collection;
@@ -84,7 +83,7 @@ fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let wanted = count.unsigned_abs() as usize;
     if count < -MEASURED_FROM {
         let each = zset.memory() / zset.len() + "$1\r\n\r\n".len();
-        if wanted.saturating_mul(each) as u64 > REPEATED_REPLY_MAX {
+        if !ctx.reply.may_repeat(wanted.saturating_mul(each)) {
             return Err(CommandError::err("value is out of range"));
         }
     }
@@ -99,6 +98,9 @@ fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
 fn repeating(reply: &mut Reply<'_>, zset: &Zset, rng: &mut Rng, wanted: usize, shape: Shape) {
     reply.array(shape.replies(wanted));
     for _ in 0..wanted {
+        if reply.is_cut() {
+            break;
+        }
         let rank = rng.below(zset.len() as u64) as usize;
         write_each(reply, zset.elements(rank..rank + 1), shape);
     }

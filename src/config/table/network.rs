@@ -89,7 +89,7 @@ pub static GROUP: Group = Group {
             name: "io-threads-do-reads",
             kind: flag!(network.io_threads_do_reads, false),
             flags: Flags::DEBUG,
-            doc: "Whether io-threads also read, and decrypt.",
+            doc: "Whether io-threads also read, decrypt and parse.",
             ..START
         },
     ],

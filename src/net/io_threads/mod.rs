@@ -17,6 +17,10 @@
 //! What this gives up: the loop waits for the slowest of a round. What it keeps: the order of each client's requests and replies,
 //! the order "log first, then reply", and every bound (bytes per read, writes per turn, held output), for it is the same code.
 //!
+//! Who reads also parses, where the application lends the connection's parser ([`Ahead`]): splitting bytes into words concerns nobody
+//! else. What was found stays with the application until it executes it, and the connection's input as it is: it is read from again
+//! when the application has taken it.
+//!
 //! Waking a thread costs about as much as a system call. So a round is only made of at least [`WORTH`] errands per thread, as in
 //! Redis; helpers sleep otherwise. Reads are shared out only if `io-threads-do-reads` says so: they are short, and the bytes are
 //! wanted by the loop's processor right after.
@@ -34,6 +38,7 @@ use pile::Pile;
 
 use super::conn::{Conn, ConnId, ReadOutcome, Sent};
 use crate::base::cpus::{self, Work};
+use crate::resp::ahead::Ahead;
 
 /// A round needs so many errands for each thread.
 const WORTH: usize = 2;
@@ -50,6 +55,8 @@ pub(super) struct Errand {
     pub(super) id: ConnId,
     pub(super) conn: Conn,
     pub(super) deed: Deed,
+    /// Parses what is read.
+    pub(super) ahead: Option<Ahead>,
 }
 
 #[derive(Debug)]
@@ -113,8 +120,8 @@ impl IoThreads {
     }
 
     /// Adds an errand to the round.
-    pub(super) fn add(&mut self, id: ConnId, conn: Conn, deed: Deed) {
-        let errand = Errand { id, conn, deed };
+    pub(super) fn add(&mut self, id: ConnId, conn: Conn, deed: Deed, ahead: Option<Ahead>) {
+        let errand = Errand { id, conn, deed, ahead };
         match self.loads.last_mut() {
             Some(load) if load.len() < self.load_size => load.push(errand),
             _ => {
@@ -155,7 +162,14 @@ impl Drop for IoThreads {
 impl Errand {
     fn run(&mut self) {
         self.deed = match self.deed {
-            Deed::Read => Deed::HasRead(self.conn.read()),
+            Deed::Read => {
+                let outcome = self.conn.read();
+                if let (ReadOutcome::Bytes { .. }, Some(ahead)) = (&outcome, &mut self.ahead) {
+                    ahead.parse(&mut self.conn.input);
+                    self.conn.is_parsed = !ahead.is_idle();
+                }
+                Deed::HasRead(outcome)
+            }
             Deed::Write => Deed::HasWritten(self.conn.send()),
             Deed::HasRead(_) | Deed::HasWritten(_) => unreachable!("an errand is run once"),
         };

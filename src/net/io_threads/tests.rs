@@ -153,6 +153,30 @@ fn held_output_waits_whoever_sends() {
     assert!(world.net().stats().threaded_writes >= before.threaded_writes + 20);
 }
 
+/// Who reads parses, and reads no more until what was found is taken.
+#[test]
+fn requests_are_parsed_where_they_are_read() {
+    let (mut world, mut clients) = world(4, 40);
+    world.app.lends = true;
+    world.app.is_away = true;
+    clients.iter_mut().for_each(|client| client.write_all(b"*1\r\n$4\r\nPING\r\nget k\r\n*1\r\n$4\r\nQU").unwrap());
+    world.until("all bytes", |world| world.net().stats().bytes_in == 40 * 31);
+    assert!(world.app.ahead.len() == 40 && world.app.ahead.values().all(|ahead| ahead.len() == 2));
+    clients.iter_mut().for_each(|client| client.write_all(b"IT\r\n").unwrap());
+    (0..10).for_each(|_| world.turn());
+    assert_eq!(world.net().stats().bytes_in, 40 * 31, "positions in the input would be void");
+    world.app.is_away = false;
+    world.app.conns.clone().into_iter().for_each(|conn| world.net().announce(conn));
+    world.until("the rest", |world| world.net().stats().bytes_in == 40 * 35);
+    world.turn();
+    for client in &mut clients {
+        let mut reply = [0; 48];
+        client.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply[..], b"*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nget\r\n$1\r\nk\r\n*1\r\n$4\r\nQUIT\r\n");
+    }
+    assert!(world.net().stats().threaded_reads >= 80);
+}
+
 /// What the application does when it hears of one may end the others of the same round, which have been read or written.
 #[test]
 fn the_end_of_one_may_be_the_end_of_all() {

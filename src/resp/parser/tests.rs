@@ -170,6 +170,29 @@ fn requests_can_be_taken_back() {
     assert_eq!(names, [&b"TWO"[..], b"THREE", b"get"]);
 }
 
+/// A client that blocks takes back what it sent behind the blocking command.
+#[test]
+fn a_line_with_quotes_reads_the_same_again() {
+    let (mut parser, mut input, mut batch) = (Parser::new(), InBuf::new(), Batch::new());
+    input.extend(b"blpop list 0\r\nset \"k\\x31\" pre'fix \\' and' \"\"\r\n");
+    for _ in 0..2 {
+        batch.clear();
+        parser.parse(&mut input, &OPEN, 64, 0, &mut batch).unwrap();
+        let last = batch.requests().last().unwrap();
+        let args: Vec<&[u8]> = batch.args(last, input.storage()).iter().collect();
+        assert_eq!(args, [&b"set"[..], b"k1", b"prefix ' and", b""]);
+        let end = last.begin;
+        parser.rewind(&mut input, end);
+    }
+    batch.clear();
+    parser.parse(&mut input, &OPEN, 64, 0, &mut batch).unwrap();
+    parser.put_back(&mut input, &batch, &batch.requests()[0]);
+    batch.clear();
+    parser.parse(&mut input, &OPEN, 64, 0, &mut batch).unwrap();
+    let args = batch.args(&batch.requests()[0], input.storage());
+    assert!(args.iter().eq([&b"set"[..], b"k1", b"prefix ' and", b""]) && args.shared(1).is_none());
+}
+
 #[test]
 fn a_request_that_is_held_back_is_found_again_with_its_large_arguments() {
     let request = vec![b"MSET".to_vec(), vec![b'k'; BIG_ARG], vec![b'v'; 50_000], b"k2".to_vec(), b"v2".to_vec()];
