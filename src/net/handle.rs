@@ -81,6 +81,9 @@ pub struct Net {
     pub(super) timers: Timers,
     /// Connections with output that was not offered to the system yet.
     pub(super) dirty: Vec<ConnId>,
+    /// Connections to flush after those: they were written to while others were served. Who asked is answered first, and can ask again
+    /// while a message goes out to hundreds who listen.
+    pub(super) pushed: Vec<ConnId>,
     /// Connections part of whose output is held.
     held: Vec<ConnId>,
     /// Connections to read from.
@@ -128,6 +131,7 @@ impl Net {
             listeners: Vec::new(),
             timers: Timers::new(),
             dirty: Vec::new(),
+            pushed: Vec::new(),
             held: Vec::new(),
             to_read: Vec::new(),
             to_announce: Vec::new(),
@@ -480,11 +484,7 @@ impl Net {
     pub fn out(&mut self, id: ConnId) -> Option<&mut Out> {
         let conn = self.conns.get_mut(id)?;
         if !conn.is_dirty {
-            conn.is_dirty = true;
-            self.dirty.push(id);
-            if conn.out.wants_buffer() {
-                conn.out.lend_buffer(self.buffers.for_writing());
-            }
+            mark_dirty(conn, id, &mut self.pushed, &mut self.buffers);
         }
         Some(&mut conn.out)
     }
@@ -493,7 +493,11 @@ impl Net {
     /// [`Net::put_out`] before the event ends.
     #[inline]
     pub fn take_out(&mut self, id: ConnId) -> Option<Out> {
-        self.out(id).map(std::mem::take)
+        let conn = self.conns.get_mut(id)?;
+        if !conn.is_dirty {
+            mark_dirty(conn, id, &mut self.dirty, &mut self.buffers);
+        }
+        Some(std::mem::take(&mut conn.out))
     }
 
     /// Gives the output back. When the connection is gone meanwhile, its bytes are forgotten. What was written to the
@@ -684,6 +688,7 @@ impl Net {
     /// Sends what waits on the connections with output.
     pub(super) fn flush<A: App>(&mut self, app: &mut A) {
         let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.append(&mut self.pushed);
         if let Some(io_threads) = &self.io_threads {
             self.is_io_threaded = dirty.len() >= io_threads.worth();
             if self.is_io_threaded {
@@ -791,5 +796,15 @@ impl Net {
         if is_low && self.is_open(id) {
             app.drained(self, id);
         }
+    }
+}
+
+/// Puts a connection that is going to be written to into a list of those to flush.
+#[inline]
+fn mark_dirty(conn: &mut Conn, id: ConnId, list: &mut Vec<ConnId>, buffers: &mut Buffers) {
+    conn.is_dirty = true;
+    list.push(id);
+    if conn.out.wants_buffer() {
+        conn.out.lend_buffer(buffers.for_writing());
     }
 }

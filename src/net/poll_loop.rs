@@ -143,6 +143,7 @@ impl Loop {
     fn timeout(&mut self) -> Option<Duration> {
         let net = &mut self.net;
         let has_work = !net.dirty.is_empty()
+            || !net.pushed.is_empty()
             || !net.to_read.is_empty()
             || !net.to_announce.is_empty()
             || !net.queued.is_empty()

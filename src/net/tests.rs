@@ -202,6 +202,31 @@ impl World {
     }
 }
 
+/// Who asked is answered before a message goes out to those who listen, so that it can ask again meanwhile.
+#[test]
+fn answers_are_sent_before_what_is_pushed() {
+    let mut world = World::new();
+    let address = world.listen();
+    let mut clients: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+    world.until("all clients", |world| world.app.conns.len() == 3);
+    let [listener, first, second] = world.app.conns[..] else { unreachable!() };
+    for asking in [first, second] {
+        let mut out = world.net().take_out(asking).unwrap();
+        world.net().out(listener).unwrap().append(b"news");
+        out.append(b"sent");
+        world.net().put_out(asking, out);
+    }
+    let net = world.net();
+    assert_eq!((&net.dirty[..], &net.pushed[..]), (&[first, second][..], &[listener][..]));
+    world.app.wants_turn = true;
+    world.turn();
+    for (client, text) in clients.iter_mut().zip(["newsnews", "sent", "sent"]) {
+        let mut reply = vec![0; text.len()];
+        client.read_exact(&mut reply).unwrap();
+        assert_eq!(reply, text.as_bytes());
+    }
+}
+
 #[test]
 fn bytes_come_in_and_go_out_with_one_read_and_one_write() {
     let mut world = World::new();

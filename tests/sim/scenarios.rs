@@ -232,6 +232,31 @@ fn two_masters_installed_by_hand_in_one_epoch_end_as_one() {
     }
 }
 
+/// Found by seed 276097 of a million: the replica that a Sentinel was promoting restarted, and to the others it looked like an old master
+/// that is back. Both were each other's replica then, and where the other one has priority 0, for ever.
+#[test]
+fn a_replica_that_restarts_while_it_is_promoted_is_not_taken_for_an_old_master() {
+    for seed in 0..20 {
+        let mut world = settled(seed, Shape { servers: 2, is_shared_host: false, ..Shape::default() });
+        // The Sentinel that leads, on machine 4, does not see the promotion; what it says reaches the others.
+        world.block(1, 4);
+        let reply = world.command(2, Command::Failover { name: MASTER.into() });
+        assert_eq!(reply, Some(CommandReply::Ok));
+        world.run_until_holds(2000, "the promotion", |world| world.servers[1].2.is_master());
+        world.run(3000);
+        world.kill(Process::Server(1));
+        world.run(200);
+        world.start(Process::Server(1));
+        let start = world.now;
+        world.run(3000);
+        if [0, 1].iter().any(|&other| world.first_event(other, "+convert-to-slave", start).is_some()) {
+            world.fail("another Sentinel has taken the promotion back");
+        }
+        world.heal_network();
+        world.run_until_holds(30_000, "agreement", |world| world.disagreement().is_none());
+    }
+}
+
 /// Found by seed 244 of `one_fault_costs_at_most_one_failover`: with quorum 1 its own view was enough, and the others, in
 /// reach again a moment before the master was, gave it their votes.
 #[test]

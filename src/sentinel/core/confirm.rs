@@ -13,8 +13,10 @@
 //! named the same master as we do, by that answer or by a hello, none in reach has named another, and our master itself has
 //! said to be a master, then our configuration is the group's, and the stray server is corrected at once.
 //!
-//! One case stays with Redis's patience: a server that we have seen as a replica and that is a master now, without having
-//! restarted. It did not come back; somebody promoted it under our eyes, and will tell us.
+//! One case stays with Redis's patience: a server that we have seen as a replica and that is a master now. If it has not restarted, it
+//! did not come back; somebody promoted it under our eyes, and will tell us. If it has restarted, it may be one that starts as a
+//! master by its config file, whatever it was told; unless we have lately heard of an epoch newer than our configuration. Then it may have
+//! been promoted in that, before it restarted.
 //!
 //! A Sentinel that has just started has not heard enough to be sure that it knows all the others, or that those it knows are
 //! not as new as itself: it asks once it has watched for two publish periods, in which everybody in reach has said hello
@@ -66,7 +68,9 @@ impl Sentinel {
         }
         let is_stray_master = replica.observed.role == Role::Master;
         let is_sure = self.is_confirmed_since(m, since, now, alarm) && master.observed.is_newer_than(since);
-        if is_sure && !(is_stray_master && replica.was_replica) {
+        let is_promoted =
+            replica.was_replica || (replica.was_replica_before && self.may_be_failing_over(m, now, alarm));
+        if is_sure && !(is_stray_master && is_promoted) {
             return true;
         }
         // Redis's rule: stable for so long that anything newer would have been heard of.
@@ -100,6 +104,14 @@ impl Sentinel {
         let periods = if master.sentinels.is_empty() { HEARSAY_PERIODS } else { ACQUAINTANCE_PERIODS };
         let acquainted = master.watched_since + self.periods.publish.saturating_mul(periods);
         confirming > master.voters() / 2 && !is_denied && alarm.is_due(acquainted, now)
+    }
+
+    /// Whether somebody may be in the middle of a failover of this master: there was a newer epoch than that of our configuration
+    /// within the time that a failover may take. It may have been another master's.
+    fn may_be_failing_over(&self, m: usize, now: Instant, alarm: &mut Alarm) -> bool {
+        let master = &self.masters[m];
+        let over = self.epoch_since + master.settings.failover_timeout;
+        self.current_epoch > master.config_epoch && !alarm.is_due(over, now)
     }
 
     fn hearsay_time(&self) -> u64 {

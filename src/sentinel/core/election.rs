@@ -70,7 +70,7 @@ impl Sentinel {
     /// A higher epoch was heard of.
     pub(super) fn adopt_epoch(&mut self, m: usize, epoch: u64, now: Instant, out: &mut Outputs) {
         if epoch > self.current_epoch && epoch <= EPOCH_MAX {
-            self.current_epoch = epoch;
+            (self.current_epoch, self.epoch_since) = (epoch, now);
             self.disk.changed();
             self.event_text(out, now, Level::Warning, "+new-epoch", Some(m), epoch.to_string());
             // A candidacy in an older epoch is void.
@@ -215,8 +215,8 @@ impl Sentinel {
 
     /// A new epoch, our candidacy and our vote for ourselves.
     pub(super) fn start_failover(&mut self, m: usize, is_forced: bool, now: Instant, out: &mut Outputs) {
-        self.current_epoch += 1;
-        let epoch = self.current_epoch;
+        let epoch = self.current_epoch + 1;
+        (self.current_epoch, self.epoch_since) = (epoch, now);
         self.event_text(out, now, Level::Warning, "+new-epoch", Some(m), epoch.to_string());
         self.event(out, now, Level::Warning, "+try-failover", About::Master(m), "");
         self.masters[m].failover = Some(Failover::new(epoch, is_forced, now));

@@ -156,6 +156,8 @@ pub struct Replica {
     /// Whether it has reported being a replica since we know it under its present run id. What has, and then is a master,
     /// was promoted by somebody; what has not came up as a master by itself.
     pub was_replica: bool,
+    /// The same under any earlier run id.
+    pub was_replica_before: bool,
     /// Since when its configuration contradicts ours.
     pub conflict_since: Option<Instant>,
     /// When we last told it whom to follow outside of a failover.
@@ -185,6 +187,7 @@ impl Replica {
             conf_changed: now,
             reconf: Reconf::None,
             was_replica: false,
+            was_replica_before: false,
             conflict_since: None,
             corrected: None,
             refused: None,

@@ -81,6 +81,8 @@ pub struct Sentinel {
     periods: Periods,
     environment: Environment,
     current_epoch: u64,
+    /// When that changed last; if not in this life, when this began.
+    epoch_since: Instant,
     masters: Vec<Master>,
     links: Links,
     names: Names,
@@ -137,6 +139,7 @@ impl Sentinel {
             periods: Periods::default(),
             environment,
             current_epoch: state.current_epoch,
+            epoch_since: now.mono,
             masters: Vec::new(),
             links: Links::default(),
             names: Names::default(),

@@ -134,7 +134,10 @@ impl Sentinel {
             About::Master(m) if self.masters[m].settings.reboot_down_after != 0 => {
                 self.masters[m].rebooted = Some(now);
             }
-            About::Replica(m, r) => self.masters[m].replicas[r].was_replica = false,
+            About::Replica(m, r) => {
+                let replica = &mut self.masters[m].replicas[r];
+                replica.was_replica_before |= std::mem::take(&mut replica.was_replica);
+            }
             About::Master(_) | About::Peer(..) => {}
         }
     }
