@@ -108,11 +108,15 @@ impl Recency {
         let counter = bits & 0xff;
         match self {
             Recency::Lfu { decay_minutes, .. } if decay_minutes > 0 => {
-                let minutes = lfu_minutes(now).wrapping_sub(bits >> 8) & 0xffff;
-                counter.saturating_sub(minutes / decay_minutes)
+                counter.saturating_sub(self.idle_minutes(bits, now) / decay_minutes)
             }
             _ => counter,
         }
+    }
+
+    /// Minutes since the last use according to `bits`. Meaningful under LFU only.
+    pub fn idle_minutes(self, bits: u32, now: UnixMillis) -> u32 {
+        lfu_minutes(now).wrapping_sub(bits >> 8) & 0xffff
     }
 
     /// Seconds since the last use according to `bits`. Meaningful under LRU only.

@@ -9,7 +9,7 @@
 //!   * a candidate is remembered with its recency bits, not with a rank, so that candidates drawn at different times
 //!     compare as they are now;
 //!   * before a candidate goes it is looked at again. One that was used since it was drawn, or has got another expiry, has to
-//!     compare anew.
+//!     compare anew. Of equal ones the one that was drawn first goes: it has had the most time to be used and was not.
 //!
 //! Candidates are known by the hashes of their keys. Should two keys share all 64 bits, one goes for the other: it was drawn
 //! at random as well.
@@ -68,7 +68,11 @@ impl Candidate {
 fn weight(by: EvictBy, recency: Recency, now: UnixMillis, bits: u32, expiry: Option<UnixMillis>) -> u64 {
     match by {
         EvictBy::LastUse => recency.idle_secs(bits, now),
-        EvictBy::Uses => u64::from(u32::from(u8::MAX).saturating_sub(recency.frequency(bits, now))),
+        // Of those that were used equally often the one that was not for longest.
+        EvictBy::Uses => {
+            let seldom = u32::from(u8::MAX).saturating_sub(recency.frequency(bits, now));
+            u64::from(seldom) << 16 | u64::from(recency.idle_minutes(bits, now))
+        }
         // Moments before 1970 are over as much as one can be.
         EvictBy::Expiry => u64::MAX - expiry.map_or(i64::MAX, |when| when.0).max(0) as u64,
         EvictBy::Chance => 0,
@@ -78,6 +82,7 @@ fn weight(by: EvictBy, recency: Recency, now: UnixMillis, bits: u32, expiry: Opt
 /// What is remembered between evictions.
 #[derive(Default)]
 pub(super) struct Evictor {
+    /// In the order in which they were drawn.
     pool: Vec<Candidate>,
     /// By what the pool was filled.
     rule: Option<(EvictBy, bool)>,
@@ -151,13 +156,13 @@ impl Keyspace {
                     Some((loc, as_is)) if !rule.is_volatile_only || as_is.expiry.is_some() => {
                         let is_as_good = as_is.weight(rule.by, recency, now) >= best.weight(rule.by, recency, now);
                         if is_as_good {
-                            self.evictor.pool.swap_remove(nth);
+                            self.evictor.pool.remove(nth);
                             return Some((best.db, best.hash, loc));
                         }
                         *candidate = as_is;
                     }
                     _ => {
-                        self.evictor.pool.swap_remove(nth);
+                        self.evictor.pool.remove(nth);
                     }
                 }
             }
@@ -166,7 +171,8 @@ impl Keyspace {
     }
 
     fn best_candidate(&self, rule: EvictionRule, now: UnixMillis) -> Option<(usize, Candidate)> {
-        let pool = self.evictor.pool.iter().copied().enumerate();
+        // The last of equal ones is taken.
+        let pool = self.evictor.pool.iter().copied().enumerate().rev();
         pool.max_by_key(|(_, candidate)| candidate.weight(rule.by, self.recency, now))
     }
 
@@ -191,9 +197,10 @@ impl Keyspace {
                 let new = Candidate::of(index, hasher.hash(entry.key()), entry);
                 if let Some(same) = pool.iter_mut().find(|old| old.hash == new.hash && old.db == index) {
                     *same = new;
-                } else if let Some(nth) = place {
-                    pool[nth] = new;
                 } else {
+                    if let Some(nth) = place {
+                        pool.remove(nth);
+                    }
                     pool.push(new);
                 }
             });

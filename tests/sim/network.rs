@@ -108,6 +108,9 @@ pub struct Network {
     pub loss: u64,
     /// The last arrival on each path, whatever the connection.
     latest: Vec<u64>,
+    /// When the last arrives that took longer than messages take without a fault.
+    pub late_until: u64,
+    usual_latency: u64,
     pub retransmissions: u64,
     pub overtakings: u64,
 }
@@ -126,6 +129,8 @@ impl Network {
             latency,
             loss: 0,
             latest: vec![0; hosts * hosts],
+            late_until: 0,
+            usual_latency: latency.1,
             retransmissions: 0,
             overtakings: 0,
         }
@@ -210,6 +215,9 @@ impl Network {
         pipe.queue.push_back(message);
         let at = (now + delay).max(pipe.last_arrival);
         pipe.last_arrival = at;
+        if at > now + self.usual_latency {
+            self.late_until = self.late_until.max(at);
+        }
         let path = self.path(from, to);
         if at < self.latest[path] {
             self.overtakings += 1;

@@ -70,7 +70,7 @@ impl World {
         let of = |ip: &str| self.servers.iter().find(|(.., server)| server.ip == ip);
         let Some((_, _, chosen)) = of(chosen_ip) else { return Err(format!("{chosen_ip} is no server")) };
         // What it knew was still so, unless that travelled for too long.
-        let known_for = FRESH + self.network.latency.1;
+        let known_for = FRESH + self.shape.latency.1;
         if self.now - chosen.moved_at <= known_for {
             return Ok(());
         }
@@ -87,7 +87,7 @@ impl World {
                 && self.now > other.loading_until + 1000
                 && replica.observed.refreshed.is_some_and(|at| self.clock(index).mono.since(at) < FRESH)
                 && self.now - other.moved_at > known_for
-                && self.network.loss == 0
+                && self.now > self.network.late_until
                 && !replica.instance.is_down
                 && other.priority != 0
                 && !other.refuses_promotion
