@@ -1,10 +1,11 @@
 //! How often a cache in front of something slow has what it is asked for, under each policy of eviction: servers side by side
 //! with the same trace, and beside them what the rules would give if they were followed exactly.
 //!
-//! `cargo bench --bench hit_ratio -- rredis=PATH redis=PATH [keys=1000000] [fit=100000] [requests=2000000] [seed=N]`
+//! `cargo bench --bench hit_ratio -- rredis=PATH redis=PATH [keys=1000000] [fit=100000] [requests=2000000]
+//! [phases=3] [seed=N]`
 //!
 //! The trace asks for `requests` of `keys` keys, with Zipf's distribution of exponent 1 over an arbitrary order of the keys, in
-//! three phases: in each, another twentieth of the keys changes places with the most popular ones, since real popularity moves.
+//! phases: in each after the first, another twentieth of the keys changes places with the most popular ones, since real popularity moves.
 //! A key that is missing is then set, with a value of 100 bytes. The limit on memory is such that `fit` keys fit, for each server
 //! by its own count, so that the figures compare choices and not bytes per key. Counted is the second half of each phase.
 
@@ -20,22 +21,22 @@ use server::Server;
 
 const VALUE: [u8; 100] = [b'v'; 100];
 const PIPELINE: usize = 50;
-const PHASES: usize = 3;
 const POLICIES: [&str; 3] = ["allkeys-lru", "allkeys-lfu", "allkeys-random"];
 /// Servers count recency in seconds: a trace that is over in a moment would show nothing.
-const PHASE_SECONDS: f64 = 8.0;
+const SECONDS: f64 = 24.0;
 
 struct Plan {
     keys: usize,
     fit: usize,
     requests: usize,
+    phases: usize,
     seed: u64,
     port: u16,
 }
 
 fn main() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-    let mut plan = Plan { keys: 1_000_000, fit: 100_000, requests: 2_000_000, seed: now, port: 21_900 };
+    let mut plan = Plan { keys: 1_000_000, fit: 100_000, requests: 2_000_000, phases: 3, seed: now, port: 21_900 };
     let mut servers = Vec::new();
     for (name, value) in std::env::args().skip(1).filter_map(|arg| Some(own(arg.split_once('=')?))) {
         let number = || value.parse::<u64>().unwrap_or_else(|_| panic!("{name}={value}: not a number"));
@@ -43,6 +44,7 @@ fn main() {
             "keys" => plan.keys = number() as usize,
             "fit" => plan.fit = number() as usize,
             "requests" => plan.requests = number() as usize,
+            "phases" => plan.phases = (number() as usize).max(1),
             "seed" => plan.seed = number(),
             "port" => plan.port = number() as u16,
             _ => servers.push((name, value)),
@@ -84,12 +86,12 @@ fn trace(plan: &Plan) -> Vec<u32> {
         by_rank.swap(at, rng.below(at as u64 + 1) as usize);
     }
     let mut trace = Vec::with_capacity(plan.requests);
-    for phase in 0..PHASES {
+    for phase in 0..plan.phases {
         if phase > 0 {
             let moved = plan.keys / 20;
             (0..moved).for_each(|at| by_rank.swap(at, plan.keys - 1 - rng.below(plan.keys as u64 / 2) as usize));
         }
-        for _ in 0..plan.requests / PHASES {
+        for _ in 0..plan.requests / plan.phases {
             let drawn = rng.next_u64() as f64 / u64::MAX as f64 * sum;
             trace.push(by_rank[sums.partition_point(|&sum| sum < drawn).min(plan.keys - 1)]);
         }
@@ -98,8 +100,8 @@ fn trace(plan: &Plan) -> Vec<u32> {
 }
 
 /// Whether this request counts.
-fn counts(at: usize, len: usize) -> bool {
-    let phase = len / PHASES;
+fn counts(plan: &Plan, at: usize, len: usize) -> bool {
+    let phase = len / plan.phases;
     at % phase >= phase / 2
 }
 
@@ -110,7 +112,7 @@ fn exact(plan: &Plan, trace: &[u32], by_uses: bool) -> f64 {
     let (mut hits, mut counted) = (0u64, 0u64);
     for (at, &key) in trace.iter().enumerate() {
         let old = cache.get(&key).copied();
-        if counts(at, trace.len()) {
+        if counts(plan, at, trace.len()) {
             counted += 1;
             hits += u64::from(old.is_some());
         }
@@ -139,8 +141,8 @@ fn measure(plan: &Plan, path: &str, policy: &str, trace: &[u32]) -> (f64, u64) {
     server.command(&["FLUSHALL"]);
     server.command(&["CONFIG", "SET", "maxmemory-policy", policy, "maxmemory", &limit.to_string()]);
     let (mut hits, mut counted) = (0u64, 0u64);
-    let phase = trace.len() / PHASES;
-    let pause = Duration::from_secs_f64(PHASE_SECONDS / (phase / PIPELINE) as f64);
+    let phase = trace.len() / plan.phases;
+    let pause = Duration::from_secs_f64(SECONDS / plan.phases as f64 / (phase / PIPELINE) as f64);
     let started = Instant::now();
     for (nth, keys) in trace.chunks(PIPELINE).enumerate() {
         let found = get(&mut server, keys);
@@ -149,7 +151,7 @@ fn measure(plan: &Plan, path: &str, policy: &str, trace: &[u32]) -> (f64, u64) {
             set(&mut server, &missing);
         }
         for (at, found) in found.into_iter().enumerate() {
-            if counts(nth * PIPELINE + at, trace.len()) {
+            if counts(plan, nth * PIPELINE + at, trace.len()) {
                 counted += 1;
                 hits += u64::from(found);
             }

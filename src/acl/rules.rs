@@ -70,6 +70,9 @@ pub fn apply(user: &mut User, word: &[u8], catalog: &Catalog, channels_open: boo
                 let mut selector = Selector::new(channels_open);
                 let inner = &word[1..word.len() - 1];
                 for rule in quote::split_args(inner).ok_or(RuleError::Syntax)? {
+                    if reads_otherwise(&rule) {
+                        return Err(RuleError::Syntax);
+                    }
                     apply_to_selector(&mut selector, &rule, catalog)?;
                 }
                 user.selectors.push(selector);
@@ -78,6 +81,12 @@ pub fn apply(user: &mut User, word: &[u8], catalog: &Catalog, channels_open: boo
         },
     }
     Ok(())
+}
+
+/// Whether a word of a selector would be taken for something else where the selector is written down: for the selector's end, or for one
+/// in quotes.
+fn reads_otherwise(rule: &[u8]) -> bool {
+    rule.ends_with(b")") || rule.iter().any(|byte| matches!(byte, b'"' | b'\''))
 }
 
 fn apply_to_selector(selector: &mut Selector, word: &[u8], catalog: &Catalog) -> Result<(), RuleError> {

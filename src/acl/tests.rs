@@ -142,6 +142,9 @@ fn wrong_words_are_named_and_change_nothing() {
             "<x",
             "Error in ACL SETUSER modifier '<x': The password you are trying to remove from the user does not exist",
         ),
+        // They would be read otherwise from an ACL file.
+        ("(~a))", "Error in ACL SETUSER modifier '(~a))': Syntax error"),
+        ("(\"~a\\\"b\")", "Error in ACL SETUSER modifier '(\"~a\\\"b\")': Syntax error"),
         ("+@all (+get", "Unmatched parenthesis in acl selector starting at '(+get'."),
     ];
     for (rules, text) in cases {
