@@ -10,7 +10,7 @@ use mio::{Registry, Token};
 
 use super::buffers::Buffers;
 use super::clock::Clock;
-use super::conn::{Conn, ConnId, Conns, Peer, Sent, State, WRITE_MAX, WriteOutcome};
+use super::conn::{Conn, ConnId, Conns, Peer, Sent, State, WriteOutcome};
 use super::dial::{self, DialOptions};
 use super::io_threads::{Deed, IoThreads};
 use super::listener::{self, ListenOptions, ListenReport, ListenSocket, ListenerId};
@@ -616,20 +616,6 @@ impl Net {
                 conn.is_dirty = true;
                 self.dirty.push(id);
             }
-        }
-    }
-
-    /// Offers the output of a connection to the system now instead of at the end of the turn. For last words before the
-    /// process ends. Failures show at the next flush.
-    pub fn flush_now(&mut self, id: ConnId) {
-        if let Some(conn) = self.conns.get_mut(id)
-            && !matches!(conn.state, State::Connecting | State::Handshaking)
-            && conn.has_output()
-        {
-            let before = conn.bytes_out();
-            let _ = conn.write(WRITE_MAX);
-            self.stats.bytes_out += conn.bytes_out() - before;
-            self.stats.writes += 1;
         }
     }
 

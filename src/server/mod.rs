@@ -6,6 +6,7 @@
 //! machines of the floors below in `drivers/`.
 
 pub mod admin;
+mod ahead;
 mod app;
 mod apply;
 mod before_sleep;

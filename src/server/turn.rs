@@ -17,24 +17,21 @@
 use std::rc::Rc;
 
 use crate::base::id::ClientId;
-use crate::base::limits::{BATCH_COMMANDS, BULK_MAX, READ_CHUNK, SLOW_GROUP_US};
+use crate::base::limits::{BATCH_COMMANDS, READ_CHUNK, SLOW_GROUP_US};
 use crate::base::quote;
-use crate::exec::{self, Engine, Host, Verdict, blocked, execute, tracking};
+use crate::exec::{self, Host, Verdict, blocked, execute, tracking};
 use crate::keyspace::Lookup;
 use crate::net::ConnId;
-use crate::resp::ahead::Ahead;
 use crate::resp::args::Args;
 use crate::resp::inbuf::InBuf;
 use crate::resp::out::Out;
-use crate::resp::parser::{Batch, Parsed, ProtocolError, RequestLimits};
+use crate::resp::parser::{Batch, Parsed, ProtocolError};
 use crate::resp::reply::Reply;
+use crate::server::ahead::{Spare, limits_of};
 use crate::server::clients::Blocked;
 use crate::server::dispatch::CommandTable;
-use crate::server::{RunningInput, Server, Turn};
+use crate::server::{RunningInput, Turn};
 use crate::session::{Kind, Session};
-
-/// So many clients' memory for what is parsed ahead is kept: as many as are read from together.
-const SPARE_MAX: usize = 2 * BATCH_COMMANDS;
 
 /// Memory that a group of commands works in, kept from turn to turn.
 #[derive(Default)]
@@ -43,7 +40,7 @@ pub struct Workspace {
     lanes: Vec<Lane>,
     lookups: Vec<Lookup>,
     queue: Vec<ConnId>,
-    spare: Spare,
+    pub(super) spare: Spare,
 }
 
 impl Workspace {
@@ -125,7 +122,7 @@ impl Turn<'_> {
             return true;
         };
         if client.blocked.is_some() || client.is_held {
-            self.put_back_ahead(conn, work);
+            self.put_back_ahead(conn, &mut work.spare);
             self.enforce_query_limit(conn);
             return true;
         }
@@ -151,18 +148,6 @@ impl Turn<'_> {
         };
         work.lanes.push(Lane { conn, input, first, end: work.batch.len(), outcome });
         true
-    }
-
-    /// A client that may not go on leaves unread what was parsed ahead.
-    fn put_back_ahead(&mut self, conn: ConnId, work: &mut Workspace) {
-        let Some(client) = self.server.clients.get_mut(conn) else { return };
-        if let Some(mut ahead) = client.ahead.take()
-            && let Some(mut input) = self.net.take_input(conn)
-        {
-            ahead.put_back(&mut client.parser, &mut input);
-            self.net.put_input(conn, input);
-            work.spare.keep(ahead);
-        }
     }
 
     /// Brings what the group is going to touch closer. A word that is no key costs a wasted look, nothing else.
@@ -437,57 +422,6 @@ impl Turn<'_> {
     pub fn describe(&self, session: &Session) -> String {
         let name = session.name.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         format!("id={} addr={} laddr={} name={name} db={}", session.id, session.addr, session.laddr, session.db)
-    }
-}
-
-/// What a client may send.
-fn limits_of(session: &Session, engine: &Engine) -> RequestLimits {
-    RequestLimits {
-        authenticated: !session.must_authenticate(&engine.acl),
-        bulk_max: engine.config.clients.proto_max_bulk_len.min(BULK_MAX),
-        from_master: false,
-    }
-}
-
-impl Server {
-    /// Lends a client's parser to the thread that reads from it.
-    pub fn lend_to_reader(&mut self, conn: ConnId) -> Option<Ahead> {
-        let client = self.clients.get_mut(conn)?;
-        let session = client.session.as_deref()?;
-        if session.kind == Kind::Master || client.blocked.is_some() || client.is_held || client.ahead.is_some() {
-            return None;
-        }
-        let mut ahead = self.workspace.spare.take();
-        ahead.lend(&mut client.parser, limits_of(session, &self.engine), BATCH_COMMANDS);
-        Some(ahead)
-    }
-
-    /// A client's parser is back, with what it found.
-    pub fn parsed_ahead(&mut self, conn: ConnId, mut ahead: Ahead) {
-        if let Some(client) = self.clients.get_mut(conn) {
-            ahead.give_back(&mut client.parser);
-            if !ahead.is_idle() {
-                client.ahead = Some(ahead);
-                return;
-            }
-        }
-        self.workspace.spare.keep(ahead);
-    }
-}
-
-/// Memory of what was parsed ahead.
-#[derive(Default)]
-struct Spare(Vec<Ahead>);
-
-impl Spare {
-    fn take(&mut self) -> Ahead {
-        self.0.pop().unwrap_or_default()
-    }
-
-    fn keep(&mut self, ahead: Ahead) {
-        if self.0.len() < SPARE_MAX {
-            self.0.push(ahead);
-        }
     }
 }
 
