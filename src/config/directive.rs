@@ -687,8 +687,6 @@ mod tests {
         ] {
             assert_eq!(set(&mut Config::default(), name, value), Err(reason.to_owned()), "{name} {value}");
         }
-        let reason = set(&mut Config::default(), "activedefrag", "yes").unwrap_err();
-        assert!(reason.starts_with("Active defragmentation cannot be enabled: it requires"), "{reason}");
         let long = "a".repeat(256);
         let reason = set(&mut Config::default(), "cluster-announce-hostname", &long).unwrap_err();
         assert_eq!(reason, "Hostnames must be less than 256 characters");

@@ -7,6 +7,7 @@
 //! What lies where: `entry.rs` one key in memory; `table/` the hash table; `db.rs` the verbs; `change.rs` the log;
 //! `access.rs` the conditions of a command and recency; `expire.rs` active expiry; `evict.rs` which key goes when memory is short; `cut.rs` point-in-time images;
 //! `lazy_free.rs` freeing in the background; `aside.rs` a second set of data that takes the place of this one;
+//! `defrag.rs` closing gaps in their memory;
 //! `own_expires.rs` what clients of a writable replica let expire.
 
 mod access;
@@ -15,6 +16,7 @@ mod carried;
 mod change;
 mod cut;
 mod db;
+mod defrag;
 mod entry;
 mod evict;
 mod expire;
@@ -29,6 +31,7 @@ pub use access::{Access, ExpiredKeys, Recency};
 pub use change::{Change, ChangeLog, Effect, Event, EventClass};
 pub use cut::{CutDb, CutSink, Walk};
 pub use db::{AnyValue, CopyError, DbHandle, Expiry, Facts, Notes, ReadAs, WrongType};
+pub use defrag::Fragmentation;
 pub use entry::EntryRef;
 pub use evict::{EvictBy, EvictionRule};
 pub use expire::ExpireStep;
@@ -152,6 +155,10 @@ pub struct KeyspaceStats {
     pub expired_fields: u64,
     /// Keys evicted.
     pub evicted: u64,
+    /// Keys moved by defragmentation.
+    pub defrag_moved: u64,
+    /// Keys that it looked at and left.
+    pub defrag_left: u64,
 }
 
 /// Size of one database, for INFO keyspace.
@@ -201,6 +208,8 @@ pub struct Keyspace {
     evictor: Evictor,
     /// The database at which active expiry goes on.
     expire_at_db: u32,
+    /// The database at which defragmentation goes on.
+    defrag_at_db: u32,
     /// Announced keys that will still be believed.
     reserve_left: u64,
 }
@@ -220,6 +229,7 @@ impl Keyspace {
             own_expires: OwnExpires::default(),
             evictor: Evictor::default(),
             expire_at_db: 0,
+            defrag_at_db: 0,
             reserve_left: RESERVE_MAX,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  1. clients whose waiting is over are answered     (their replies leave with this turn)
-//!  2. recurring work that is due, and a slice of making room; then clients with caches hear of changed keys under their prefixes
+//!  2. recurring work that is due, a slice of closing gaps and one of making room; then clients with caches hear of changed keys under their prefixes
 //!  3. the journal goes to the backlog and the replicas
 //!  4. a slice of a running snapshot, or of loading
 //!  5. the append only file is written, and its sync asked for
@@ -42,6 +42,7 @@ impl Turn<'_> {
         if !self.server.is_leaving {
             self.wake_blocked();
             next = self.cron();
+            next = self.end_turn_of_defrag().map_or(next, |slice| slice.min(next));
             self.evict_clients(false);
             is_room_wanted = self.end_turn_of_eviction();
             tracking::broadcast(self);

@@ -89,6 +89,7 @@ impl Server {
             listeners: Vec::new(),
             tls_listeners: Vec::new(),
             workspace: Default::default(),
+            defrag: Default::default(),
             over_soft_limit: BTreeSet::new(),
             running_input: None,
             oom_score: Default::default(),

@@ -71,6 +71,7 @@ impl Turn<'_> {
             self.collect_traffic();
             self.collect_garbage_of_scripts();
             self.enforce_soft_limits();
+            self.consider_defrag();
             self.server.engine.counters.sample(now);
             self.server.loop_times.sample(now);
             crate::base::alloc::observe_peak();

@@ -14,6 +14,7 @@ pub mod boot;
 mod client_memory;
 pub mod clients;
 mod cron;
+mod defrag;
 pub mod dispatch;
 pub mod drivers;
 mod info;
@@ -40,6 +41,7 @@ use crate::session::context::{Pause, Unblock};
 use client_memory::ClientMemory;
 use clients::Clients;
 use cron::{Cron, ExpireFigures};
+use defrag::Defrag;
 use dispatch::CommandTable;
 use drivers::aof::Aof;
 use drivers::aof::load::AofLoading;
@@ -81,6 +83,8 @@ pub struct Server {
     workspace: Workspace,
     /// The input of the client whose commands run.
     running_input: Option<RunningInput>,
+    /// Moving keys together.
+    defrag: Defrag,
     /// How likely the system is to end us.
     oom_score: OomScore,
     /// When this turn of the loop began, and how long turns take.

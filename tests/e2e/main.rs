@@ -8,6 +8,7 @@ mod caching;
 mod chain;
 mod client;
 mod cluster;
+mod defrag;
 mod failover;
 mod handover;
 mod introspection;

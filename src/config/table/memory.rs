@@ -2,7 +2,7 @@
 
 use crate::config::directive::Effect::NoSubject;
 use crate::config::directive::{Apply, Directive, Flags, INT_MAX, LONG_MAX, MIB, RUNTIME, flag, integer, word};
-use crate::config::table::{Group, special};
+use crate::config::table::Group;
 use crate::config::values::EvictionPolicy;
 
 /// Memory limit, eviction, freeing in the background.
@@ -109,51 +109,45 @@ pub static GROUP: Group = Group {
             name: "activedefrag",
             kind: flag!(memory.activedefrag, false),
             flags: Flags::DEBUG,
-            check: Some(special::defragmentation_is_off),
-            effect: NoSubject("values are not moved"),
-            doc: "Move values to fill gaps in memory.",
+            doc: "Move keys together where their memory is mostly gaps, so that the system gets it back. What large values own outside of \
+                  their key stays where it is.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-cycle-min",
             kind: integer!(Int, memory.active_defrag_cycle_min, 1, 1..=99),
-            effect: NoSubject("values are not moved"),
             doc: "Least share of time for it, per cent.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-cycle-max",
             kind: integer!(Int, memory.active_defrag_cycle_max, 25, 1..=99),
-            effect: NoSubject("values are not moved"),
             doc: "Largest share of time for it, per cent.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-threshold-lower",
             kind: integer!(Int, memory.active_defrag_threshold_lower, 10, 0..=1000),
-            effect: NoSubject("values are not moved"),
             doc: "Per cent of fragmentation at which it begins.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-threshold-upper",
             kind: integer!(Int, memory.active_defrag_threshold_upper, 100, 0..=1000),
-            effect: NoSubject("values are not moved"),
             doc: "Per cent of fragmentation at which it works hardest.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-max-scan-fields",
             kind: integer!(Int, memory.active_defrag_max_scan_fields, 1000, 1..=LONG_MAX),
-            effect: NoSubject("values are not moved"),
+            effect: NoSubject("collections are moved whole or not at all"),
             doc: "Largest collection that is processed in one go.",
             ..RUNTIME
         },
         Directive {
             name: "active-defrag-ignore-bytes",
             kind: integer!(Bytes, memory.active_defrag_ignore_bytes, 100 * MIB, 1..=LONG_MAX),
-            effect: NoSubject("values are not moved"),
-            doc: "Waste below which it does not begin.",
+            doc: "Waste below which it does not begin, in bytes.",
             ..RUNTIME
         },
     ],

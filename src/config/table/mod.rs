@@ -84,7 +84,7 @@ mod tests {
                 Kind::Text { .. } if directive.check.is_none() => vec!["/x".to_owned()],
                 _ => Vec::new(),
             };
-            if matches!(directive.name, "hz" | "activedefrag" | "cluster-enabled" | "dir") {
+            if matches!(directive.name, "hz" | "cluster-enabled" | "dir") {
                 values.clear();
             }
             for value in values {

@@ -323,15 +323,6 @@ pub fn shutdown_words_agree(config: &Config) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// There is no defragmentation to switch on.
-pub fn defragmentation_is_off(config: &Config) -> Result<(), &'static str> {
-    if config.memory.activedefrag {
-        return Err("Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified \
-                    Jemalloc like the one shipped by default with the Redis source distribution");
-    }
-    Ok(())
-}
-
 /// True for the name of a file without a folder.
 fn is_base_name(name: &str) -> bool {
     !name.contains('/') && !name.contains('\\') && !matches!(name, "." | "..") && !name.contains('\0')

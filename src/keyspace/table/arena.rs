@@ -25,6 +25,8 @@
 //!
 //! The arena serves one thread at a time and knows nothing of what is in its blocks.
 
+mod drain;
+
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, OnceLock};
@@ -116,6 +118,8 @@ struct Page {
     class: u16,
     /// Whether it hangs in the list of its class: so long as it has room.
     listed: bool,
+    /// Whether its chunk is being emptied: then it hangs in no list.
+    is_draining: bool,
 }
 
 struct Chunk {
@@ -125,6 +129,8 @@ struct Chunk {
     touched: u32,
     /// Pages not empty.
     live: u32,
+    /// It is to be emptied.
+    is_chosen: bool,
 }
 
 /// The memory of one table.
@@ -144,6 +150,7 @@ pub(super) struct Arena {
     idle_chunks: usize,
     used: usize,
     pager: Pager,
+    survey: drain::Survey,
 }
 
 // SAFETY: the arena owns its chunks alone; every pointer in it leads into them.
@@ -162,6 +169,7 @@ impl Arena {
             idle_chunks: 0,
             used: 0,
             pager,
+            survey: drain::Survey::default(),
         }
     }
 
@@ -225,6 +233,7 @@ impl Arena {
             p.live = 0;
             p.class = class as u16;
             p.listed = false;
+            p.is_draining = false;
         }
         self.list(page);
         self.take(page)
@@ -253,7 +262,7 @@ impl Arena {
             note(-i64::from(p.block));
             if p.live == 0 {
                 self.retire(page);
-            } else if !p.listed {
+            } else if !p.listed && !p.is_draining {
                 self.list(page);
             }
         }
@@ -295,19 +304,18 @@ impl Arena {
     #[cold]
     #[inline(never)]
     fn retire(&mut self, page: *mut Page) {
-        // SAFETY: `page` is the header of a live page; it is listed if it had room before its last block came back.
+        // SAFETY: `page` is the header of a live page; it is listed if it had room before its last block came back, unless its chunk
+        // is being emptied.
         let chunk = unsafe {
+            if (*page).is_draining {
+                return self.page_drained((*page).chunk as usize);
+            }
             if (*page).listed {
                 self.unlist(page);
             }
-            (*page).prev = ptr::null_mut();
-            (*page).next = self.empty;
-            if !self.empty.is_null() {
-                (*self.empty).prev = page;
-            }
-            self.empty = page;
             (*page).chunk as usize
         };
+        self.list_empty(page);
         let slot = self.chunks[chunk].as_mut().expect("a live page has a chunk");
         slot.live -= 1;
         if slot.live == 0 {
@@ -325,16 +333,7 @@ impl Arena {
         for nth in 0..chunk.touched as usize {
             // SAFETY: touched pages of a chunk without live ones are in the list of empty pages, as are their neighbours.
             unsafe {
-                let page = chunk.base.add(nth * PAGE).cast::<Page>();
-                let (prev, next) = ((*page).prev, (*page).next);
-                if prev.is_null() {
-                    self.empty = next;
-                } else {
-                    (*prev).next = next;
-                }
-                if !next.is_null() {
-                    (*next).prev = prev;
-                }
+                self.unlist_empty(chunk.base.add(nth * PAGE).cast::<Page>());
             }
         }
         self.mapped -= chunk.size;
@@ -344,7 +343,7 @@ impl Arena {
     fn map_chunk(&mut self) -> Chunk {
         let size = if self.mapped < HUGE_FROM { SMALL_CHUNK } else { HUGE_CHUNK };
         self.mapped += size;
-        Chunk { base: map(size), size, touched: 0, live: 0 }
+        Chunk { base: map(size), size, touched: 0, live: 0, is_chosen: false }
     }
 
     /// A page for a class to use, in no list, its chunk noted.

@@ -25,6 +25,7 @@
 #![allow(unsafe_code)]
 
 mod arena;
+mod defrag;
 mod scan;
 mod segment;
 mod split;
@@ -45,6 +46,8 @@ use crate::base::time::UnixMillis;
 use crate::data::{self, Collection, NewValue, ValueMut};
 use arena::Arena;
 pub(super) use arena::Pager;
+pub use defrag::Moves;
+use defrag::Round;
 pub(super) use scan::Swept;
 use segment::{ELEMENTS, EXPIRES, OUTSIDE, Segment, Slot};
 
@@ -173,6 +176,8 @@ pub(super) struct Table {
     /// Entries marked `OUTSIDE`: without any, dropping the table needs no look at entries.
     outside: usize,
     sweep: scan::Sweep,
+    /// Where defragmentation is.
+    round: Round,
 }
 
 // SAFETY: a table owns its segments and entries alone, and `Bytes` and collections may be sent between threads.
@@ -198,6 +203,7 @@ impl Table {
             elements: 0,
             outside: 0,
             sweep: scan::Sweep::default(),
+            round: Round::default(),
         }
     }
 

@@ -78,6 +78,11 @@ impl Slot {
         unsafe { NonNull::new_unchecked((self.0 & SLOT_ADDRESS) as *mut u8) }
     }
 
+    /// The same slot when the entry has moved to `block`.
+    pub fn at(self, block: NonNull<u8>) -> Slot {
+        Slot(self.0 & !SLOT_ADDRESS | block.as_ptr() as u64)
+    }
+
     /// Asks for the entry. Most are shorter than a line but may lie across two.
     #[inline]
     pub fn prefetch(self) {

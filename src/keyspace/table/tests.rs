@@ -101,6 +101,68 @@ fn check(table: &Table, model: &Model) {
     assert_eq!((outside, depths), (table.outside, table.at_depth));
 }
 
+/// After most keys are gone, moving the others gives most of the memory back, while the table is used.
+#[test]
+fn gaps_are_closed_by_moving_entries() {
+    for seed in seeds() {
+        println!("SEED={seed}");
+        let mut rng = Rng::seeded(seed);
+        let mut table = table(&mut rng, u64::MAX);
+        let mut model = Model::new();
+        for number in 0..u64::from(steps(30_000, 3000)) {
+            let text = vec![b'a'; [20, 100, 250][rng.below(3) as usize]];
+            let (key, expiry) = (format!("key:{number}").into_bytes(), random_expiry(&mut rng));
+            insert(&mut table, &key, &text, expiry, 7);
+            model.insert(key, Plain { text, expiry, recency: 7 });
+        }
+        let gone: Vec<Vec<u8>> = model.keys().filter(|_| !rng.percent(10)).cloned().collect();
+        for key in gone {
+            let loc = find(&table, &key).unwrap();
+            drop(table.remove(loc));
+            model.remove(&key);
+        }
+        let (used, before) = table.arena_figures();
+        let mut moves = Moves::default();
+        for round in 0..40 {
+            let mut many = 0;
+            while table.defrag_step(&mut moves) {
+                // Somebody writes meanwhile.
+                if rng.percent(20) {
+                    let key = format!("new:{}", rng.below(500)).into_bytes();
+                    match find(&table, &key) {
+                        Some(loc) => {
+                            drop(table.remove(loc));
+                            model.remove(&key);
+                        }
+                        None => {
+                            let text = vec![b'b'; 100];
+                            insert(&mut table, &key, &text, None, 1);
+                            model.insert(key, Plain { text, expiry: None, recency: 1 });
+                        }
+                    }
+                }
+                many += 1;
+                assert!(many < 100_000);
+            }
+            if round % 8 == 0 {
+                check(&table, &model);
+            }
+        }
+        check(&table, &model);
+        let (_, after) = table.arena_figures();
+        println!("used {used}, mapped {before}, then {after}; {moves:?}");
+        if !cfg!(miri) {
+            assert!(after * 2 < before && after < used * 2 + 1_500_000, "{used} {before} {after}");
+            assert!(moves.moved > 0);
+        }
+        for key in std::mem::take(&mut model).into_keys() {
+            let loc = find(&table, &key).unwrap();
+            drop(table.remove(loc));
+        }
+        check(&table, &model);
+    }
+}
+
 fn random_walk(seed: u64, keep: u64, many: u32) {
     println!("SEED={seed}");
     let mut rng = Rng::seeded(seed);
@@ -112,6 +174,9 @@ fn random_walk(seed: u64, keep: u64, many: u32) {
     for step in 0..many {
         if rng.below(2000) == 0 {
             growing = !growing;
+        }
+        if seed.is_multiple_of(2) {
+            table.defrag_step(&mut Moves::default());
         }
         let key = random_key(&mut rng, space);
         let (text, expiry, recency) = (random_text(&mut rng), random_expiry(&mut rng), rng.below(1 << 24) as u32);

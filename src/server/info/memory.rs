@@ -67,7 +67,7 @@ pub fn write(turn: &mut Turn<'_>, info: &mut InfoWriter) {
         .field("mem_cluster_links", 0)
         .field("mem_aof_buffer", memory.aof_buffer)
         .field("mem_allocator", "mimalloc")
-        .field("active_defrag_running", 0)
+        .field("active_defrag_running", server.defrag.percent)
         .field("lazyfree_pending_objects", server.engine.keyspace.lazyfree_pending())
         .field("lazyfreed_objects", server.engine.keyspace.lazyfreed());
 }
