@@ -92,6 +92,8 @@ pub struct Net {
     pub(super) to_announce: Vec<ConnId>,
     pub(super) queued: VecDeque<Queued>,
     pub(super) buffers: Buffers,
+    /// When those that nobody needs are freed next.
+    pub(super) trim_at: Instant,
     pub(super) resolver: Resolver,
     wake: WakeHandle,
     pub(super) stats: NetStats,
@@ -137,6 +139,7 @@ impl Net {
             to_announce: Vec::new(),
             queued: VecDeque::new(),
             buffers: Buffers::default(),
+            trim_at: Instant::default(),
             resolver: Resolver::new(wake.clone()),
             wake,
             stats: NetStats::default(),

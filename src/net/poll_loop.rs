@@ -25,6 +25,9 @@ const EVENTS_MAX: usize = 1024;
 /// they are parsed.
 const GROUP_MAX: usize = BATCH_COMMANDS;
 
+/// How often buffers that nobody needs are freed.
+const TRIM_SPACING_MS: u64 = 1000;
+
 /// Reads of one connection in one turn, so that one that sends without pause does not stop the others.
 const READS_PER_TURN: usize = 4;
 
@@ -136,6 +139,10 @@ impl Loop {
         let now = self.net.now;
         self.deadline = app.before_sleep(&mut self.net, now);
         self.net.flush(app);
+        if now.mono >= self.net.trim_at {
+            self.net.trim_at = now.mono + TRIM_SPACING_MS;
+            self.net.buffers.trim();
+        }
         Ok(())
     }
 

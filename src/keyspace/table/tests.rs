@@ -109,7 +109,7 @@ fn gaps_are_closed_by_moving_entries() {
         let mut rng = Rng::seeded(seed);
         let mut table = table(&mut rng, u64::MAX);
         let mut model = Model::new();
-        for number in 0..u64::from(steps(30_000, 3000)) {
+        for number in 0..u64::from(steps(30_000, 1500)) {
             let text = vec![b'a'; [20, 100, 250][rng.below(3) as usize]];
             let (key, expiry) = (format!("key:{number}").into_bytes(), random_expiry(&mut rng));
             insert(&mut table, &key, &text, expiry, 7);
@@ -123,7 +123,7 @@ fn gaps_are_closed_by_moving_entries() {
         }
         let (used, before) = table.arena_figures();
         let mut moves = Moves::default();
-        for round in 0..40 {
+        for round in 0..steps(40, 4) {
             let mut many = 0;
             while table.defrag_step(&mut moves) {
                 // Somebody writes meanwhile.

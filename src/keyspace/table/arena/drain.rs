@@ -198,7 +198,7 @@ mod tests {
         let mut rng = Rng::seeded(9);
         let mut arena = Arena::new(Pager::default());
         let mut live: Vec<(NonNull<u8>, usize, u8)> = Vec::new();
-        for nth in 0..steps(60_000, 3000) {
+        for nth in 0..steps(60_000, 1500) {
             let size = [24, 120, 576, 9000][rng.below(200) as usize * 4 / 201];
             let (block, fill) = (arena.alloc(size), nth as u8);
             // SAFETY: the block has `size` bytes.
@@ -211,7 +211,7 @@ mod tests {
             unsafe { arena.free(block, size) };
         }
         let (used, before) = (arena.used(), arena.mapped());
-        for _ in 0..40 {
+        for _ in 0..steps(40, 4) {
             let mut most = arena.mapped();
             let is_any = loop {
                 if let Some(is_any) = arena.survey() {
