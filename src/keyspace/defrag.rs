@@ -5,8 +5,8 @@
 //! (`table/defrag.rs`, `table/arena/drain.rs`). A pass moves a part of what could be moved, so that it never takes much memory itself;
 //! then the next one may begin.
 //!
-//! What moves is a key's entry: the key, its expiry, and a value that is a number, a string or a small collection. What large
-//! collections and strings own outside of it stays where it is.
+//! What moves is a key's entry: the key, its expiry, and a value that is a number or a string that lies there with them. What large
+//! strings and collections own outside of it stays where it is.
 
 use super::Keyspace;
 use super::table::Moves;
