@@ -209,7 +209,7 @@ mod tests {
         let mut acl = acl_on(&disk);
         let words = |line: &str| line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
         acl.set_user(b"a", &words("on >x +get %R~k (+set ~q &c)"), table.catalog()).unwrap();
-        acl.set_user(b"b", &words("-@all"), table.catalog()).unwrap();
+        acl.set_user(b"b", &words("-@all +select|Db0"), table.catalog()).unwrap();
         acl.save().unwrap();
         let mut other = acl_on(&disk);
         assert_eq!(other.load(table.catalog()).unwrap(), []);

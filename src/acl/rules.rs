@@ -191,7 +191,9 @@ fn allow(selector: &mut Selector, name: &[u8], catalog: &Catalog) -> Result<(), 
         let subcommand = catalog.subcommand(command, word).ok_or(RuleError::UnknownName)?;
         selector.set_command(subcommand, true, catalog);
     } else {
-        selector.allow_first_arg(command, word);
+        // Shown and compared in lower case, as text.
+        let word = std::str::from_utf8(word).map_err(|_| RuleError::Syntax)?;
+        selector.allow_first_arg(command, &word.to_ascii_lowercase());
     }
     Ok(())
 }

@@ -147,13 +147,13 @@ impl Selector {
         self.note_rule(&format!("@{}", category.0), allow);
     }
 
-    /// `+select|0`.
-    pub(super) fn allow_first_arg(&mut self, command: &Command, first: &[u8]) {
+    /// `+select|0`; in lower case.
+    pub(super) fn allow_first_arg(&mut self, command: &Command, first: &str) {
         let allowed = self.first_args.entry(command.id).or_default();
-        if !allowed.iter().any(|known| known.eq_ignore_ascii_case(first)) {
-            allowed.push(first.into());
+        if !allowed.iter().any(|known| **known == *first.as_bytes()) {
+            allowed.push(first.as_bytes().into());
         }
-        self.note_rule(&format!("{}|{}", command.full_name, String::from_utf8_lossy(first)), true);
+        self.note_rule(&format!("{}|{first}", command.full_name), true);
     }
 
     fn set_bit(&mut self, id: CommandId, value: bool) {
