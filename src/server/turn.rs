@@ -248,7 +248,7 @@ impl Turn<'_> {
         self.server.running_input = None;
         let is_too_long = self.is_query_too_long(&session, &input);
         let is_closing = session.marks.is_closing_after_reply;
-        let is_closing_asap = session.marks.is_closing_asap || is_too_long;
+        let is_closing_asap = session.marks.is_closing_asap || is_too_long || out.is_cut();
         match self.server.clients.get_mut(conn) {
             Some(client) => client.session = Some(session),
             // It left while a script of it was stuck.

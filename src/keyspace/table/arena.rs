@@ -122,6 +122,12 @@ struct Page {
     is_draining: bool,
 }
 
+/// The header of the page in which a small block lies.
+#[inline]
+fn page_of(block: NonNull<u8>) -> *mut Page {
+    (block.as_ptr() as usize & !(PAGE - 1)) as *mut Page
+}
+
 struct Chunk {
     base: *mut u8,
     size: usize,
@@ -249,7 +255,7 @@ impl Arena {
             // SAFETY: such a size was served by `alloc_large`.
             return unsafe { free_large(block, size) };
         }
-        let page = (block.as_ptr() as usize & !(PAGE - 1)) as *mut Page;
+        let page = page_of(block);
         // SAFETY: blocks lie in pages, whose headers are at multiples of PAGE; a page with a live block is mapped. The
         // block has at least 8 bytes, aligned to 8, for the link.
         unsafe {
@@ -297,6 +303,33 @@ impl Arena {
                 (*next).prev = prev;
             }
             (*page).listed = false;
+        }
+    }
+
+    fn list_empty(&mut self, page: *mut Page) {
+        // SAFETY: `page` is the header of a mapped page in no list, and so is the head of the list.
+        unsafe {
+            (*page).prev = ptr::null_mut();
+            (*page).next = self.empty;
+            if !self.empty.is_null() {
+                (*self.empty).prev = page;
+            }
+        }
+        self.empty = page;
+    }
+
+    fn unlist_empty(&mut self, page: *mut Page) {
+        // SAFETY: `page` is in the list of empty pages, whose members are headers of mapped pages.
+        unsafe {
+            let (prev, next) = ((*page).prev, (*page).next);
+            if prev.is_null() {
+                self.empty = next;
+            } else {
+                (*prev).next = next;
+            }
+            if !next.is_null() {
+                (*next).prev = prev;
+            }
         }
     }
 
@@ -352,10 +385,7 @@ impl Arena {
         if !page.is_null() {
             // SAFETY: pages in the list of empty ones are live.
             unsafe {
-                self.empty = (*page).next;
-                if !self.empty.is_null() {
-                    (*self.empty).prev = ptr::null_mut();
-                }
+                self.unlist_empty(page);
                 let chunk = self.chunks[(*page).chunk as usize].as_mut().expect("an empty page has a chunk");
                 self.idle_chunks -= usize::from(chunk.live == 0);
                 chunk.live += 1;

@@ -66,7 +66,7 @@ impl Table {
     fn move_entries(&mut self, position: u64, moves: &mut Moves) {
         let segment = self.segment(position);
         let end = segment.buckets() * SLOTS;
-        let slot_at = |at: usize| Some(segment.slot(at)).filter(|slot| at < end && slot.0 != 0);
+        let slot_at = |at: usize| Some(segment.slot(at)).filter(|slot| slot.0 != 0);
         for at in 0..end {
             if at + AHEAD < end
                 && let Some(later) = slot_at(at + AHEAD)

@@ -12,9 +12,9 @@
 
 #![allow(unsafe_code)]
 
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
-use super::{Arena, MAX_CLASS, PAGE, Page};
+use super::{Arena, MAX_CLASS, PAGE, Page, page_of};
 
 /// Chunks looked at in one step of the survey: some 50 µs.
 const SURVEYED: usize = 16;
@@ -27,7 +27,7 @@ const MOVED_PART: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     next: usize,
-    /// Bytes in use of the chunks that are worth emptying.
+    /// The chunks that are worth emptying: how full in per cent, and which.
     candidates: Vec<(usize, usize)>,
 }
 
@@ -87,7 +87,7 @@ impl Arena {
         if size > MAX_CLASS {
             return false;
         }
-        let page = (block.as_ptr() as usize & !(PAGE - 1)) as *mut Page;
+        let page = page_of(block);
         // SAFETY: blocks of this size lie in pages, whose headers are at multiples of PAGE; a page with a live block is mapped.
         let (is_draining, index) = unsafe { ((*page).is_draining, (*page).chunk as usize) };
         if is_draining {
@@ -157,33 +157,6 @@ impl Arena {
             }
         }
     }
-
-    pub(super) fn list_empty(&mut self, page: *mut Page) {
-        // SAFETY: `page` is the header of a mapped page in no list, and so is the head of the list.
-        unsafe {
-            (*page).prev = ptr::null_mut();
-            (*page).next = self.empty;
-            if !self.empty.is_null() {
-                (*self.empty).prev = page;
-            }
-        }
-        self.empty = page;
-    }
-
-    pub(super) fn unlist_empty(&mut self, page: *mut Page) {
-        // SAFETY: `page` is in the list of empty pages, whose members are headers of mapped pages.
-        unsafe {
-            let (prev, next) = ((*page).prev, (*page).next);
-            if prev.is_null() {
-                self.empty = next;
-            } else {
-                (*prev).next = next;
-            }
-            if !next.is_null() {
-                (*next).prev = prev;
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -227,7 +200,7 @@ mod tests {
                 unsafe {
                     if arena.is_draining(*block, *size) {
                         let target = arena.alloc(*size);
-                        ptr::copy_nonoverlapping(block.as_ptr(), target.as_ptr(), *size);
+                        std::ptr::copy_nonoverlapping(block.as_ptr(), target.as_ptr(), *size);
                         arena.free(*block, *size);
                         *block = target;
                     }
