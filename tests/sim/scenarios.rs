@@ -1,9 +1,10 @@
 //! Sentinels in simulated clusters, one situation after the other: how fast, and how right.
 
+use rredis::repl::io::HostPort;
 use rredis::sentinel::core::io::{Command, CommandReply};
 
 use crate::network::Process;
-use crate::shape::{MASTER, Shape};
+use crate::shape::{DATA_PORT, MASTER, Shape};
 use crate::world::World;
 
 /// Long enough for everybody to know everybody, and for a Sentinel to trust its configuration.
@@ -254,6 +255,57 @@ fn a_replica_that_restarts_while_it_is_promoted_is_not_taken_for_an_old_master()
         }
         world.heal_network();
         world.run_until_holds(30_000, "agreement", |world| world.disagreement().is_none());
+    }
+}
+
+/// Found by seed 1077302: a Sentinel cut off from the others makes the old master, back on its side, the master again, by hand. When
+/// the partition heals, that server may be in reach before that Sentinel is, and the others agree that it should be a replica.
+#[test]
+fn a_server_that_was_cut_off_with_a_sentinel_is_not_corrected_before_that_one_is_heard() {
+    for seed in 0..40 {
+        let down_after = [500, 1000][seed as usize % 2];
+        let mut world = settled(seed, Shape { down_after, ..Shape::default() });
+        world.kill(Process::Server(0));
+        world.run_until_holds(down_after * 2, "a new master", |world| all_switched(world, 0));
+        world.run(3000);
+        world.cut_off(&[0]);
+        world.start(Process::Server(0));
+        world.run(down_after + 500);
+        let reply = world.command(0, Command::Failover { name: MASTER.into() });
+        assert_eq!(reply, Some(CommandReply::Ok));
+        world.run_until_holds(3000, "the promotion", |world| world.master_of(0) == Some(0));
+        world.run(1000 + 50 * seed);
+        world.heal_network();
+        let healed = world.now;
+        world.run_until_holds(5000, "agreement", |world| world.disagreement().is_none());
+        let mut told = (1..3).flat_map(|index| &world.nodes[index].events).filter(|(at, _)| *at >= healed);
+        let is_taken_back = told
+            .any(|(_, event)| event.name == "+convert-to-slave" && event.payload.starts_with("slave 10.0.0.1:6379 "));
+        if is_taken_back || world.master_of(1) != Some(0) {
+            world.fail("the promotion was taken back");
+        }
+    }
+}
+
+/// The same state, whatever has led to it: the master was made a replica of one of its own.
+#[test]
+fn a_master_that_was_made_a_replica_of_its_replica_does_not_leave_the_group_without_one() {
+    for seed in 0..20 {
+        let down_after = [500, 3000][seed as usize % 2];
+        let mut world = settled(seed, Shape { down_after, ..Shape::default() });
+        // With priority 0 nobody else can be promoted.
+        let is_only_choice = seed % 4 >= 2;
+        if is_only_choice {
+            world.servers.iter_mut().for_each(|(.., server)| server.priority = 0);
+            world.run(11_000);
+        }
+        let place = HostPort { host: "10.0.0.2".into(), port: DATA_PORT };
+        world.set_following(0, Some(place));
+        world.run_until_holds(60_000, "a master, and agreement", |world| world.disagreement().is_none());
+        let is_same = world.master_of(1) == Some(0);
+        if is_same != is_only_choice {
+            world.fail("not the master that was meant");
+        }
     }
 }
 

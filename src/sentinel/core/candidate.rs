@@ -2,7 +2,7 @@
 //!
 //! Not fit is a replica that is down, not connected, silent for five ping periods, of priority 0, whose INFO is too old to be
 //! believed (five ping periods with the master down, three INFO periods else), or whose link to the master had been down for
-//! longer than the master itself by ten times down-after: its data are too old.
+//! longer than the master itself, or than that one says to be a replica, by ten times down-after: its data are too old.
 //!
 //! Of the fit ones: the lowest priority, then the highest replication offset, then the smallest run id in any case. Three
 //! things go before that. Two because choosing wrongly here costs a whole attempt: a replica that lately refused to become a
@@ -40,10 +40,10 @@ pub enum Unfit {
 
 /// Whether a replica can be promoted.
 pub fn fitness(master: &Master, replica: &Replica, link: &Link, periods: &Periods, now: Instant) -> Result<(), Unfit> {
-    let down_for = match master.instance.went_down {
-        Some(since) if master.instance.is_down => now.since(since),
-        _ => 0,
-    };
+    let went_down = master.instance.went_down.filter(|_| master.instance.is_down);
+    // Who is a replica is no master, however long it takes until it counts as down.
+    let left_office = (master.observed.role == Role::Replica).then_some(master.observed.role_since);
+    let down_for = went_down.into_iter().chain(left_office).min().map_or(0, |since| now.since(since));
     let info_life =
         if master.instance.is_down { periods.ping * FRESH_PINGS } else { periods.info.saturating_mul(FRESH_INFOS) };
     if replica.instance.is_down {

@@ -27,6 +27,10 @@
 //! the others follow ends the failover at once too: everybody else has been told, and the next failover starts from the
 //! right address.
 //!
+//! **A master that is a replica.** Somebody may have told the master to follow another server. It counts as down after a while
+//! then, as in Redis, and one of its replicas is promoted. When none is fit (they were without a master meanwhile, and may have
+//! followed each other) Redis leaves the group without a master for ever; here the leader tells the old one to be it again.
+//!
 //! **Handover.** SENTINEL FAILOVER of a live master loses, in Redis, what clients write between the promotion and the moment
 //! the old master is reconfigured, about a second's worth. Here the old master is paused for writing first (`CLIENT PAUSE
 //! … WRITE`), its offset is taken, and the replica is promoted once it has come so far; the old master is told to follow as
@@ -259,6 +263,7 @@ impl Sentinel {
         }
         let Some(candidate) = self.choose_replica(m, now) else {
             self.tell_unfit(m, now, out);
+            self.reinstate_master(m, now, out);
             self.abort_failover(m, "-failover-abort-no-good-slave", Reason::NoGoodSlave, now, out);
             return;
         };

@@ -233,7 +233,7 @@ impl Sentinel {
                 self.send_hello(about, now, out);
             }
         }
-        self.peer_named(m, p, hello.master_host, hello.master_port, now, out);
+        self.peer_named(m, p, hello.master_host, hello.master_port, out);
     }
 
     /// Two failovers by hand at two Sentinels can install two masters in one epoch, and nobody would give way. Whoever

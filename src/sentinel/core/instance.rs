@@ -158,7 +158,7 @@ pub struct Replica {
     pub was_replica: bool,
     /// The same under any earlier run id.
     pub was_replica_before: bool,
-    /// Since when its configuration contradicts ours.
+    /// Since when its configuration is seen to contradict ours, on the present connection.
     pub conflict_since: Option<Instant>,
     /// When we last told it whom to follow outside of a failover.
     pub corrected: Option<Instant>,
@@ -216,7 +216,7 @@ pub struct Peer {
     /// Its vote, as it told us.
     pub leader: Option<HexId>,
     pub leader_epoch: u64,
-    /// When it last named the same master address as we do.
+    /// When the last question was asked to which it named the same master address as we do.
     pub confirmed: Option<Instant>,
     /// Whether it last named another master than we do.
     pub dissents: bool,

@@ -20,7 +20,7 @@
 use std::net::IpAddr;
 
 use crate::base::id::HexId;
-use crate::base::time::UnixMillis;
+use crate::base::time::{Instant, UnixMillis};
 use crate::resp::args::OwnedArgs;
 use crate::resp::value::Value;
 
@@ -83,8 +83,8 @@ pub enum Tag {
     Subscribe,
     /// SENTINEL IS-MASTER-DOWN-BY-ADDR; `candidacy` is the epoch a vote was asked for, or zero.
     MasterDown { master: MasterId, era: u32, candidacy: u64 },
-    /// SENTINEL GET-MASTER-ADDR-BY-NAME: does this peer see the same master as we do?
-    Confirm { master: MasterId, era: u32 },
+    /// SENTINEL GET-MASTER-ADDR-BY-NAME, asked at this moment: does this peer see the same master as we do?
+    Confirm { master: MasterId, era: u32, asked: Instant },
     /// CLIENT PAUSE of a live master before its successor takes over.
     Pause { master: MasterId, era: u32 },
     /// EXEC of the transaction that makes a replica the master.

@@ -265,7 +265,7 @@ impl Sentinel {
             }
             Tag::Hello(master) => (master, None),
             Tag::MasterDown { master, era, .. }
-            | Tag::Confirm { master, era }
+            | Tag::Confirm { master, era, .. }
             | Tag::Pause { master, era }
             | Tag::Promote { master, era } => (master, Some(era)),
         };
@@ -280,7 +280,7 @@ impl Sentinel {
             (Tag::MasterDown { candidacy, .. }, Some(About::Peer(m, p))) => {
                 self.down_answered(m, p, candidacy, value, now, out);
             }
-            (Tag::Confirm { .. }, Some(About::Peer(m, p))) => self.confirm_answered(m, p, value, now, out),
+            (Tag::Confirm { asked, .. }, Some(About::Peer(m, p))) => self.confirm_answered(m, p, value, asked, out),
             (Tag::Pause { .. }, _) => self.pause_answered(m, value, now),
             (Tag::Promote { .. }, _) => self.promotion_answered(m, value, now, out),
             _ => {}

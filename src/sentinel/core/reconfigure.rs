@@ -6,7 +6,7 @@
 
 use super::address::Address;
 use super::events::About;
-use super::instance::Reconf;
+use super::instance::{Reconf, Role};
 use super::io::{Level, Outputs, Tag};
 use super::link::InstanceId;
 use super::{Alarm, Sentinel};
@@ -47,6 +47,17 @@ impl Sentinel {
         }
         self.send_info(about, now, out);
         true
+    }
+
+    /// No replica is fit, but the configured master works and says that it is a replica itself: it is told to be a master again.
+    pub(super) fn reinstate_master(&mut self, m: usize, now: Instant, out: &mut Outputs) {
+        let master = &self.masters[m];
+        let is_replica = master.observed.role == Role::Replica && master.observed.is_fresh(self.periods.info, now);
+        let name = &master.instance.name;
+        let text = format!("'{name}' is a replica, and has none that is fit: it is told to be a master again");
+        if is_replica && self.send_slaveof(About::Master(m), None, Tag::Ignored, now, out) {
+            out.log(Level::Warning, text);
+        }
     }
 
     /// Stage ReconfSlaves: lets up to `parallel-syncs` replicas follow at a time.

@@ -289,8 +289,14 @@ impl Sentinel {
                 observed.is_asked = false;
                 observed.asked = None;
             }
-            if let About::Peer(m, p) = about {
-                self.masters[m].sentinels[p].is_ask_on_wire = false;
+            match about {
+                About::Master(_) => {}
+                About::Replica(m, r) => self.masters[m].replicas[r].conflict_since = None,
+                About::Peer(m, p) => {
+                    let peer = &mut self.masters[m].sentinels[p];
+                    peer.is_ask_on_wire = false;
+                    peer.confirm_asked = None;
+                }
             }
         }
     }
