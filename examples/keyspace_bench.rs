@@ -107,7 +107,7 @@ fn lookups(keys: u64) {
             let mut found = 0;
             for batch in wanted.chunks(wave) {
                 lookups.clear();
-                lookups.extend(batch.iter().map(|k| Lookup { db: 0, hash: ks.hash(k) }));
+                lookups.extend(batch.iter().map(|k| Lookup { db: 0, hash: ks.hash(k), size: None }));
                 ks.prefetch(&lookups);
                 for (k, lookup) in batch.iter().zip(&lookups) {
                     let mut db = ks.db(0, Access::master(NOW)).hinted(k, lookup.hash);
@@ -130,7 +130,7 @@ fn lookups(keys: u64) {
         let mut lookups = Vec::with_capacity(16);
         for batch in wanted.chunks(16) {
             lookups.clear();
-            lookups.extend(batch.iter().map(|k| Lookup { db: 0, hash: ks.hash(k) }));
+            lookups.extend(batch.iter().map(|k| Lookup { db: 0, hash: ks.hash(k), size: None }));
             ks.prefetch(&lookups);
             for (k, lookup) in batch.iter().zip(&lookups) {
                 let mut db = ks.db(0, Access::master(NOW)).hinted(k, lookup.hash);

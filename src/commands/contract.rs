@@ -19,8 +19,10 @@ use crate::resp::reply::Reply;
 /// A data command.
 pub type DataHandler = fn(&mut DataCtx<'_>, &Args<'_>) -> CommandResult;
 
-/// What a handler says when it is done.
-pub type CommandResult = Result<Outcome, CommandError>;
+/// What a handler says when it is done. Two words, which come back in registers: a larger one, written to memory a moment before,
+/// would be read in other pieces than it was written in, and processors make that wait for every earlier write, to the key's memory above all.
+pub type CommandResult = Result<Outcome, Box<CommandError>>;
+const _: () = assert!(size_of::<CommandResult>() <= 2 * size_of::<usize>());
 
 /// What a data command works with.
 pub struct DataCtx<'a> {
@@ -110,7 +112,7 @@ pub enum Outcome {
     /// If it changed something, they receive this instead. Boxed, because the common outcome should stay small.
     PropagateAs(Box<OwnedArgs>),
     /// If it changed something, they receive these instead.
-    PropagateEach(Vec<OwnedArgs>),
+    PropagateEach(Box<Entries>),
     /// They receive it as written even if nothing changed (FLUSHALL of nothing).
     Forced,
     /// Replicas receive it as written, the append only file does not (PUBLISH).
@@ -119,6 +121,17 @@ pub enum Outcome {
     /// have what it wants. Only where [`DataCtx::may_block`] allows it. Boxed, because the common outcome should stay small.
     Block(Box<Blocking>),
 }
+
+impl Outcome {
+    /// These commands instead of the one that was written, if it changed something.
+    pub fn propagate_each(commands: Vec<OwnedArgs>) -> Outcome {
+        Outcome::PropagateEach(Box::new(Entries(commands)))
+    }
+}
+
+/// Commands for the journal.
+#[derive(Debug)]
+pub struct Entries(pub Vec<OwnedArgs>);
 
 /// What a client waits for.
 #[derive(Clone, Debug)]
@@ -223,5 +236,11 @@ impl fmt::Display for CommandError {
 impl From<crate::keyspace::WrongType> for CommandError {
     fn from(_: crate::keyspace::WrongType) -> CommandError {
         CommandError::WrongType
+    }
+}
+
+impl From<crate::keyspace::WrongType> for Box<CommandError> {
+    fn from(wrong: crate::keyspace::WrongType) -> Box<CommandError> {
+        Box::new(wrong.into())
     }
 }

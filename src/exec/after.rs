@@ -44,7 +44,7 @@ pub fn consequences<H: Host>(
         Some(Outcome::Done) if is_dirty => record(engine, db, args),
         Some(Outcome::PropagateAs(rewritten)) if is_dirty => record(engine, db, &rewritten.as_args()),
         Some(Outcome::PropagateEach(all)) if is_dirty => {
-            all.iter().for_each(|rewritten| record(engine, db, &rewritten.as_args()));
+            all.0.iter().for_each(|rewritten| record(engine, db, &rewritten.as_args()));
         }
         _ => {}
     }

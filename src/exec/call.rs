@@ -106,7 +106,7 @@ fn attempt<H: Host>(
                     tracking::disable(engine, session);
                     Ok(Outcome::Done)
                 }
-                Err(error) => Err(CommandError::text(error.to_string())),
+                Err(error) => Err(CommandError::text(error.to_string()).into()),
             }
         }),
         Handler::Flow(flow) => flow::run(host, table, *flow, session, args, out),
@@ -124,13 +124,13 @@ fn attempt<H: Host>(
             // What happened all the same happens now; counted and logged is the command when it ends.
             let entries = std::mem::take(&mut found.told);
             blocking = Some((found, elapsed));
-            Some(Outcome::PropagateEach(entries))
+            Some(Outcome::propagate_each(entries))
         }
         Ok(outcome) => {
             account(host.engine(), session, command, args, elapsed, false);
             Some(outcome)
         }
-        Err(CommandError::Replied) => {
+        Err(error) if *error == CommandError::Replied => {
             account(host.engine(), session, command, args, elapsed, true);
             None
         }

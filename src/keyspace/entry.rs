@@ -57,6 +57,8 @@ const LONG_VALUE: u8 = 1 << 5;
 
 /// Before the lengths: form and recency.
 const FIXED: usize = 4;
+/// What most entries have before their key, roughly.
+pub(super) const USUAL_HEADER: usize = 8;
 
 /// A value on its way into an entry.
 pub(super) enum Value<'v> {

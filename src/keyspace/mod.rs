@@ -183,6 +183,8 @@ pub struct Lookup {
     pub db: u32,
     /// From [`Keyspace::hash`].
     pub hash: u64,
+    /// How long the key and its value may be together, if the command gives a hint.
+    pub size: Option<u32>,
 }
 
 /// Whether freeing may happen in the background.
@@ -285,7 +287,8 @@ impl Keyspace {
     /// Brings what these look-ups will touch nearer, all of them at once. Worth calling for two or more.
     ///
     /// Two waves, the second following at some distance: the bucket must have come before it can tell which entry to ask
-    /// for, and a core can only wait for a dozen or two lines at a time.
+    /// for, and a core can only wait for a dozen or two lines at a time. Of an entry all lines are asked for, up to a bound: those to be
+    /// written, too, for what is written to a line that is far away keeps everything behind it waiting.
     pub fn prefetch(&self, lookups: &[Lookup]) {
         let table = |lookup: &Lookup| self.dbs.peek(lookup.db).map(|db| &db.table);
         let (first, _) = lookups.split_at(lookups.len().min(WAVE));
@@ -294,6 +297,7 @@ impl Keyspace {
                 table.prefetch_bucket(lookup.hash);
             }
         }
+        let mut average = (u32::MAX, 0);
         for (at, lookup) in lookups.iter().enumerate() {
             if let Some(later) = lookups.get(at + WAVE)
                 && let Some(table) = table(later)
@@ -301,7 +305,11 @@ impl Keyspace {
                 table.prefetch_bucket(later.hash);
             }
             if let Some(table) = table(lookup) {
-                table.prefetch_entry(lookup.hash);
+                if average.0 != lookup.db {
+                    average = (lookup.db, table.average_entry());
+                }
+                let size = lookup.size.map_or(average.1, |size| entry::USUAL_HEADER + size as usize);
+                table.prefetch_entry(lookup.hash, size);
             }
         }
     }

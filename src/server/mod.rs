@@ -17,6 +17,7 @@ mod cron;
 mod defrag;
 pub mod dispatch;
 pub mod drivers;
+mod expected;
 mod info;
 mod loop_times;
 mod memory;

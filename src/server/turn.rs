@@ -20,7 +20,6 @@ use crate::base::id::ClientId;
 use crate::base::limits::{BATCH_COMMANDS, READ_CHUNK, SLOW_GROUP_US};
 use crate::base::quote;
 use crate::exec::{self, Host, Verdict, blocked, execute, tracking};
-use crate::keyspace::Lookup;
 use crate::net::ConnId;
 use crate::resp::args::Args;
 use crate::resp::inbuf::InBuf;
@@ -30,6 +29,7 @@ use crate::resp::reply::Reply;
 use crate::server::ahead::{Spare, limits_of};
 use crate::server::clients::Blocked;
 use crate::server::dispatch::CommandTable;
+use crate::server::expected::Expected;
 use crate::server::{RunningInput, Turn};
 use crate::session::{Kind, Session};
 
@@ -38,7 +38,7 @@ use crate::session::{Kind, Session};
 pub struct Workspace {
     batch: Batch,
     lanes: Vec<Lane>,
-    lookups: Vec<Lookup>,
+    expected: Expected,
     queue: Vec<ConnId>,
     pub(super) spare: Spare,
 }
@@ -88,7 +88,9 @@ impl Turn<'_> {
                     break;
                 }
             }
-            self.prefetch(&mut work);
+            if work.batch.len() > 1 {
+                self.prefetch(&mut work);
+            }
             let started_us = self.server.lap_us;
             let mut lanes = std::mem::take(&mut work.lanes);
             for lane in lanes.drain(..) {
@@ -150,24 +152,17 @@ impl Turn<'_> {
         true
     }
 
-    /// Brings what the group is going to touch closer. A word that is no key costs a wasted look, nothing else.
+    /// Brings what the group is going to touch closer.
     fn prefetch(&mut self, work: &mut Workspace) {
-        if work.batch.len() < 2 {
-            return;
-        }
-        work.lookups.clear();
         let keyspace = &self.server.engine.keyspace;
         for lane in &work.lanes {
             let session = self.server.clients.get(lane.conn).and_then(|client| client.session.as_ref());
             let db = session.map_or(0, |session| session.db as u32);
             for request in &work.batch.requests()[lane.first..lane.end] {
-                let args = work.batch.args(request, lane.input.storage());
-                if args.len() > 1 {
-                    work.lookups.push(Lookup { db, hash: keyspace.hash(args.get(1)) });
-                }
+                work.expected.note(keyspace, db, &work.batch.args(request, lane.input.storage()));
             }
         }
-        keyspace.prefetch(&work.lookups);
+        work.expected.fetch(keyspace);
     }
 
     /// Executes one client's share. True when the client has more to parse and may go on.

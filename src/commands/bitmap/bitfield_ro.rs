@@ -32,7 +32,7 @@ pub const SPEC: Spec<DataHandler> = Spec {
 fn bitfield_ro(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let program = Program::parse(ctx, args)?;
     if program.writes() {
-        return Err(CommandError::err("BITFIELD_RO only supports the GET subcommand"));
+        return Err(CommandError::err("BITFIELD_RO only supports the GET subcommand").into());
     }
     read_only(ctx, args.get(1), &program)
 }

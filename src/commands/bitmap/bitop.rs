@@ -58,7 +58,7 @@ fn operation(word: &[u8]) -> Result<Option<BitOp>, CommandError> {
 fn bitop(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let operation = operation(args.get(1))?;
     if operation.is_none() && args.len() != 4 {
-        return Err(CommandError::err("BITOP NOT must be called with a single source key."));
+        return Err(CommandError::err("BITOP NOT must be called with a single source key.").into());
     }
     let result = combined(ctx, operation, args)?;
     let (target, length) = (args.get(2), result.len());

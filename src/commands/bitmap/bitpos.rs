@@ -56,7 +56,7 @@ pub const SPEC: Spec<DataHandler> = Spec {
 fn bitpos(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let wanted = match parse_i64(args.get(2)).ok_or(CommandError::NotInteger)? {
         bit @ (0 | 1) => bit == 1,
-        _ => return Err(CommandError::err("The bit argument must be 1 or 0.")),
+        _ => return Err(CommandError::err("The bit argument must be 1 or 0.").into()),
     };
     let Some(value) = ctx.db.read::<Str>(args.get(1))? else {
         ctx.reply.int(if wanted { -1 } else { 0 });

@@ -37,7 +37,7 @@ fn setbit(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let offset = bit_offset(ctx, args.get(2))?;
     let bit = match parse_i64(args.get(3)) {
         Some(bit @ (0 | 1)) => bit == 1,
-        _ => return Err(CommandError::err("bit is not an integer or out of range")),
+        _ => return Err(CommandError::err("bit is not an integer or out of range").into()),
     };
     let length = (offset >> 3) as usize + 1;
     let (old, is_long_enough) = match ctx.db.peek::<Str>(key)? {

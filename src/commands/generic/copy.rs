@@ -41,11 +41,11 @@ fn copy(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         } else if word.eq_ignore_ascii_case(b"DB") {
             target = parse_database(words.next().ok_or(CommandError::Syntax)?, ctx.settings)?;
         } else {
-            return Err(CommandError::Syntax);
+            return Err(CommandError::Syntax.into());
         }
     }
     if from == to && target == ctx.db.index() {
-        return Err(CommandError::err("source and destination objects are the same"));
+        return Err(CommandError::err("source and destination objects are the same").into());
     }
     let is_copied = ctx.db.copy_to(from, target, to, is_replace).is_ok();
     ctx.reply.int(is_copied.into());

@@ -44,7 +44,7 @@ fn usage(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     while let Some(word) = words.next() {
         let count = if word.eq_ignore_ascii_case(b"SAMPLES") { words.next() } else { None };
         if parse_i64(count.ok_or(CommandError::Syntax)?).ok_or(CommandError::NotInteger)? < 0 {
-            return Err(CommandError::Syntax);
+            return Err(CommandError::Syntax.into());
         }
     }
     match ctx.db.memory_of(args.get(2)) {

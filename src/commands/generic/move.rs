@@ -28,7 +28,7 @@ pub const SPEC: Spec<DataHandler> = Spec {
 fn move_to(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let target = parse_database(args.get(2), ctx.settings)?;
     if target == ctx.db.index() {
-        return Err(CommandError::err("source and destination objects are the same"));
+        return Err(CommandError::err("source and destination objects are the same").into());
     }
     let is_moved = ctx.db.move_to(args.get(1), target).is_ok();
     ctx.reply.int(is_moved.into());

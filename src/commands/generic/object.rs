@@ -73,7 +73,7 @@ fn freq(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
             return Err(CommandError::err(
                 "An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
                  between policies at runtime LRU and LFU data will take some time to adjust.",
-            ));
+            ).into());
         }
         Some(facts) => ctx.reply.int(i64::from(facts.frequency)),
     }
@@ -106,7 +106,8 @@ fn idletime(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
             return Err(CommandError::err(
                 "An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
                  policies at runtime LRU and LFU data will take some time to adjust.",
-            ));
+            )
+            .into());
         }
         Some(facts) => ctx.reply.int(facts.idle_secs as i64),
     }

@@ -34,7 +34,7 @@ fn rename(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let (from, to) = (args.get(1), args.get(2));
     let is_done = if from == to { ctx.db.contains(from) } else { ctx.db.rename(from, to) };
     if !is_done {
-        return Err(CommandError::NoSuchKey);
+        return Err(CommandError::NoSuchKey.into());
     }
     ctx.reply.ok();
     Ok(Outcome::Done)

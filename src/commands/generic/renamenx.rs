@@ -31,7 +31,7 @@ pub const SPEC: Spec<DataHandler> = Spec {
 fn renamenx(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let (from, to) = (args.get(1), args.get(2));
     if !ctx.db.contains(from) {
-        return Err(CommandError::NoSuchKey);
+        return Err(CommandError::NoSuchKey.into());
     }
     let is_free = from != to && !ctx.db.contains(to);
     if is_free {

@@ -91,11 +91,11 @@ fn restore(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let options = parse(args)?;
     let (key, now) = (args.get(1), ctx.now.wall());
     if !options.is_replace && ctx.db.contains(key) {
-        return Err(CommandError::text("BUSYKEY Target key name already exists."));
+        return Err(CommandError::text("BUSYKEY Target key name already exists.").into());
     }
     let ttl = parse_i64(args.get(2)).ok_or(CommandError::NotInteger)?;
     if ttl < 0 {
-        return Err(CommandError::err("Invalid TTL value, must be >= 0"));
+        return Err(CommandError::err("Invalid TTL value, must be >= 0").into());
     }
     let settings = ctx.settings;
     let value =

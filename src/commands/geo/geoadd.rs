@@ -58,7 +58,7 @@ fn geoadd(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     }
     let words = args.len() - first;
     if words == 0 || !words.is_multiple_of(3) || (rule.only_new && rule.only_present) {
-        return Err(CommandError::Syntax);
+        return Err(CommandError::Syntax.into());
     }
     let scores = (first..args.len()).step_by(3).map(|at| Ok(position(args, at)?.score()));
     let scores: Vec<u64> = scores.collect::<Result<_, CommandError>>()?;

@@ -31,7 +31,7 @@ fn geodist(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let unit = match args.len() {
         4 => 1.0,
         5 => unit(args.get(4))?,
-        _ => return Err(CommandError::Syntax),
+        _ => return Err(CommandError::Syntax.into()),
     };
     let zset = ctx.db.read::<Zset>(args.get(1))?;
     let position = |at: usize| Some(Position::of_score(zset?.score(args.get(at))?));

@@ -174,7 +174,7 @@ impl<'a> Fates<'a> {
         }
         let deleted = self.deleted.iter().map(|name| OwnedArgs::of(&[b"HDEL", key, name]));
         let set = (!self.set.is_empty()).then(|| set(&self.set));
-        Outcome::PropagateEach(deleted.chain(set).collect())
+        Outcome::propagate_each(deleted.chain(set).collect())
     }
 }
 

@@ -37,7 +37,7 @@ fn hincrbyfloat(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let (key, name) = (args.get(1), args.get(2));
     let increment = LongDouble::parse(args.get(3)).ok_or(CommandError::NotFloat)?;
     if !increment.is_finite() {
-        return Err(CommandError::err("value is NaN or Infinity"));
+        return Err(CommandError::err("value is NaN or Infinity").into());
     }
     settle_field(ctx, key, name)?;
     let (now, limits) = (ctx.db.fields_at(), ctx.settings.limits);
@@ -64,7 +64,7 @@ fn hincrbyfloat(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     match expiry {
         Some(when) if ctx.is_propagated => {
             let when = OwnedArgs::of(&[b"HPEXPIREAT", key, &format_i64(when.0), b"FIELDS", b"1", name]);
-            Ok(Outcome::PropagateEach(vec![set(), when]))
+            Ok(Outcome::propagate_each(vec![set(), when]))
         }
         _ => Ok(ctx.propagate_with(set)),
     }

@@ -32,7 +32,7 @@ pub const SPEC: Spec<DataHandler> = Spec {
 
 fn hmset(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if args.len() % 2 == 1 {
-        return Err(CommandError::WrongArity { command: "hmset".to_owned() });
+        return Err(CommandError::WrongArity { command: "hmset".to_owned() }.into());
     }
     set_fields(ctx, args)?;
     ctx.reply.ok();

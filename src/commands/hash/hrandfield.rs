@@ -113,7 +113,7 @@ fn hrandfield(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         let count = count.unsigned_abs() as usize;
         let each = (pool.hash.memory() / pool.hash.len()).saturating_add("$1\r\n\r\n".len());
         if !reply.may_repeat(count.saturating_mul(each)) {
-            return Err(CommandError::err("value is out of range"));
+            return Err(CommandError::err("value is out of range").into());
         }
         head(reply, count, with_values);
         for _ in 0..count {

@@ -34,7 +34,7 @@ pub const SPEC: Spec<DataHandler> = Spec {
 
 fn hset(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if args.len() % 2 == 1 {
-        return Err(CommandError::WrongArity { command: "hset".to_owned() });
+        return Err(CommandError::WrongArity { command: "hset".to_owned() }.into());
     }
     let created = set_fields(ctx, args)?;
     ctx.reply.int(created as i64);

@@ -169,12 +169,12 @@ fn hsetex(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         return Ok(Outcome::Done);
     }
     if is_past {
-        return Ok(Outcome::PropagateEach(pairs().map(|at| OwnedArgs::of(&[b"HDEL", key, args.get(at)])).collect()));
+        return Ok(Outcome::propagate_each(pairs().map(|at| OwnedArgs::of(&[b"HDEL", key, args.get(at)])).collect()));
     }
     let mut set = OwnedArgs::of(&[b"HSET", key]);
     (first..args.len()).for_each(|at| set.push_arg(args, at));
     let expiries = moments.iter().map(|(when, fields)| with_fields(&[b"HPEXPIREAT", key, &format_i64(when.0)], fields));
-    Ok(Outcome::PropagateEach(std::iter::once(set).chain(expiries).collect()))
+    Ok(Outcome::propagate_each(std::iter::once(set).chain(expiries).collect()))
 }
 
 #[cfg(test)]

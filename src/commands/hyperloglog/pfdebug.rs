@@ -60,7 +60,7 @@ fn pfdebug(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         ctx.reply.int(is_converted.into());
     } else {
         let word = String::from_utf8_lossy(args.get(1));
-        return Err(CommandError::err(format!("Unknown PFDEBUG subcommand '{word}'")));
+        return Err(CommandError::err(format!("Unknown PFDEBUG subcommand '{word}'")).into());
     }
     Ok(Outcome::Done)
 }

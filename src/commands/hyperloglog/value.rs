@@ -16,6 +16,12 @@ impl From<Corrupt> for CommandError {
     }
 }
 
+impl From<Corrupt> for Box<CommandError> {
+    fn from(corrupt: Corrupt) -> Box<CommandError> {
+        Box::new(corrupt.into())
+    }
+}
+
 /// How large a sparse value may grow, in bytes.
 pub fn sparse_max(ctx: &DataCtx<'_>) -> usize {
     ctx.settings.limits.hll_sparse_max_bytes as usize

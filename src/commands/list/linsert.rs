@@ -39,7 +39,7 @@ fn linsert(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let after = match () {
         _ if args.is(2, "AFTER") => true,
         _ if args.is(2, "BEFORE") => false,
-        _ => return Err(CommandError::Syntax),
+        _ => return Err(CommandError::Syntax.into()),
     };
     let packing = packing(ctx);
     let len = ctx.db.edit::<List, _>(args.get(1), |list, notes| {

@@ -63,7 +63,7 @@ fn pop_command(ctx: &mut DataCtx<'_>, args: &Args<'_>, end: End, name: &str) -> 
                 }
             }
         }
-        _ => return Err(CommandError::WrongArity { command: name.to_owned() }),
+        _ => return Err(CommandError::WrongArity { command: name.to_owned() }.into()),
     }
     Ok(Outcome::Done)
 }

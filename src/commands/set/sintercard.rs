@@ -41,7 +41,7 @@ fn sintercard(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         .filter(|keys| *keys > 0)
         .ok_or_else(|| CommandError::err("numkeys should be greater than 0"))?;
     if keys > args.len() - 2 {
-        return Err(CommandError::err("Number of keys can't be greater than number of args"));
+        return Err(CommandError::err("Number of keys can't be greater than number of args").into());
     }
     let limit = limit_of(args, 2 + keys)?;
     let sets: Option<Vec<&Set>> = sets_at(&mut ctx.db, args.from(2).take(keys))?.into_iter().collect();

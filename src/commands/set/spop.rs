@@ -52,7 +52,7 @@ fn spop(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
                 .ok_or_else(|| CommandError::err("value is out of range, must be positive"))?;
             pop_many(ctx, args.get(1), count)
         }
-        _ => Err(CommandError::Syntax),
+        _ => Err(CommandError::Syntax.into()),
     }
 }
 
@@ -114,7 +114,7 @@ fn pop_many(ctx: &mut DataCtx<'_>, key: &[u8], count: usize) -> CommandResult {
         });
         ctx.db.put(key, rest, Expiry::Keep, Event::SPOP);
     }
-    Ok(removals.map_or(Outcome::Done, |removals| Outcome::PropagateEach(removals.commands)))
+    Ok(removals.map_or(Outcome::Done, |removals| Outcome::propagate_each(removals.commands)))
 }
 
 /// Answers with the whole set and removes the key.

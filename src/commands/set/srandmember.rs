@@ -43,7 +43,7 @@ fn srandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
             let count = parse_i64(args.get(2)).ok_or(CommandError::NotInteger)?;
             several(ctx, args.get(1), count)
         }
-        _ => Err(CommandError::Syntax),
+        _ => Err(CommandError::Syntax.into()),
     }
 }
 
@@ -58,7 +58,7 @@ fn one(ctx: &mut DataCtx<'_>, key: &[u8]) -> CommandResult {
 fn several(ctx: &mut DataCtx<'_>, key: &[u8], count: i64) -> CommandResult {
     if count == i64::MIN {
         let most = i64::MAX;
-        return Err(CommandError::err(format!("value is out of range, value must between {} and {most}", -most)));
+        return Err(CommandError::err(format!("value is out of range, value must between {} and {most}", -most)).into());
     }
     let Some(set) = ctx.db.read::<Set>(key)? else {
         ctx.reply.array(0);
@@ -72,7 +72,7 @@ fn several(ctx: &mut DataCtx<'_>, key: &[u8], count: i64) -> CommandResult {
     }
     let each = (set.memory() / set.len()).saturating_add("$1\r\n\r\n".len());
     if !ctx.reply.may_repeat(number.saturating_mul(each)) {
-        return Err(CommandError::err("value is out of range"));
+        return Err(CommandError::err("value is out of range").into());
     }
     ctx.reply.array(number);
     for member in (0..number).filter_map(|_| set.random(ctx.rng)) {

@@ -54,14 +54,14 @@ fn xadd(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let options = TrimOptions::of_xadd(ctx, args)?;
     let first_pair = options.next + 1;
     if args.len() < first_pair + 2 || !(args.len() - first_pair).is_multiple_of(2) {
-        return Err(CommandError::WrongArity { command: "xadd".to_owned() });
+        return Err(CommandError::WrongArity { command: "xadd".to_owned() }.into());
     }
     let (wanted, is_spelled_out) = match args.get(options.next) {
         b"*" => (WantedId::Auto { now: now_ms(ctx).max(0) as u64 }, false),
         text => {
             let given = Id::parse_given(text).map_err(|_| bad_id())?;
             if given == GivenId::Whole(Id::MIN) {
-                return Err(CommandError::err("The ID specified in XADD must be greater than 0-0"));
+                return Err(CommandError::err("The ID specified in XADD must be greater than 0-0").into());
             }
             (WantedId::Given(given), matches!(given, GivenId::Whole(_)))
         }

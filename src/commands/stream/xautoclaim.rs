@@ -62,16 +62,16 @@ fn xautoclaim(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
             const REFUSAL: &str = "COUNT must be > 0";
             count = integer_or(words.next().expect("there is another word"), REFUSAL)?;
             if !(1..=COUNT_MAX).contains(&count) {
-                return Err(CommandError::err(REFUSAL));
+                return Err(CommandError::err(REFUSAL).into());
             }
         } else if word.eq_ignore_ascii_case(b"JUSTID") {
             is_justid = true;
         } else {
-            return Err(CommandError::Syntax);
+            return Err(CommandError::Syntax.into());
         }
     }
     if ctx.db.read::<Stream>(key)?.and_then(|stream| stream.group(name)).is_none() {
-        return Err(no_group(key, name, ""));
+        return Err(no_group(key, name, "").into());
     }
 
     let now = now_ms(ctx);
@@ -130,7 +130,7 @@ fn xautoclaim(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         reply.array(gone.len());
         gone.into_iter().for_each(|id| reply::id(reply, id));
     })?;
-    Ok(Outcome::PropagateEach(told.commands()))
+    Ok(Outcome::propagate_each(told.commands()))
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ impl Options {
 fn xclaim(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let (key, name, consumer_name) = (args.get(1), args.get(2), args.get(3));
     if ctx.db.read::<Stream>(key)?.and_then(|stream| stream.group(name)).is_none() {
-        return Err(no_group(key, name, ""));
+        return Err(no_group(key, name, "").into());
     }
     let now = now_ms(ctx);
     let min_idle = integer_or(args.get(4), "Invalid min-idle-time argument for XCLAIM")?.max(0);
@@ -174,7 +174,7 @@ fn xclaim(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
             notes.changed_inside(Event::SILENT, 1);
         }
     })?;
-    Ok(Outcome::PropagateEach(told.commands()))
+    Ok(Outcome::propagate_each(told.commands()))
 }
 
 #[cfg(test)]

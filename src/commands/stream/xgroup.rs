@@ -57,17 +57,17 @@ fn create(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let (key, name) = (args.get(2), args.get(3));
     let present = ctx.db.peek::<Stream>(key)?;
     if present.is_none() && !options.is_mkstream {
-        return Err(missing_key());
+        return Err(missing_key().into());
     }
     if args.len() > 8 {
-        return Err(bad_subcommand(args, "XGROUP"));
+        return Err(bad_subcommand(args, "XGROUP").into());
     }
     let last_id = match (args.get(4), present) {
         (b"$", present) => present.map_or(Id::MIN, |stream| stream.log().last_id()),
         (text, _) => id(text)?,
     };
     if present.is_some_and(|stream| stream.group(name).is_some()) {
-        return Err(CommandError::text("BUSYGROUP Consumer Group name already exists"));
+        return Err(CommandError::text("BUSYGROUP Consumer Group name already exists").into());
     }
     ctx.db.edit_or_create::<Stream, _>(key, |stream, notes| {
         stream.groups_mut().insert(name.into(), Group::new(last_id, options.entries_read));
@@ -101,7 +101,7 @@ fn setid(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let (key, name) = (args.get(2), args.get(3));
     let last_id = with_group(ctx, key, name)?.log().last_id();
     if args.len() != 5 && args.len() != 7 {
-        return Err(bad_subcommand(args, "XGROUP"));
+        return Err(bad_subcommand(args, "XGROUP").into());
     }
     let id = match args.get(4) {
         b"$" => last_id,

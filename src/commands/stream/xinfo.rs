@@ -67,7 +67,7 @@ fn stream(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         6 if args.is(3, "FULL") && args.is(4, "COUNT") => {
             Some(usize::try_from(integer(args.get(5))?).unwrap_or(FULL_COUNT))
         }
-        _ => return Err(bad_subcommand(args, "XINFO")),
+        _ => return Err(bad_subcommand(args, "XINFO").into()),
     };
     let reply = &mut ctx.reply;
     let (log, history) = (stream.log(), stream.log().history());

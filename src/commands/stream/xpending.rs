@@ -113,7 +113,7 @@ fn xpending(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let (key, name) = (args.get(1), args.get(2));
     let now = now_ms(ctx);
     let Some(group) = ctx.db.read::<Stream>(key)?.and_then(|stream| stream.group(name)) else {
-        return Err(no_group(key, name, ""));
+        return Err(no_group(key, name, "").into());
     };
     match filter {
         Some(filter) => filter.reply(&mut ctx.reply, group, now),

@@ -73,7 +73,7 @@ fn range(ctx: &mut DataCtx<'_>, args: &Args<'_>, is_reverse: bool) -> CommandRes
     while let Some(word) = words.next() {
         match words.next() {
             Some(value) if word.eq_ignore_ascii_case(b"COUNT") => max = Some(integer(value)?.max(0) as usize),
-            _ => return Err(CommandError::Syntax),
+            _ => return Err(CommandError::Syntax.into()),
         }
     }
 

@@ -59,7 +59,8 @@ fn xread(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
             b">" => {
                 return Err(CommandError::err(
                     "The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
-                ));
+                )
+                .into());
             }
             text => after(text)?,
         });

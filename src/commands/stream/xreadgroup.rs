@@ -61,7 +61,7 @@ fn xreadgroup(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     for (index, key) in request.keys(args).enumerate() {
         let group = ctx.db.read::<Stream>(key)?.and_then(|stream| stream.group(group_name));
         if group.is_none() {
-            return Err(no_group(key, group_name, " in XREADGROUP with GROUP option"));
+            return Err(no_group(key, group_name, " in XREADGROUP with GROUP option").into());
         }
         starts.push(match args.get(request.id_at(index)) {
             b">" => From::New,
@@ -70,7 +70,8 @@ fn xreadgroup(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
                     "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this \
                      consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just \
                      return an empty result set.",
-                ));
+                )
+                .into());
             }
             text => match after(text)? {
                 // Upstream keeps `>` as this id.
@@ -126,7 +127,7 @@ fn xreadgroup(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
         }
         ctx.reply.null_array();
     }
-    Ok(Outcome::PropagateEach(told))
+    Ok(Outcome::propagate_each(told))
 }
 
 /// How a stream is read.

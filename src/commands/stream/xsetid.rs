@@ -41,17 +41,17 @@ fn xsetid(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let (mut entries_added, mut max_deleted_id) = (None, Id::MIN);
     let mut words = args.from(3);
     while let Some(word) = words.next() {
-        let Some(value) = words.next() else { return Err(CommandError::Syntax) };
+        let Some(value) = words.next() else { return Err(CommandError::Syntax.into()) };
         if word.eq_ignore_ascii_case(b"ENTRIESADDED") {
             let added = integer(value)?;
             entries_added = Some(u64::try_from(added).map_err(|_| err("entries_added must be positive"))?);
         } else if word.eq_ignore_ascii_case(b"MAXDELETEDID") {
             max_deleted_id = id(value)?;
             if last_id < max_deleted_id {
-                return Err(err("The ID specified in XSETID is smaller than the provided max_deleted_entry_id"));
+                return Err(err("The ID specified in XSETID is smaller than the provided max_deleted_entry_id").into());
             }
         } else {
-            return Err(CommandError::Syntax);
+            return Err(CommandError::Syntax.into());
         }
     }
 
@@ -60,13 +60,13 @@ fn xsetid(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let present = log.history();
     // A master of version 7.0 does not ask for this.
     if last_id < present.max_deleted_id && access.expired != ExpiredKeys::Ignore {
-        return Err(err("The ID specified in XSETID is smaller than current max_deleted_entry_id"));
+        return Err(err("The ID specified in XSETID is smaller than current max_deleted_entry_id").into());
     }
     if log.last_entry_id().is_some_and(|top| last_id < top) {
-        return Err(err("The ID specified in XSETID is smaller than the target stream top item"));
+        return Err(err("The ID specified in XSETID is smaller than the target stream top item").into());
     }
     if entries_added.is_some_and(|added| added < log.len()) {
-        return Err(err("The entries_added specified in XSETID is smaller than the target stream length"));
+        return Err(err("The entries_added specified in XSETID is smaller than the target stream length").into());
     }
     let history = History {
         last_id,

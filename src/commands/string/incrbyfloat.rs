@@ -40,7 +40,7 @@ fn incrbyfloat(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let amount = LongDouble::parse(args.get(2)).ok_or(CommandError::NotFloat)?;
     let sum = present + amount;
     if !sum.is_finite() {
-        return Err(CommandError::err("increment would produce NaN or Infinity"));
+        return Err(CommandError::err("increment would produce NaN or Infinity").into());
     }
     let text = sum.to_text();
     ctx.db.put(key, NewStr::Text(text.as_bytes()), Expiry::Keep, Event::INCRBYFLOAT);

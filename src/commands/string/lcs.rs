@@ -76,7 +76,7 @@ fn lcs(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let not_strings = || CommandError::err("The specified keys must contain string values");
     let a = ctx.db.read::<Str>(args.get(1)).map(|value| value.map(text_of));
     let b = ctx.db.read::<Str>(args.get(2)).map(|value| value.map(text_of));
-    let (Ok(a), Ok(b)) = (a, b) else { return Err(not_strings()) };
+    let (Ok(a), Ok(b)) = (a, b) else { return Err(not_strings().into()) };
     let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
     let options = parse(args)?;
     check_size(a.len(), b.len(), ctx.settings.string_bytes_max)?;

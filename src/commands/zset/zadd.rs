@@ -55,16 +55,16 @@ fn zadd(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     }
     let words = args.len() - at;
     if words == 0 || words % 2 == 1 {
-        return Err(CommandError::Syntax);
+        return Err(CommandError::Syntax.into());
     }
     if rule.only_new && rule.only_present {
-        return Err(CommandError::err("XX and NX options at the same time are not compatible"));
+        return Err(CommandError::err("XX and NX options at the same time are not compatible").into());
     }
     if (rule.only_new && (rule.only_up || rule.only_down)) || (rule.only_up && rule.only_down) {
-        return Err(CommandError::err("GT, LT, and/or NX options at the same time are not compatible"));
+        return Err(CommandError::err("GT, LT, and/or NX options at the same time are not compatible").into());
     }
     if rule.is_increment && words > 2 {
-        return Err(CommandError::err("INCR option supports a single increment-element pair"));
+        return Err(CommandError::err("INCR option supports a single increment-element pair").into());
     }
     let scores: Scores = args.from(at).step_by(2).map(score).collect::<Result<_, _>>()?;
     let done = add(ctx, args, rule, &scores, at + 1)?;

@@ -35,7 +35,7 @@ fn zpopmin(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
 /// ZPOPMIN and ZPOPMAX.
 pub(super) fn pop_one_key(ctx: &mut DataCtx<'_>, args: &Args<'_>, side: Side) -> CommandResult {
     if args.len() > 3 {
-        return Err(CommandError::Syntax);
+        return Err(CommandError::Syntax.into());
     }
     let (mut count, mut answer) = (1, Answer::Flat);
     if args.len() == 3 {

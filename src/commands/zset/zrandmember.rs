@@ -66,14 +66,15 @@ fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
             "value is out of range, value must between {} and {}",
             -i64::MAX,
             i64::MAX
-        )));
+        ))
+        .into());
     }
     let with_scores = args.len() == 4 && args.is(3, "withscores");
     if args.len() > 3 && !with_scores {
-        return Err(CommandError::Syntax);
+        return Err(CommandError::Syntax.into());
     }
     if with_scores && count.unsigned_abs() > i64::MAX as u64 / 2 {
-        return Err(CommandError::err("value is out of range"));
+        return Err(CommandError::err("value is out of range").into());
     }
     let Some(zset) = ctx.db.read::<Zset>(args.get(1))? else {
         ctx.reply.array(0);
@@ -84,7 +85,7 @@ fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if count < -MEASURED_FROM {
         let each = zset.memory() / zset.len() + "$1\r\n\r\n".len();
         if !ctx.reply.may_repeat(wanted.saturating_mul(each)) {
-            return Err(CommandError::err("value is out of range"));
+            return Err(CommandError::err("value is out of range").into());
         }
     }
     match count {

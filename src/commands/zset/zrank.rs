@@ -43,11 +43,11 @@ pub(super) fn rank(
     seen: impl FnOnce(usize, usize) -> usize,
 ) -> CommandResult {
     if args.len() > 4 {
-        return Err(CommandError::WrongArity { command: command.to_owned() });
+        return Err(CommandError::WrongArity { command: command.to_owned() }.into());
     }
     let with_score = args.len() == 4;
     if with_score && !args.is(3, "withscore") {
-        return Err(CommandError::Syntax);
+        return Err(CommandError::Syntax.into());
     }
     let zset = ctx.db.read::<Zset>(args.get(1))?;
     match zset.and_then(|zset| Some((zset.rank(args.get(2))?, zset.len()))) {

@@ -89,7 +89,7 @@ pub fn eval<H: Host>(
         return run_script(host, table, ScriptName::Sha(sha), job, session, args, out);
     }
     if !out.is_empty() {
-        return Err(CommandError::err("A script is debugged outside a pipeline only"));
+        return Err(CommandError::err("A script is debugged outside a pipeline only").into());
     }
     let source =
         if form.by_sha { args.get(1) } else { shebang::read(args.get(1)).map_or(args.get(1), |script| script.code) };
@@ -259,16 +259,16 @@ fn answer<H: Host>(
             if !is_counted {
                 host.engine().command_stats.error(&String::from_utf8_lossy(&text));
             }
-            Err(CommandError::Replied)
+            Err(CommandError::Replied.into())
         }
         Err(failure) => {
             let text = failure.message(&name.to_string());
             match failure.is_counted {
                 true => {
                     reply(session, out).error(&text);
-                    Err(CommandError::Replied)
+                    Err(CommandError::Replied.into())
                 }
-                false => Err(CommandError::Text(text)),
+                false => Err(CommandError::Text(text).into()),
             }
         }
     }

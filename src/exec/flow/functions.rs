@@ -101,7 +101,7 @@ pub fn load<H: Host>(host: &mut H, session: &Session, args: &Args<'_>, out: &mut
     for word in args.from(2).take(args.len() - 3) {
         if !word.eq_ignore_ascii_case(b"replace") {
             let shown = String::from_utf8_lossy(word);
-            return Err(CommandError::err(format!("Unknown option given: {shown}")));
+            return Err(CommandError::err(format!("Unknown option given: {shown}")).into());
         }
         replace = true;
     }
@@ -114,7 +114,7 @@ pub fn load<H: Host>(host: &mut H, session: &Session, args: &Args<'_>, out: &mut
 /// FUNCTION DELETE name.
 pub fn delete(engine: &mut Engine, session: &Session, args: &Args<'_>, out: &mut Out) -> CommandResult {
     if !engine.functions.delete(args.get(2)) {
-        return Err(CommandError::err("Library not found"));
+        return Err(CommandError::err("Library not found").into());
     }
     reply(session, out).ok();
     Ok(Outcome::Forced)
@@ -123,10 +123,10 @@ pub fn delete(engine: &mut Engine, session: &Session, args: &Args<'_>, out: &mut
 /// FUNCTION FLUSH [ASYNC|SYNC].
 pub fn flush(engine: &mut Engine, session: &Session, args: &Args<'_>, out: &mut Out) -> CommandResult {
     if args.len() > 3 {
-        return Err(wrong_subcommand("flush"));
+        return Err(wrong_subcommand("flush").into());
     }
     if args.len() == 3 && !args.is(2, "async") && !args.is(2, "sync") {
-        return Err(CommandError::err("FUNCTION FLUSH only supports SYNC|ASYNC option"));
+        return Err(CommandError::err("FUNCTION FLUSH only supports SYNC|ASYNC option").into());
     }
     engine.functions.flush();
     reply(session, out).ok();
@@ -146,7 +146,7 @@ pub fn dump(engine: &Engine, session: &Session, out: &mut Out) -> CommandResult 
 /// FUNCTION RESTORE payload [FLUSH|APPEND|REPLACE].
 pub fn restore<H: Host>(host: &mut H, session: &Session, args: &Args<'_>, out: &mut Out) -> CommandResult {
     if args.len() > 4 {
-        return Err(wrong_subcommand("restore"));
+        return Err(wrong_subcommand("restore").into());
     }
     let policy = match args.len() {
         3 => Policy::Append,
@@ -156,7 +156,8 @@ pub fn restore<H: Host>(host: &mut H, session: &Session, args: &Args<'_>, out: &
         _ => {
             return Err(CommandError::err(
                 "Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
-            ));
+            )
+            .into());
         }
     };
     let texts = read_dump(args.get(2)).map_err(CommandError::err)?;
@@ -178,7 +179,7 @@ pub fn list(engine: &Engine, session: &Session, args: &Args<'_>, out: &mut Out) 
             let missing = || CommandError::err("library name argument was not given");
             pattern = Some(words.next().ok_or_else(missing)?);
         } else {
-            return Err(CommandError::err(format!("Unknown argument {}", String::from_utf8_lossy(word))));
+            return Err(CommandError::err(format!("Unknown argument {}", String::from_utf8_lossy(word))).into());
         }
     }
     let is_shown = |name: &[u8]| pattern.is_none_or(|pattern| glob::matches_ignoring_case(pattern, name));
@@ -220,7 +221,7 @@ pub fn stats<H: Host>(host: &mut H, session: &Session, out: &mut Out) -> Command
     let now = host.clock();
     let engine = host.engine();
     if engine.scripts.running.as_ref().is_some_and(|running| running.is_busy && !running.is_function) {
-        return Err(CommandError::text(gates::BUSY_SCRIPT));
+        return Err(CommandError::text(gates::BUSY_SCRIPT).into());
     }
     let mut reply = reply(session, out);
     reply.map(2);

@@ -17,7 +17,7 @@ use crate::spec::{Command, Flags, Table};
 /// MULTI: opens a transaction.
 pub fn multi(session: &mut Session, out: &mut Out) -> CommandResult {
     if session.multi.is_some() {
-        return Err(CommandError::err("MULTI calls can not be nested"));
+        return Err(CommandError::err("MULTI calls can not be nested").into());
     }
     session.multi = Some(Box::<Transaction>::default());
     reply(session, out).ok();
@@ -38,13 +38,13 @@ pub fn exec<H: Host>(
     out: &mut Out,
 ) -> CommandResult {
     let Some(multi) = session.multi.take() else {
-        return Err(CommandError::err("EXEC without MULTI"));
+        return Err(CommandError::err("EXEC without MULTI").into());
     };
     let engine = host.engine();
     let is_broken = session.is_watch_broken || has_expired_watch(engine, session);
     forget_watches(engine, session);
     if multi.is_aborted {
-        return Err(CommandError::text("EXECABORT Transaction discarded because of previous errors."));
+        return Err(CommandError::text("EXECABORT Transaction discarded because of previous errors.").into());
     }
     if is_broken {
         reply(session, out).null_array();
@@ -69,7 +69,7 @@ pub fn exec<H: Host>(
 /// DISCARD.
 pub fn discard_command(engine: &mut Engine, session: &mut Session, out: &mut Out) -> CommandResult {
     if session.multi.is_none() {
-        return Err(CommandError::err("DISCARD without MULTI"));
+        return Err(CommandError::err("DISCARD without MULTI").into());
     }
     discard(engine, session);
     reply(session, out).ok();
@@ -85,7 +85,7 @@ pub fn discard(engine: &mut Engine, session: &mut Session) {
 /// WATCH key…
 pub fn watch(engine: &mut Engine, session: &mut Session, args: &Args<'_>, out: &mut Out) -> CommandResult {
     if session.multi.is_some() {
-        return Err(CommandError::err("WATCH inside MULTI is not allowed"));
+        return Err(CommandError::err("WATCH inside MULTI is not allowed").into());
     }
     // Once broken, more keys cannot make it whole; Redis does not add them either.
     if !session.is_watch_broken {

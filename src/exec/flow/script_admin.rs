@@ -35,7 +35,7 @@ pub fn exists(engine: &mut Engine, session: &Session, args: &Args<'_>, out: &mut
 pub fn flush(engine: &mut Engine, session: &Session, args: &Args<'_>, out: &mut Out) -> CommandResult {
     let is_fine = args.len() == 2 || args.len() == 3 && (args.is(2, "async") || args.is(2, "sync"));
     if !is_fine {
-        return Err(CommandError::err("SCRIPT FLUSH only support SYNC|ASYNC option"));
+        return Err(CommandError::err("SCRIPT FLUSH only support SYNC|ASYNC option").into());
     }
     engine.scripts.flush();
     reply(session, out).ok();
@@ -45,23 +45,24 @@ pub fn flush(engine: &mut Engine, session: &Session, args: &Args<'_>, out: &mut 
 /// SCRIPT KILL and FUNCTION KILL: ends what is stuck, unless it has written.
 pub fn kill(engine: &mut Engine, session: &Session, is_function: bool, out: &mut Out) -> CommandResult {
     let Some(running) = &mut engine.scripts.running else {
-        return Err(CommandError::text("NOTBUSY No scripts in execution right now."));
+        return Err(CommandError::text("NOTBUSY No scripts in execution right now.").into());
     };
     if running.is_from_master {
         return Err(CommandError::text(
             "UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be killed.",
-        ));
+        ).into());
     }
     if running.has_written {
         return Err(CommandError::text(
             "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the \
              script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
-        ));
+        )
+        .into());
     }
     if running.is_function != is_function {
         let text =
             if running.is_function { crate::exec::gates::BUSY_FUNCTION } else { crate::exec::gates::BUSY_SCRIPT };
-        return Err(CommandError::text(text));
+        return Err(CommandError::text(text).into());
     }
     running.is_killed = true;
     reply(session, out).ok();
@@ -71,13 +72,13 @@ pub fn kill(engine: &mut Engine, session: &Session, is_function: bool, out: &mut
 /// SCRIPT DEBUG. Redis debugs with YES in a child process whose changes are lost with it; we have none.
 pub fn debug(session: &mut Session, args: &Args<'_>, out: &mut Out) -> CommandResult {
     if !out.is_empty() {
-        return Err(CommandError::err("SCRIPT DEBUG must be called outside a pipeline"));
+        return Err(CommandError::err("SCRIPT DEBUG must be called outside a pipeline").into());
     }
     if args.is(2, "yes") {
-        return Err(CommandError::err("Nothing forks here, so scripts are debugged with SCRIPT DEBUG SYNC only"));
+        return Err(CommandError::err("Nothing forks here, so scripts are debugged with SCRIPT DEBUG SYNC only").into());
     }
     if !args.is(2, "sync") && !args.is(2, "no") {
-        return Err(CommandError::err("Use SCRIPT DEBUG YES/SYNC/NO"));
+        return Err(CommandError::err("Use SCRIPT DEBUG YES/SYNC/NO").into());
     }
     session.debugs_scripts = args.is(2, "sync");
     reply(session, out).ok();

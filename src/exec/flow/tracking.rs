@@ -93,7 +93,7 @@ pub fn tracking<H: Host>(host: &mut H, session: &mut Session, args: &Args<'_>, o
             tracking::enable(host, session, new);
         }
         _ if args.is(2, "off") => tracking::disable(host.engine(), session),
-        _ => return Err(CommandError::Syntax),
+        _ => return Err(CommandError::Syntax.into()),
     }
     reply(session, out).ok();
     Ok(Outcome::Done)
@@ -186,7 +186,8 @@ pub fn caching(session: &mut Session, args: &Args<'_>, out: &mut Out) -> Command
     let Some(tracking) = session.tracking.as_deref_mut() else {
         return Err(CommandError::err(
             "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
-        ));
+        )
+        .into());
     };
     let (wanted, refusal) = match () {
         _ if args.is(2, "yes") => {
@@ -195,10 +196,10 @@ pub fn caching(session: &mut Session, args: &Args<'_>, out: &mut Out) -> Command
         _ if args.is(2, "no") => {
             (Mode::OptOut, "CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.")
         }
-        _ => return Err(CommandError::Syntax),
+        _ => return Err(CommandError::Syntax.into()),
     };
     if tracking.mode != wanted {
-        return Err(CommandError::err(refusal));
+        return Err(CommandError::err(refusal).into());
     }
     tracking.is_caching = true;
     reply(session, out).ok();

@@ -284,10 +284,15 @@ impl Table {
         self.segment(hash).prefetch_insert(hash);
     }
 
-    /// Second wave.
+    /// How long an entry is here, on average: a hint, its share of the segments included.
+    pub fn average_entry(&self) -> usize {
+        self.arena.used() / self.len.max(1)
+    }
+
+    /// Second wave: an entry of about this size, header included.
     #[inline]
-    pub fn prefetch_entry(&self, hash: u64) {
-        self.segment(hash).prefetch_entry(hash);
+    pub fn prefetch_entry(&self, hash: u64, size: usize) {
+        self.segment(hash).prefetch_entry(hash, size);
     }
 
     #[inline]

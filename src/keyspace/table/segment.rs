@@ -118,6 +118,11 @@ fn home(tag: u64, n: usize) -> usize {
     (tag as usize * n) >> 16
 }
 
+/// How much of an entry is asked for ahead: four or five lines, with which the largest batch still fits a first-level cache.
+const PREFETCH_MAX: usize = 256;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// Asks for the cache line at `address`.
 #[inline]
 pub(super) fn prefetch(address: *const u8) {
@@ -253,16 +258,23 @@ impl Segment {
         self.prefetch_bucket(hash);
     }
 
-    /// Asks for the entries in the home bucket that `hash` may mean.
+    /// Asks for the entries in the home bucket that `hash` may mean, of about `size` bytes.
     #[inline]
-    pub fn prefetch_entry(self, hash: u64) {
+    pub fn prefetch_entry(self, hash: u64, size: usize) {
+        let size = size.min(PREFETCH_MAX);
         let bucket = self.bucket(home(hash & 0xffff, self.buckets()));
         let mut matches = match_tag(bucket, hash & 0xffff);
         while matches != 0 {
             let address = (bucket[matches.trailing_zeros() as usize / 4] & SLOT_ADDRESS) as *const u8;
-            // Most entries are shorter than a line but may lie across two.
             prefetch(address);
+            // Also the shortest may lie across two lines.
             prefetch(address.wrapping_add(40));
+            for at in (104..size).step_by(LINE) {
+                prefetch(address.wrapping_add(at));
+            }
+            if size > 40 + LINE / 2 {
+                prefetch(address.wrapping_add(size - 1));
+            }
             matches &= matches - 1;
         }
     }

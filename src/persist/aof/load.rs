@@ -67,8 +67,8 @@ pub trait Replay {
     /// Executes one command. An error ends the loading.
     fn run(&mut self, args: &Args<'_>) -> Result<(), Refused>;
 
-    /// A command with this first argument will come soon. It need not be a key.
-    fn expect(&mut self, argument: &[u8]);
+    /// This command will come soon.
+    fn expect(&mut self, args: &Args<'_>);
 
     /// Has the data brought nearer that were expected since the last call.
     fn fetch_expected(&mut self);
@@ -650,10 +650,8 @@ impl Current {
         while self.ahead < AHEAD
             && let Ok(Some((item, taken))) = self.scout.next(&self.buffer[at..end])
         {
-            if let Item::Command(args) = item
-                && args.len() > 1
-            {
-                replay.expect(args.get(1));
+            if let Item::Command(args) = item {
+                replay.expect(&args);
             }
             at += taken;
             self.ahead += 1;

@@ -32,7 +32,7 @@ pub const SPEC: Spec<AdminHandler> = Spec {
 
 fn bgrewriteaof(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
     if turn.server.aof.is_rewriting() {
-        return Err(CommandError::err("Background append only file rewriting already in progress"));
+        return Err(CommandError::err("Background append only file rewriting already in progress").into());
     }
     if turn.server.snapshots.target().is_some() || turn.server.engine.depth > 0 {
         turn.server.aof.schedule_rewrite();
@@ -43,7 +43,8 @@ fn bgrewriteaof(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply: R
         error.log();
         return Err(CommandError::err(
             "Can't execute an AOF background rewriting. Please check the server logs for more information.",
-        ));
+        )
+        .into());
     }
     reply.simple("Background append only file rewriting started");
     Ok(Outcome::Done)

@@ -37,7 +37,7 @@ pub const SPEC: Spec<AdminHandler> = Spec {
 
 fn bgsave(turn: &mut Turn<'_>, _: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
     if args.len() > 2 || (args.len() == 2 && !args.is(1, "schedule")) {
-        return Err(CommandError::Syntax);
+        return Err(CommandError::Syntax.into());
     }
     let is_scheduling = args.len() == 2;
     match turn.is_image_running() {
@@ -50,9 +50,9 @@ fn bgsave(turn: &mut Turn<'_>, _: &mut Session, args: &Args<'_>, mut reply: Repl
             return Err(CommandError::err(
                 "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a \
                  BGSAVE whenever possible.",
-            ));
+            ).into());
         }
-        Some(_) => return Err(CommandError::err("Background save already in progress")),
+        Some(_) => return Err(CommandError::err("Background save already in progress").into()),
         None => {}
     }
     if turn.server.engine.depth > 0 {

@@ -120,5 +120,5 @@ pub static TABLE: &[&Spec<AdminHandler>] = &[
 ];
 
 fn refuse(_: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, _: Reply<'_>) -> CommandResult {
-    Err(CommandError::err("This instance has cluster support disabled"))
+    Err(CommandError::err("This instance has cluster support disabled").into())
 }

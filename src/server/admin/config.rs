@@ -173,7 +173,7 @@ fn rewrite_command(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, reply: Re
 pub fn rewrite_file(turn: &mut Turn<'_>, defaults: Defaults, mut reply: Reply<'_>) -> CommandResult {
     let server = &mut *turn.server;
     if server.identity.config_file.is_empty() {
-        return Err(CommandError::err("The server is running without a config file"));
+        return Err(CommandError::err("The server is running without a config file").into());
     }
     // With a file of their own, users have no place here.
     let lines = if server.engine.acl.file.is_some() { Vec::new() } else { server.engine.acl.lines() };
@@ -194,7 +194,7 @@ pub fn rewrite_file(turn: &mut Turn<'_>, defaults: Defaults, mut reply: Reply<'_
         Err(error) => {
             let text = crate::net::error_text(&error);
             tracing::warn!("CONFIG REWRITE failed: {text}");
-            Err(CommandError::err(format!("Rewriting config file: {text}")))
+            Err(CommandError::err(format!("Rewriting config file: {text}")).into())
         }
     }
 }

@@ -48,7 +48,8 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
             "DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
              local connection, otherwise you need to set this option in the configuration file, and then restart the \
              server.",
-        ));
+        )
+        .into());
     }
     let word = args.get(1).to_ascii_lowercase();
     match (word.as_slice(), args.len()) {
@@ -128,7 +129,7 @@ fn debug(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply:
         }
         (b"segfault", 2) => crash::segfault(),
         (b"panic", 2) => panic!("DEBUG PANIC asked for it"),
-        _ => return Err(unknown(args)),
+        _ => return Err(unknown(args).into()),
     }
     Ok(Outcome::Done)
 }

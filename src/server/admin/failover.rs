@@ -42,17 +42,19 @@ pub const SPEC: Spec<AdminHandler> = Spec {
 
 fn failover(turn: &mut Turn<'_>, _: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
     if turn.server.engine.config.cluster.cluster_enabled {
-        return Err(CommandError::err("FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead."));
+        return Err(
+            CommandError::err("FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.").into()
+        );
     }
     if args.len() == 2 && args.is(1, "abort") {
         if !turn.server.repl.node.is_failing_over() {
-            return Err(CommandError::err("No failover in progress."));
+            return Err(CommandError::err("No failover in progress.").into());
         }
         turn.repl(Input::FailoverAbort);
     } else {
         let plan = plan(args)?;
         if let Some(text) = turn.server.repl.node.refuse_failover(&plan) {
-            return Err(CommandError::err(text));
+            return Err(CommandError::err(text).into());
         }
         turn.repl(Input::Failover(plan));
     }

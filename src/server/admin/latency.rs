@@ -126,7 +126,7 @@ fn graph(turn: &mut Turn<'_>, _: &mut Session, args: &Args<'_>, mut reply: Reply
     let engine = &turn.server.engine;
     let Some((name, series)) = engine.latency.event(args.get(2)) else {
         let name = String::from_utf8_lossy(args.get(2));
-        return Err(CommandError::err(format!("No samples available for event '{name}'")));
+        return Err(CommandError::err(format!("No samples available for event '{name}'")).into());
     };
     let text = latency_text::graph(name, series, engine.now.wall_us.div_euclid(1_000_000));
     reply.verbatim("txt", text.as_bytes());

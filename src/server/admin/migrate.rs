@@ -176,7 +176,7 @@ fn migrate(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut repl
     };
     match error {
         None => reply.ok(),
-        Some(error) if gone.is_empty() => return Err(error),
+        Some(error) if gone.is_empty() => return Err(error.into()),
         Some(error) => {
             // Some keys are gone all the same, which replicas must hear of.
             engine.command_stats.error(&error.to_string());

@@ -111,5 +111,5 @@ fn refuse(turn: &Turn<'_>, session: &Session, reason: &'static str) -> CommandRe
     } else {
         "MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local \
          connection, otherwise you need to set this option in the configuration file, and then restart the server."
-    }))
+    }).into())
 }

@@ -64,12 +64,12 @@ fn sync(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: 
         filter_without_eof: node.master().filter_without_eof(session.id),
     };
     if let Some(text) = refuse(&circumstances, node.link_up(), node.history().identity().id()) {
-        return Err(CommandError::text(text));
+        return Err(CommandError::text(text).into());
     }
     let request = if args.len() > 1 {
         let Some(position) = number::parse_i64(args.get(2)) else {
             warn!("Replica {} asks for synchronization but with a wrong offset", session.addr);
-            return Err(CommandError::NotInteger);
+            return Err(CommandError::NotInteger.into());
         };
         SyncRequest::Psync { replid: args.get(1), position }
     } else {
@@ -86,7 +86,7 @@ fn sync(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: 
     if let SyncRequest::Psync { replid, position } = request {
         let now = turn.net.now().mono;
         if turn.server.repl.node.refuses_history(now, session.id, &ip, replid, position) {
-            return Err(CommandError::text(newborn::REFUSAL));
+            return Err(CommandError::text(newborn::REFUSAL).into());
         }
     }
     session.kind = Kind::Replica;

@@ -39,7 +39,7 @@ pub const SPEC: Spec<AdminHandler> = Spec {
 
 fn replconf(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
     if args.len().is_multiple_of(2) {
-        return Err(CommandError::Syntax);
+        return Err(CommandError::Syntax.into());
     }
     let mut options = Vec::new();
     for index in (1..args.len()).step_by(2) {
@@ -59,7 +59,8 @@ fn replconf(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
                 return Err(CommandError::err(format!(
                     "REPLCONF ip-address provided by replica instance is too long: {} bytes",
                     value.len()
-                )));
+                ))
+                .into());
             }
             b"capa" => match value.to_ascii_lowercase().as_slice() {
                 b"eof" => options.push(ReplicaOption::CapaEof),
@@ -79,8 +80,8 @@ fn replconf(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
             }
             b"rdb-only" => match number::parse_i64(value) {
                 Some(flag @ (0 | 1)) => options.push(ReplicaOption::RdbOnly(flag == 1)),
-                Some(_) => return Err(CommandError::err("value is out of range, must be between 0 and 1")),
-                None => return Err(CommandError::NotInteger),
+                Some(_) => return Err(CommandError::err("value is out of range, must be between 0 and 1").into()),
+                None => return Err(CommandError::NotInteger.into()),
             },
             b"rdb-filter-only" => {
                 let words =
@@ -90,7 +91,7 @@ fn replconf(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
             }
             _ => {
                 let option = String::from_utf8_lossy(args.get(index)).into_owned();
-                return Err(CommandError::err(format!("Unrecognized REPLCONF option: {option}")));
+                return Err(CommandError::err(format!("Unrecognized REPLCONF option: {option}")).into());
             }
         }
     }

@@ -61,10 +61,10 @@ pub const SLAVEOF: Spec<AdminHandler> = Spec {
 
 fn replicaof(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
     if turn.server.engine.config.cluster.cluster_enabled {
-        return Err(CommandError::err("REPLICAOF not allowed in cluster mode."));
+        return Err(CommandError::err("REPLICAOF not allowed in cluster mode.").into());
     }
     if turn.server.repl.node.is_failing_over() {
-        return Err(CommandError::err("REPLICAOF not allowed while failing over."));
+        return Err(CommandError::err("REPLICAOF not allowed while failing over.").into());
     }
     let client = turn.describe(session);
     if args.is(1, "no") && args.is(2, "one") {
@@ -76,10 +76,10 @@ fn replicaof(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut re
         return Ok(Outcome::Done);
     }
     if session.kind == Kind::Replica {
-        return Err(CommandError::err("Command is not valid when client is a replica."));
+        return Err(CommandError::err("Command is not valid when client is a replica.").into());
     }
     let port = number::parse_i64(args.get(2)).and_then(|port| u16::try_from(port).ok());
-    let Some(port) = port else { return Err(CommandError::err("Invalid master port")) };
+    let Some(port) = port else { return Err(CommandError::err("Invalid master port").into()) };
     let master = HostPort { host: String::from_utf8_lossy(args.get(1)).into_owned(), port };
     if turn.server.repl.node.link().is_some_and(|link| link.master() == &master) {
         info!(

@@ -32,10 +32,10 @@ pub const SPEC: Spec<AdminHandler> = Spec {
 
 fn save(turn: &mut Turn<'_>, _: &mut Session, _: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
     if turn.server.snapshots.target().is_some_and(|target| target != Target::AofBase) {
-        return Err(CommandError::err("Background save already in progress"));
+        return Err(CommandError::err("Background save already in progress").into());
     }
     if turn.save_now().is_err() {
-        return Err(CommandError::text("ERR"));
+        return Err(CommandError::text("ERR").into());
     }
     reply.ok();
     Ok(Outcome::Done)

@@ -55,16 +55,16 @@ fn shutdown(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
             b"now" => wish.now = true,
             b"force" => wish.force = true,
             b"abort" => is_abort = true,
-            _ => return Err(CommandError::Syntax),
+            _ => return Err(CommandError::Syntax.into()),
         }
     }
     let has_wishes = wish != Wish::default();
     if (is_abort && has_wishes) || (wish.save && wish.nosave) {
-        return Err(CommandError::Syntax);
+        return Err(CommandError::Syntax.into());
     }
     if is_abort {
         if !turn.abort_shutdown() {
-            return Err(CommandError::err("No shutdown in progress."));
+            return Err(CommandError::err("No shutdown in progress.").into());
         }
         reply.ok();
         return Ok(Outcome::Done);
@@ -79,6 +79,6 @@ fn shutdown(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut rep
             turn.block(session, Blocked { reason: BlockReason::Shutdown, deadline: None });
             Ok(Outcome::Done)
         }
-        Progress::Failed => Err(CommandError::err("Errors trying to SHUTDOWN. Check logs.")),
+        Progress::Failed => Err(CommandError::err("Errors trying to SHUTDOWN. Check logs.").into()),
     }
 }

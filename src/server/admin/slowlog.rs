@@ -92,9 +92,9 @@ fn get(turn: &mut Turn<'_>, _: &mut Session, args: &Args<'_>, mut reply: Reply<'
         3 => match number::parse_i64(args.get(2)) {
             Some(-1) => log.len(),
             Some(count @ 0..) => (count as usize).min(log.len()),
-            _ => return Err(CommandError::err("count should be greater than or equal to -1")),
+            _ => return Err(CommandError::err("count should be greater than or equal to -1").into()),
         },
-        _ => return Err(CommandError::WrongArity { command: "slowlog|get".into() }),
+        _ => return Err(CommandError::WrongArity { command: "slowlog|get".into() }.into()),
     };
     reply.array(count);
     for entry in log.entries().take(count) {

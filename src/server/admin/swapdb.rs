@@ -40,7 +40,7 @@ fn swapdb(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply
     let (a, b) = (read(1, "first")?, read(2, "second")?);
     let databases = i64::from(turn.server.engine.keyspace.databases());
     if !(0..databases).contains(&a) || !(0..databases).contains(&b) {
-        return Err(CommandError::DbIndexOutOfRange);
+        return Err(CommandError::DbIndexOutOfRange.into());
     }
     turn.touch_watched_before_swap(session, a as usize, b as usize);
     let keyspace = &mut turn.server.engine.keyspace;

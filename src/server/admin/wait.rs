@@ -43,17 +43,18 @@ fn wait(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: 
             "WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is \
              configured to be writable (which is not the default) writes to replicas are just local and are not \
              propagated.",
-        ));
+        )
+        .into());
     }
     let replicas = number::parse_i64(args.get(1)).ok_or(CommandError::NotInteger)?;
     let timeout =
         number::parse_i64(args.get(2)).ok_or_else(|| CommandError::err("timeout is not an integer or out of range"))?;
     if timeout < 0 {
-        return Err(CommandError::err("timeout is negative"));
+        return Err(CommandError::err("timeout is negative").into());
     }
     let now = turn.server.engine.now;
     if timeout.checked_add(now.wall().0).is_none() {
-        return Err(CommandError::err("timeout is out of range"));
+        return Err(CommandError::err("timeout is out of range").into());
     }
     let offset = session.written_to;
     let acked = turn.server.repl.node.master().acked_by(offset);

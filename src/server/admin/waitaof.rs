@@ -44,31 +44,31 @@ pub const SPEC: Spec<AdminHandler> = Spec {
 fn waitaof(turn: &mut Turn<'_>, session: &mut Session, args: &Args<'_>, mut reply: Reply<'_>) -> CommandResult {
     let local = match number::parse_i64(args.get(1)) {
         Some(local @ (0 | 1)) => local as u64,
-        Some(_) => return Err(CommandError::err("value is out of range, must be between 0 and 1")),
-        None => return Err(CommandError::NotInteger),
+        Some(_) => return Err(CommandError::err("value is out of range, must be between 0 and 1").into()),
+        None => return Err(CommandError::NotInteger.into()),
     };
     let replicas = match number::parse_i64(args.get(2)) {
         Some(replicas) if replicas >= 0 => replicas as u64,
-        Some(_) => return Err(CommandError::err("value is out of range, must be positive")),
-        None => return Err(CommandError::NotInteger),
+        Some(_) => return Err(CommandError::err("value is out of range, must be positive").into()),
+        None => return Err(CommandError::NotInteger.into()),
     };
     let timeout =
         number::parse_i64(args.get(3)).ok_or_else(|| CommandError::err("timeout is not an integer or out of range"))?;
     if timeout < 0 {
-        return Err(CommandError::err("timeout is negative"));
+        return Err(CommandError::err("timeout is negative").into());
     }
     let now = turn.server.engine.now;
     if timeout.checked_add(now.wall().0).is_none() {
-        return Err(CommandError::err("timeout is out of range"));
+        return Err(CommandError::err("timeout is out of range").into());
     }
     if turn.server.repl.node.is_replica() {
         return Err(CommandError::err(
             "WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and \
              are not propagated.",
-        ));
+        ).into());
     }
     if local > 0 && !turn.server.engine.config.persistence.appendonly {
-        return Err(CommandError::text(NO_AOF));
+        return Err(CommandError::text(NO_AOF).into());
     }
     let offset = session.written_to;
     let synced = u64::from(turn.server.is_synced_to(offset));

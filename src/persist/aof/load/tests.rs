@@ -32,8 +32,8 @@ impl Replay for Notes {
         Ok(())
     }
 
-    fn expect(&mut self, argument: &[u8]) {
-        self.expected.push(String::from_utf8_lossy(argument).into_owned());
+    fn expect(&mut self, args: &Args<'_>) {
+        self.expected.extend((args.len() > 1).then(|| String::from_utf8_lossy(args.get(1)).into_owned()));
     }
 
     fn fetch_expected(&mut self) {}

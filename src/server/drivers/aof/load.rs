@@ -14,7 +14,7 @@ use crate::base::time::{Instant, Now};
 use crate::config::values::PropagationError;
 use crate::exec::functions::Policy;
 use crate::exec::replay;
-use crate::keyspace::{FlushMode, Keyspace, Lookup};
+use crate::keyspace::{FlushMode, Keyspace};
 use crate::persist::aof::load::{Failure, Load, Refused, Replay, Settings};
 use crate::persist::file_load::LoadProgress;
 use crate::rdb::header::{Facts, ReplFacts};
@@ -23,6 +23,7 @@ use crate::resp::out::Out;
 use crate::server::dispatch::CommandTable;
 use crate::server::drivers::loading::put_libraries;
 use crate::server::drivers::loading::{LoadFigures, rules};
+use crate::server::expected::Expected;
 use crate::server::{Server, Turn};
 use crate::session::{Kind, Session};
 use crate::spec::LookupError;
@@ -42,7 +43,7 @@ struct Client {
     session: Box<Session>,
     replies: Out,
     complaints: u32,
-    expected: Vec<Lookup>,
+    expected: Expected,
 }
 
 struct Player<'t, 'a> {
@@ -58,7 +59,7 @@ impl Client {
         session.kind = Kind::Master;
         session.user = None;
         session.is_authenticated = true;
-        Client { session: Box::new(session), replies: Out::new(), complaints: 0, expected: Vec::new() }
+        Client { session: Box::new(session), replies: Out::new(), complaints: 0, expected: Expected::default() }
     }
 }
 
@@ -83,14 +84,12 @@ impl Replay for Player<'_, '_> {
         Ok(())
     }
 
-    fn expect(&mut self, argument: &[u8]) {
-        let hash = self.turn.server.engine.keyspace.hash(argument);
-        self.client.expected.push(Lookup { db: self.client.session.db as u32, hash });
+    fn expect(&mut self, args: &Args<'_>) {
+        self.client.expected.note(&self.turn.server.engine.keyspace, self.client.session.db as u32, args);
     }
 
     fn fetch_expected(&mut self) {
-        self.turn.server.engine.keyspace.prefetch(&self.client.expected);
-        self.client.expected.clear();
+        self.client.expected.fetch(&self.turn.server.engine.keyspace);
     }
 
     fn is_in_multi(&mut self) -> bool {

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use tracing::{error, info, warn};
 
+use crate::base::limits::BATCH_COMMANDS;
 use crate::config::values::PropagationError;
 use crate::exec::{blocked, replay};
 use crate::net::{Closed, ConnId, DialOptions, sockopt};
@@ -333,6 +334,15 @@ impl Turn<'_> {
         }
     }
 
+    /// Brings closer what the next commands of the batch are going to touch.
+    fn expect(&mut self, db: u32, batch: &Batch, from: usize, storage: &[u8]) {
+        let (keyspace, expected) = (&self.server.engine.keyspace, &mut self.server.repl.expected);
+        for request in batch.requests()[from..].iter().take(BATCH_COMMANDS) {
+            expected.note(keyspace, db, &batch.args(request, storage));
+        }
+        expected.fetch(keyspace);
+    }
+
     /// Executes the commands of one batch and passes on what is complete.
     fn apply_batch(&mut self, session: &mut Session, batch: &Batch, storage: &[u8]) {
         let (Some(first), Some(last)) = (batch.requests().first(), batch.requests().last()) else { return };
@@ -340,7 +350,10 @@ impl Turn<'_> {
         let table = Rc::clone(&self.server.table);
         let mut replies = std::mem::take(&mut self.server.repl.replies);
         let mut complete = begin;
-        for request in batch.requests() {
+        for (index, request) in batch.requests().iter().enumerate() {
+            if index % BATCH_COMMANDS == 0 && batch.len() > 1 {
+                self.expect(session.db as u32, batch, index, storage);
+            }
             let args = batch.args(request, storage);
             let applied = replay::apply(self, &table, session, &args, &mut replies);
             if let Some(text) = applied.error {

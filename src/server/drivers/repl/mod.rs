@@ -38,6 +38,7 @@ use crate::resp::args::OwnedArgs;
 use crate::resp::out::Out;
 use crate::resp::parser::Batch;
 use crate::server::clients::BlockReason;
+use crate::server::expected::Expected;
 use crate::server::pause::Reason;
 use crate::server::{Server, Turn};
 use crate::session::Kind;
@@ -75,6 +76,7 @@ pub struct Replication {
     /// Stream bytes of a transaction that is not complete.
     unapplied: Vec<u8>,
     batch: Batch,
+    expected: Expected,
     /// Where replies to the master's commands go to be looked at.
     replies: Out,
     /// The snapshot that arrives.
@@ -118,6 +120,7 @@ impl Replication {
             is_ack_asked: false,
             unapplied: Vec::new(),
             batch: Batch::new(),
+            expected: Expected::default(),
             replies: Out::new(),
             transfer: None,
             transfer_next: None,
