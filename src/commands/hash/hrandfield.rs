@@ -8,8 +8,7 @@
 //! Fields whose time is over are removed first: replicas and the AOF receive an `HDEL` for each. Should there be very many
 //! of them, only some are removed here and the others passed over.
 //!
-//! Redis tries to answer a negative count however large it is. Here a reply of more than `REPEATED_REPLY_MAX` bytes, by the
-//! average length of fields, is refused, unless the client has a limit on its output: it is closed when that is reached.
+//! How far a negative count goes is told in `commands/repeating.rs`.
 
 use std::collections::HashSet;
 
@@ -18,6 +17,7 @@ use crate::base::number::parse_i64;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
+use crate::commands::repeating::repeat;
 use crate::data::hash::{Field, Hash};
 use crate::data::{Collection, Encoding};
 use crate::resp::args::Args;
@@ -111,27 +111,21 @@ fn hrandfield(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let Question { count, with_values } = question;
     if count < 0 {
         let count = count.unsigned_abs() as usize;
-        let each = (pool.hash.memory() / pool.hash.len()).saturating_add("$1\r\n\r\n".len());
-        if !reply.may_repeat(count.saturating_mul(each)) {
-            return Err(CommandError::err("value is out of range").into());
-        }
-        head(reply, count, with_values);
-        for _ in 0..count {
-            if reply.is_cut() {
-                break;
-            }
+        let average = || pool.hash.memory() / pool.hash.len();
+        repeat(reply, heads(reply, count, with_values), count, average, |reply| {
             reply_field(reply, pool.draw(ctx.rng).unwrap_or(first), with_values);
-        }
+        })?;
     } else {
         let count = (count as usize).min(pool.live());
-        head(reply, count, with_values);
+        reply.array(heads(reply, count, with_values));
         pool.choose(count, ctx.rng, &mut |field| reply_field(reply, field, with_values));
     }
     Ok(Outcome::Done)
 }
 
-fn head(reply: &mut Reply<'_>, fields: usize, with_values: bool) {
-    reply.array(if with_values && !reply.is_resp3() { fields * 2 } else { fields });
+/// How many elements the array has.
+fn heads(reply: &Reply<'_>, fields: usize, with_values: bool) -> usize {
+    if with_values && !reply.is_resp3() { fields * 2 } else { fields }
 }
 
 fn reply_field(reply: &mut Reply<'_>, field: Field<'_>, with_values: bool) {

@@ -4,13 +4,12 @@
 //!          exactly so many, where a member may come several times.
 //! Errors:  not an integer; value is out of range; syntax error; WRONGTYPE.
 //!
-//! A negative count asks for a reply that has nothing to do with how large the set is. Redis writes whatever is asked for;
-//! here a reply of more than `REPEATED_REPLY_MAX` bytes, by the average length of members, is refused, unless the client
-//! has a limit on its output: it is closed when that is reached.
+//! How far a negative count goes is told in `commands/repeating.rs`.
 
 use super::members::reply_member;
 use crate::base::number::parse_i64;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
+use crate::commands::repeating::repeat;
 use crate::data::Collection;
 use crate::data::set::Set;
 use crate::resp::args::Args;
@@ -70,17 +69,10 @@ fn several(ctx: &mut DataCtx<'_>, key: &[u8], count: i64) -> CommandResult {
         set.sample(number, ctx.rng, &mut |member| reply_member(&mut ctx.reply, member));
         return Ok(Outcome::Done);
     }
-    let each = (set.memory() / set.len()).saturating_add("$1\r\n\r\n".len());
-    if !ctx.reply.may_repeat(number.saturating_mul(each)) {
-        return Err(CommandError::err("value is out of range").into());
-    }
-    ctx.reply.array(number);
-    for member in (0..number).filter_map(|_| set.random(ctx.rng)) {
-        if ctx.reply.is_cut() {
-            break;
-        }
-        reply_member(&mut ctx.reply, member);
-    }
+    let average = || set.memory() / set.len();
+    repeat(&mut ctx.reply, number, number, average, |reply| {
+        set.random(ctx.rng).into_iter().for_each(|member| reply_member(reply, member));
+    })?;
     Ok(Outcome::Done)
 }
 

@@ -4,14 +4,14 @@
 //!          with a negative one members that may repeat. With WITHSCORES each followed by its score, in RESP3 as pairs.
 //! Errors:  not an integer; value is out of range; syntax error; WRONGTYPE when `key` holds another type.
 //!
-//! Redis tries to answer a negative count however large it is. Here a reply of more than `REPEATED_REPLY_MAX` bytes, by the average length of members, is
-//! refused, unless the client has a limit on its output: it is closed when that is reached.
+//! How far a negative count goes is told in `commands/repeating.rs`.
 
 use std::collections::HashSet;
 
 use super::args::{Shape, integer, write_each, write_elements};
 use crate::base::rng::Rng;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
+use crate::commands::repeating::repeat;
 use crate::data::Collection;
 use crate::data::string::IntText;
 use crate::data::zset::Zset;
@@ -44,9 +44,6 @@ pub const SPEC: Spec<DataHandler> = Spec {
     },
     handler: zrandmember,
 };
-
-/// From how many members on it is worth to find out how long they are: that takes a while if the set is large.
-const MEASURED_FROM: i64 = 1000;
 
 fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if args.len() == 2 {
@@ -82,29 +79,18 @@ fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     };
     let shape = Shape::of(with_scores, &ctx.reply);
     let wanted = count.unsigned_abs() as usize;
-    if count < -MEASURED_FROM {
-        let each = zset.memory() / zset.len() + "$1\r\n\r\n".len();
-        if !ctx.reply.may_repeat(wanted.saturating_mul(each)) {
-            return Err(CommandError::err("value is out of range").into());
-        }
-    }
     match count {
-        ..0 => repeating(&mut ctx.reply, zset, ctx.rng, wanted, shape),
+        ..0 => {
+            let average = || zset.memory() / zset.len();
+            repeat(&mut ctx.reply, shape.replies(wanted), wanted, average, |reply| {
+                let rank = ctx.rng.below(zset.len() as u64) as usize;
+                write_each(reply, zset.elements(rank..rank + 1), shape);
+            })?;
+        }
         _ if wanted >= zset.len() => write_elements(&mut ctx.reply, zset.iter(), shape),
         _ => different(&mut ctx.reply, zset, ctx.rng, wanted, shape),
     }
     Ok(Outcome::Done)
-}
-
-fn repeating(reply: &mut Reply<'_>, zset: &Zset, rng: &mut Rng, wanted: usize, shape: Shape) {
-    reply.array(shape.replies(wanted));
-    for _ in 0..wanted {
-        if reply.is_cut() {
-            break;
-        }
-        let rank = rng.below(zset.len() as u64) as usize;
-        write_each(reply, zset.elements(rank..rank + 1), shape);
-    }
 }
 
 /// Fewer members than there are, each at most once, every choice as likely as any other.
