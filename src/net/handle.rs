@@ -364,10 +364,7 @@ impl Net {
                 conn.state = State::Open;
                 // The first request may have come along, and something may be waiting to be sent.
                 conn.is_readable = true;
-                if !conn.is_dirty {
-                    conn.is_dirty = true;
-                    self.dirty.push(id);
-                }
+                enlist(conn, id, &mut self.dirty);
                 self.queue_read(id);
                 match listener {
                     Some(listener) => {
@@ -538,9 +535,8 @@ impl Net {
         let mut held = std::mem::take(&mut self.held);
         held.retain(|&id| {
             let Some(conn) = self.conns.get_mut(id) else { return false };
-            if conn.release(ticket) && !conn.is_dirty {
-                conn.is_dirty = true;
-                self.dirty.push(id);
+            if conn.release(ticket) {
+                enlist(conn, id, &mut self.dirty);
             }
             conn.is_held()
         });
@@ -588,10 +584,7 @@ impl Net {
     pub fn watch_output(&mut self, id: ConnId, bytes: usize) {
         if let Some(conn) = self.conns.get_mut(id) {
             conn.low_water = Some(bytes);
-            if !conn.is_dirty {
-                conn.is_dirty = true;
-                self.dirty.push(id);
-            }
+            enlist(conn, id, &mut self.dirty);
         }
     }
 
@@ -615,10 +608,7 @@ impl Net {
             }
             conn.state = State::Closing;
             conn.input.clear();
-            if !conn.is_dirty {
-                conn.is_dirty = true;
-                self.dirty.push(id);
-            }
+            enlist(conn, id, &mut self.dirty);
         }
     }
 
@@ -769,10 +759,7 @@ impl Net {
                 }
             }
             WriteOutcome::More => {
-                if !conn.is_dirty {
-                    conn.is_dirty = true;
-                    self.dirty.push(id);
-                }
+                enlist(conn, id, &mut self.dirty);
                 app.congested(self, id);
             }
             WriteOutcome::Blocked => {
@@ -788,11 +775,17 @@ impl Net {
     }
 }
 
-/// Puts a connection that is going to be written to into a list of those to flush.
+/// Puts a connection into a list of those to flush, if it is in none.
+fn enlist(conn: &mut Conn, id: ConnId, list: &mut Vec<ConnId>) {
+    if !std::mem::replace(&mut conn.is_dirty, true) {
+        list.push(id);
+    }
+}
+
+/// The same for one that is going to be written to.
 #[inline]
 fn mark_dirty(conn: &mut Conn, id: ConnId, list: &mut Vec<ConnId>, buffers: &mut Buffers) {
-    conn.is_dirty = true;
-    list.push(id);
+    enlist(conn, id, list);
     if conn.out.wants_buffer() {
         conn.out.lend_buffer(buffers.for_writing());
     }
