@@ -7,6 +7,7 @@ pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;
+pub mod many_keys;
 pub mod repeating;
 pub mod scanning;
 pub mod set;

@@ -16,7 +16,8 @@ use smallvec::SmallVec;
 
 use super::carried::Carried;
 use super::table::Loc;
-use super::{Access, Effect, EntryRef, Event, ExpiredKeys, Keyspace, Recency};
+use super::{Access, Effect, EntryRef, Event, ExpiredKeys, Keyspace, Lookup, Recency};
+use crate::base::limits::BATCH_COMMANDS;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 use crate::data::hash::Hash;
@@ -158,6 +159,17 @@ impl<'a> DbHandle<'a> {
     pub fn hinted(mut self, key: &'a [u8], hash: u64) -> DbHandle<'a> {
         self.hint = Some((key, hash));
         self
+    }
+
+    /// Brings what verbs on these keys will touch closer; with each may come how long it and its value are. Worth calling for two or more,
+    /// and for a few dozen at a time.
+    pub fn prefetch<'k>(&self, keys: impl Iterator<Item = (&'k [u8], Option<usize>)>) {
+        let lookup = |(key, size): (&[u8], Option<usize>)| {
+            let size = size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
+            Lookup { db: self.index, hash: self.ks.hash(key), size }
+        };
+        let lookups: SmallVec<[Lookup; BATCH_COMMANDS]> = keys.map(lookup).collect();
+        self.ks.prefetch(&lookups);
     }
 
     /// Number of this database.

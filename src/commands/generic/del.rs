@@ -5,6 +5,7 @@
 //! Replicas and the AOF receive the command as it was written when at least one key was removed.
 
 use crate::commands::contract::{CommandResult, DataCtx, DataHandler, Outcome};
+use crate::commands::many_keys::each_key;
 use crate::keyspace::Event;
 use crate::resp::args::Args;
 use crate::spec::{Access, Arg, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
@@ -31,9 +32,7 @@ pub const SPEC: Spec<DataHandler> = Spec {
 /// Also UNLINK: whether a large value is freed in the background is decided by its size, not by the command.
 pub(super) fn del(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let mut removed = 0;
-    for key in args.from(1) {
-        removed += i64::from(ctx.db.remove(key, Event::DEL));
-    }
+    each_key(ctx, args, 1, |ctx, at| removed += i64::from(ctx.db.remove(args.get(at), Event::DEL)));
     ctx.reply.int(removed);
     Ok(Outcome::Done)
 }

@@ -3,6 +3,7 @@
 //! Reply:   integer, how many of them exist. Works for clients with NO-TOUCH as well.
 
 use crate::commands::contract::{CommandResult, DataCtx, DataHandler, Outcome};
+use crate::commands::many_keys::each_key;
 use crate::resp::args::Args;
 use crate::spec::{Access, Arg, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
 
@@ -27,9 +28,7 @@ pub const SPEC: Spec<DataHandler> = Spec {
 
 fn touch(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let mut found = 0;
-    for key in args.from(1) {
-        found += i64::from(ctx.db.touch(key));
-    }
+    each_key(ctx, args, 1, |ctx, at| found += i64::from(ctx.db.touch(args.get(at))));
     ctx.reply.int(found);
     Ok(Outcome::Done)
 }

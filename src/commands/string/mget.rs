@@ -4,6 +4,7 @@
 
 use super::value::reply_string;
 use crate::commands::contract::{CommandResult, DataCtx, DataHandler, Outcome};
+use crate::commands::many_keys::each_key;
 use crate::data::string::Str;
 use crate::resp::args::Args;
 use crate::spec::{Access, Arg, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
@@ -29,12 +30,10 @@ pub const SPEC: Spec<DataHandler> = Spec {
 
 fn mget(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     ctx.reply.array(args.len() - 1);
-    for key in args.from(1) {
-        match ctx.db.read::<Str>(key) {
-            Ok(Some(value)) => reply_string(&mut ctx.reply, value),
-            Ok(None) | Err(_) => ctx.reply.null(),
-        }
-    }
+    each_key(ctx, args, 1, |ctx, at| match ctx.db.read::<Str>(args.get(at)) {
+        Ok(Some(value)) => reply_string(&mut ctx.reply, value),
+        Ok(None) | Err(_) => ctx.reply.null(),
+    });
     Ok(Outcome::Done)
 }
 

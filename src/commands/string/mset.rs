@@ -5,6 +5,7 @@
 
 use super::value::value_of;
 use crate::commands::contract::{CommandError, CommandResult, DataCtx, DataHandler, Outcome};
+use crate::commands::many_keys::each_key;
 use crate::keyspace::{Event, Expiry};
 use crate::resp::args::Args;
 use crate::spec::{Access, Arg, ArgKind, Arity, Category, Flags, Group, KeySpec, Meta, Spec};
@@ -45,9 +46,9 @@ pub(super) fn check_pairs(args: &Args<'_>, command: &str) -> Result<(), CommandE
 
 /// Stores all pairs, in order.
 pub(super) fn put_pairs(ctx: &mut DataCtx<'_>, args: &Args<'_>) {
-    for index in (1..args.len()).step_by(2) {
-        ctx.db.put(args.get(index), value_of(args, index + 1), Expiry::Clear, Event::SET);
-    }
+    each_key(ctx, args, 2, |ctx, at| {
+        ctx.db.put(args.get(at), value_of(args, at + 1), Expiry::Clear, Event::SET);
+    });
 }
 
 #[cfg(test)]
