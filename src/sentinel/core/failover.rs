@@ -349,7 +349,7 @@ impl Sentinel {
         let promoted = self.masters[m].replicas[r].id;
         self.masters[m].config_epoch = epoch;
         self.masters[m].is_configuration_ours = true;
-        self.masters[m].contested = None;
+        self.masters[m].contest = None;
         self.set_stage(m, Stage::ReconfSlaves { promoted }, now);
         self.disk.changed();
         self.event(out, now, Level::Warning, "+promoted-slave", About::Replica(m, r), "");

@@ -16,21 +16,18 @@
 
 use std::net::IpAddr;
 
+use super::Sentinel;
 use super::events::About;
 use super::instance::{Instance, Master, Peer};
 use super::io::{Level, Outputs};
 use super::link::Owner;
 use super::names::Waiting;
-use super::{Alarm, Sentinel};
 use crate::base::id::HexId;
 use crate::base::limits::{SENTINEL_HELLO_MAX, SENTINEL_INSTANCES_MAX};
 use crate::base::time::Instant;
 
 /// A Sentinel that is behind is told directly at most this often, in milliseconds.
 const TELL_SPACING: u64 = 100;
-
-/// Two masters in one epoch are sorted out within this time.
-const CONTEST_WITHIN: u64 = 1000;
 
 /// One hello, as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,17 +212,13 @@ impl Sentinel {
         if hello.config_epoch > self.masters[m].config_epoch && hello.config_epoch <= self.current_epoch {
             self.masters[m].config_epoch = hello.config_epoch;
             self.masters[m].is_configuration_ours = false;
-            self.masters[m].contested = None;
+            self.masters[m].contest = None;
             self.disk.changed();
             if !is_same {
                 self.follow_configuration(m, p, hello, now, out);
             }
-        } else if hello.config_epoch == self.masters[m].config_epoch
-            && !is_same
-            && self.masters[m].is_configuration_ours
-        {
-            let at = now + self.rng.below(CONTEST_WITHIN);
-            self.masters[m].contested.get_or_insert(at);
+        } else if hello.config_epoch == self.masters[m].config_epoch && !is_same {
+            self.contest_heard(m, now);
         } else if hello.config_epoch < self.masters[m].config_epoch && !is_same {
             let about = About::Peer(m, p);
             let told = self.instance(about).hello_sent;
@@ -234,26 +227,6 @@ impl Sentinel {
             }
         }
         self.peer_named(m, p, hello.master_host, hello.master_port, out);
-    }
-
-    /// Two failovers by hand at two Sentinels can install two masters in one epoch, and nobody would give way. Whoever
-    /// installed one of them and hears of the other moves its own to a new epoch, after a time drawn by lot; the first to
-    /// do so is followed by all.
-    pub(super) fn settle_contest(&mut self, m: usize, now: Instant, alarm: &mut Alarm, out: &mut Outputs) {
-        let Some(at) = self.masters[m].contested else { return };
-        if self.masters[m].failover.is_some() || !alarm.is_due(at, now) {
-            return;
-        }
-        self.masters[m].contested = None;
-        self.current_epoch += 1;
-        self.masters[m].config_epoch = self.current_epoch;
-        self.disk.changed();
-        self.event_text(out, now, Level::Warning, "+new-epoch", Some(m), self.current_epoch.to_string());
-        let name = &self.masters[m].instance.name;
-        let text =
-            format!("Two masters were installed for '{name}' in one epoch; ours moves to epoch {}", self.current_epoch);
-        out.log(Level::Warning, text);
-        self.push_hellos(m, now, out);
     }
 
     fn follow_configuration(&mut self, m: usize, p: usize, hello: &Hello<'_>, now: Instant, out: &mut Outputs) {

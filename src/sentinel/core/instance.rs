@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use super::address::Address;
+use super::contest::Contest;
 use super::failover::{Failover, Holdup};
 use super::io::{MasterId, Ticket};
 use super::link::{InstanceId, LinkId};
@@ -261,8 +262,8 @@ pub struct Master {
     pub config_epoch: u64,
     /// Whether it was a failover of ours, in this life, that made this configuration.
     pub is_configuration_ours: bool,
-    /// When our configuration moves to a new epoch, because another one of the same epoch exists.
-    pub contested: Option<Instant>,
+    /// Another configuration of the same epoch exists: ours may have to move to a new one.
+    pub contest: Option<Contest>,
     /// Whom we voted for in `leader_epoch`. Forgotten by a restart, while the epoch is not.
     pub leader: Option<HexId>,
     pub leader_epoch: u64,
@@ -301,7 +302,7 @@ impl Master {
             settings,
             config_epoch: 0,
             is_configuration_ours: false,
-            contested: None,
+            contest: None,
             leader: None,
             leader_epoch: 0,
             vote_ticket: Ticket(0),

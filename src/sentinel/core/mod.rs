@@ -22,8 +22,8 @@
 //!    (`election.rs`), a command (`admin.rs`), news from the disk (`disk.rs`);
 //! 3. every master that is touched or due is gone through, always in this order: connect, PING, INFO, hello
 //!    (`schedule.rs`); who is down (`liveness.rs`); is the master objectively down (`opinion.rs`); start and advance a
-//!    failover (`failover.rs`, `election.rs`, `candidate.rs`, `reconfigure.rs`); correct stray servers (`confirm.rs`); ask
-//!    the others (`opinion.rs`);
+//!    failover (`failover.rs`, `election.rs`, `candidate.rs`, `reconfigure.rs`); settle a contest of
+//!    two masters (`contest.rs`); correct stray servers (`confirm.rs`); ask the others (`opinion.rs`);
 //! 4. one request to the disk for everything that changed (`disk.rs`).
 
 pub mod address;
@@ -44,6 +44,7 @@ pub mod view;
 
 mod admin;
 mod confirm;
+mod contest;
 mod disk;
 mod election;
 mod liveness;
