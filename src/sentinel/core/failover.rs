@@ -28,8 +28,8 @@
 //! right address.
 //!
 //! **A master that is a replica.** Somebody may have told the master to follow another server. It counts as down after a while
-//! then, as in Redis, and one of its replicas is promoted. When none is fit (they were without a master meanwhile, and may have
-//! followed each other) Redis leaves the group without a master for ever; here the leader tells the old one to be it again.
+//! then, as in Redis, and one of its replicas is promoted. When none is fit and the master follows one of them, Redis leaves the
+//! group without a master for ever; here the leader tells the old one to be it again.
 //!
 //! **Handover.** SENTINEL FAILOVER of a live master loses, in Redis, what clients write between the promotion and the moment
 //! the old master is reconfigured, about a second's worth. Here the old master is paused for writing first (`CLIENT PAUSE

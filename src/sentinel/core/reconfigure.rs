@@ -9,6 +9,7 @@ use super::events::About;
 use super::instance::{Reconf, Role};
 use super::io::{Level, Outputs, Tag};
 use super::link::InstanceId;
+use super::observed::read_info;
 use super::{Alarm, Sentinel};
 use crate::base::time::Instant;
 
@@ -49,13 +50,23 @@ impl Sentinel {
         true
     }
 
-    /// No replica is fit, but the configured master works and says that it is a replica itself: it is told to be a master again.
+    /// No replica is fit, but the configured master works and says that it follows one of them: it is told to be a master again. (One
+    /// that follows a server we do not know is somebody's deed, or never was a master.)
     pub(super) fn reinstate_master(&mut self, m: usize, now: Instant, out: &mut Outputs) {
-        let master = &self.masters[m];
-        let is_replica = master.observed.role == Role::Replica && master.observed.is_fresh(self.periods.info, now);
-        let name = &master.instance.name;
-        let text = format!("'{name}' is a replica, and has none that is fit: it is told to be a master again");
-        if is_replica && self.send_slaveof(About::Master(m), None, Tag::Ignored, now, out) {
+        let observed = &self.masters[m].observed;
+        if observed.role != Role::Replica || !observed.is_fresh(self.periods.info, now) {
+            return;
+        }
+        let facts = observed.text.as_deref().map(read_info).unwrap_or_default();
+        let (Some(host), Some(port)) = (facts.master_host, facts.master_port) else { return };
+        let places: Vec<Address> =
+            self.masters[m].replicas.iter().map(|replica| replica.instance.address.clone()).collect();
+        let follows_own = places.iter().any(|place| self.is_place(place, &host, port, out));
+        if follows_own && self.send_slaveof(About::Master(m), None, Tag::Ignored, now, out) {
+            let name = &self.masters[m].instance.name;
+            let text = format!(
+                "'{name}' follows one of its replicas, and none of them is fit: it is told to be a master again"
+            );
             out.log(Level::Warning, text);
         }
     }
@@ -158,5 +169,28 @@ impl Sentinel {
             let places = [from, to].map(|place| [place.announced(hostnames), place.port.to_string()]);
             self.scripts.schedule(words.into_iter().chain(places.into_iter().flatten()).collect(), now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sentinel::core::tests::Bench;
+
+    fn is_reinstated(master_host: &str) -> bool {
+        let mut bench = Bench::watching_one_master(1000);
+        bench.add_replica("10.0.1.1", "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\nslave_priority:0\r\n");
+        bench.hello(&format!("10.0.0.5,26379,{},0,mymaster,10.0.0.1,6379,0", "a".repeat(40)));
+        bench.answer_down_with("10.0.0.5:26379");
+        bench.run_answering(500);
+        bench.set_info("10.0.0.1:6379", &format!("role:slave\r\nmaster_host:{master_host}\r\nmaster_port:6379\r\n"));
+        bench.sent.clear();
+        bench.run_answering(40_000);
+        bench.sent.iter().any(|command| command == "SLAVEOF NO ONE")
+    }
+
+    #[test]
+    fn a_master_that_follows_its_own_replica_is_one_again_when_no_replica_is_fit_and_only_then() {
+        assert!(is_reinstated("10.0.1.1"));
+        assert!(!is_reinstated("10.0.9.9"), "somebody may be moving the data elsewhere");
     }
 }
