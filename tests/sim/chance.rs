@@ -125,6 +125,7 @@ pub fn chaos_of(seed: u64, transcript: Transcript, sabotage: Sabotage) -> Tally 
     world.run(rng.between(0, 2000));
     let count = rng.between(2, 6);
     world.draw_faults(rng, count, 6000);
+    world.draw_meddling(&mut Rng::seeded(seed ^ 0x3edd1e), 6000);
     world.run(8000 + rng.below(2000));
     world.heal();
     // What was late or stuck arrives, and may still make somebody look dead.

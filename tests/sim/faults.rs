@@ -1,10 +1,11 @@
 //! What goes wrong, and when: drawn from a seed, each fault with its repair.
 
 use rredis::base::rng::Rng;
+use rredis::repl::io::HostPort;
 use rredis::sentinel::core::io::Command;
 
 use crate::network::{Host, Process};
-use crate::shape::name_of;
+use crate::shape::{DATA_PORT, name_of};
 use crate::tally::Count;
 use crate::world::World;
 
@@ -33,6 +34,8 @@ pub enum Fault {
     CrashWhileSaving(usize),
     /// SENTINEL FAILOVER, of the master of this group.
     ByHand(usize, usize),
+    /// Somebody sends REPLICAOF to a server, of another one of its group or NO ONE.
+    Meddle(usize, Option<usize>),
     SlowNetwork(u64, u64),
     FastNetwork,
     /// Messages are lost, so many of a hundred, and sent again.
@@ -99,6 +102,13 @@ impl World {
                     self.command(sentinel, Command::Failover { name: name_of(group).into() });
                 }
             }
+            Fault::Meddle(server, master) => {
+                if self.servers[server].0.is_running && !self.servers[server].0.is_stopped {
+                    self.tally.one(Count::Meddlings);
+                    let place = |master: usize| HostPort { host: self.servers[master].2.ip.clone(), port: DATA_PORT };
+                    self.set_following(server, master.map(place));
+                }
+            }
             Fault::SlowNetwork(least, most) => {
                 self.tally.one(Count::SlowNetworks);
                 self.network.latency = (least, most);
@@ -162,6 +172,21 @@ impl World {
             for (time, fault) in self.draw_fault(rng, at, until) {
                 self.schedule(time, fault);
             }
+        }
+    }
+
+    /// Draws whether somebody meddles meanwhile, and how.
+    pub fn draw_meddling(&mut self, rng: &mut Rng, length: u64) {
+        if rng.percent(80) {
+            return;
+        }
+        for _ in 0..rng.between(1, 3) {
+            let server = rng.below(self.servers.len() as u64) as usize;
+            let first = self.shape.first_of(self.shape.group_of(server));
+            let others = self.shape.servers - 1;
+            let other = first + (server - first + 1 + rng.below(others as u64) as usize) % self.shape.servers;
+            let master = (!rng.percent(30)).then_some(other);
+            self.schedule(self.now + rng.below(length), Fault::Meddle(server, master));
         }
     }
 

@@ -36,6 +36,8 @@ pub enum Count {
     Votes,
     Elections,
     ByHand,
+    /// REPLICAOF sent by somebody who is no Sentinel.
+    Meddlings,
     Failovers,
     FullResyncs,
     PartialResyncs,
@@ -46,7 +48,7 @@ pub enum Count {
     DataChecked,
 }
 
-const NAMES: [(Count, &str); 31] = [
+const NAMES: [(Count, &str); 32] = [
     (Count::Seeds, "seeds"),
     (Count::SimulatedMs, "simulated ms"),
     (Count::Happenings, "happenings"),
@@ -72,6 +74,7 @@ const NAMES: [(Count, &str); 31] = [
     (Count::Votes, "votes"),
     (Count::Elections, "elections won"),
     (Count::ByHand, "failovers by hand asked for"),
+    (Count::Meddlings, "servers told by a person whom to follow"),
     (Count::Failovers, "failovers"),
     (Count::FullResyncs, "full resyncs"),
     (Count::PartialResyncs, "partial resyncs"),
