@@ -126,6 +126,11 @@ impl Intset {
         self.byte_len()
     }
 
+    /// Where its memory begins.
+    pub fn address(&self) -> *const u8 {
+        self.block.as_ptr()
+    }
+
     /// The value at `index` in ascending order. Panics when there is none.
     #[inline]
     pub fn get(&self, index: usize) -> i64 {

@@ -53,6 +53,14 @@ impl Collection for List {
         }
     }
 
+    #[inline]
+    fn heap(&self) -> *const u8 {
+        match &self.0 {
+            Repr::Packed(entries) => entries.address(),
+            Repr::Quick(nodes) => (&raw const **nodes).cast(),
+        }
+    }
+
     fn memory(&self) -> usize {
         match &self.0 {
             Repr::Packed(entries) => entries.memory(),

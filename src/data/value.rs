@@ -46,6 +46,9 @@ pub trait Collection: Sized + Default + Clone + Send + 'static {
     /// What OBJECT ENCODING says.
     fn encoding(&self) -> Encoding;
 
+    /// Where what it owns on the heap begins: an address to ask for ahead, and not to be read from.
+    fn heap(&self) -> *const u8;
+
     /// Bytes on the heap that it owns; may be an estimate from a sample when it is large.
     fn memory(&self) -> usize;
 
@@ -133,6 +136,15 @@ macro_rules! values {
                 match self {
                     ValueRef::Str(_) => None,
                     $(ValueRef::$name(value) => Collection::due(value),)*
+                }
+            }
+
+            /// Where what it has outside of its entry begins; `None` for a string.
+            #[inline]
+            pub fn heap(self) -> Option<*const u8> {
+                match self {
+                    ValueRef::Str(_) => None,
+                    $(ValueRef::$name(value) => Some(value.heap()),)*
                 }
             }
 

@@ -286,30 +286,30 @@ impl Keyspace {
 
     /// Brings what these look-ups will touch nearer, all of them at once. Worth calling for two or more.
     ///
-    /// Two waves, the second following at some distance: the bucket must have come before it can tell which entry to ask
-    /// for, and a core can only wait for a dozen or two lines at a time. Of an entry all lines are asked for, up to a bound: those to be
-    /// written, too, for what is written to a line that is far away keeps everything behind it waiting.
+    /// Three waves, one following the other at some distance: the bucket must have come before it can tell which entry to ask for, and
+    /// the entry before it can tell what belongs to it elsewhere; and a core can only wait for a dozen or two lines at a time. Of an
+    /// entry all lines are asked for, up to a bound: those to be written, too, for what is written to a line that is far away keeps
+    /// everything behind it waiting.
     pub fn prefetch(&self, lookups: &[Lookup]) {
-        let table = |lookup: &Lookup| self.dbs.peek(lookup.db).map(|db| &db.table);
-        let (first, _) = lookups.split_at(lookups.len().min(WAVE));
-        for lookup in first {
-            if let Some(table) = table(lookup) {
-                table.prefetch_bucket(lookup.hash);
-            }
-        }
+        let lookup = |at: usize| {
+            let lookup = lookups.get(at)?;
+            Some((lookup, &self.dbs.peek(lookup.db)?.table))
+        };
+        let wave = WAVE.min(lookups.len());
         let mut average = (u32::MAX, 0);
-        for (at, lookup) in lookups.iter().enumerate() {
-            if let Some(later) = lookups.get(at + WAVE)
-                && let Some(table) = table(later)
-            {
-                table.prefetch_bucket(later.hash);
+        for at in 0..lookups.len() + 2 * wave {
+            if let Some((first, table)) = lookup(at) {
+                table.prefetch_bucket(first.hash);
             }
-            if let Some(table) = table(lookup) {
-                if average.0 != lookup.db {
-                    average = (lookup.db, table.average_entry());
+            if let Some((second, table)) = lookup(at.wrapping_sub(wave)) {
+                if average.0 != second.db {
+                    average = (second.db, table.average_entry());
                 }
-                let size = lookup.size.map_or(average.1, |size| entry::USUAL_HEADER + size as usize);
-                table.prefetch_entry(lookup.hash, size);
+                let size = second.size.map_or(average.1, |size| entry::USUAL_HEADER + size as usize);
+                table.prefetch_entry(second.hash, size);
+            }
+            if let Some((third, table)) = lookup(at.wrapping_sub(2 * wave)) {
+                table.prefetch_outside(third.hash);
             }
         }
     }

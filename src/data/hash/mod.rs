@@ -390,6 +390,14 @@ impl Collection for Hash {
         }
     }
 
+    #[inline]
+    fn heap(&self) -> *const u8 {
+        match &self.0 {
+            Repr::Packed(Pairs(listpack)) | Repr::Timed(Triplets(listpack)) => listpack.address(),
+            Repr::Table(dict) => (&raw const **dict).cast(),
+        }
+    }
+
     fn memory(&self) -> usize {
         match &self.0 {
             Repr::Packed(Pairs(listpack)) | Repr::Timed(Triplets(listpack)) => listpack.memory(),

@@ -60,6 +60,11 @@ impl Block {
     }
 
     #[inline]
+    pub(super) fn address(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
+    #[inline]
     pub(super) fn len(&self) -> usize {
         // SAFETY: the first four bytes are there and initialised.
         u32::from_le(unsafe { self.0.as_ptr().cast::<u32>().read_unaligned() }) as usize

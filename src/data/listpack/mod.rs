@@ -151,6 +151,12 @@ impl Listpack {
         block::capacity(self.byte_len())
     }
 
+    /// Where its memory begins.
+    #[inline]
+    pub fn address(&self) -> *const u8 {
+        self.0.address()
+    }
+
     /// How many entries. Constant time up to 65534 of them, beyond that they are counted.
     pub fn len(&self) -> usize {
         self.stated_len().unwrap_or_else(|| self.count())

@@ -317,6 +317,15 @@ impl Collection for Set {
         }
     }
 
+    #[inline]
+    fn heap(&self) -> *const u8 {
+        match &self.0 {
+            Form::Ints(ints) => ints.address(),
+            Form::Packed(packed) => packed.address(),
+            Form::Table(table) => (&raw const **table).cast(),
+        }
+    }
+
     fn memory(&self) -> usize {
         match &self.0 {
             Form::Ints(ints) => ints.memory(),

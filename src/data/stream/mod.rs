@@ -121,6 +121,11 @@ impl Collection for Stream {
         Encoding::Stream
     }
 
+    #[inline]
+    fn heap(&self) -> *const u8 {
+        (&raw const *self.0).cast()
+    }
+
     fn memory(&self) -> usize {
         let groups = self.groups().iter();
         let groups: usize = groups.map(|(name, group)| name.len() + size_of::<Group>() + group.memory()).sum();

@@ -346,6 +346,14 @@ impl Collection for Zset {
         }
     }
 
+    #[inline]
+    fn heap(&self) -> *const u8 {
+        match &self.0 {
+            Repr::Packed(packed) => packed.address(),
+            Repr::Sorted(sorted) => (&raw const **sorted).cast(),
+        }
+    }
+
     fn memory(&self) -> usize {
         match &self.0 {
             Repr::Packed(packed) => packed.memory(),

@@ -162,6 +162,11 @@ impl Packed {
         self.0.memory()
     }
 
+    /// Where its memory begins.
+    pub fn address(&self) -> *const u8 {
+        self.0.address()
+    }
+
     /// Where the members are.
     fn pairs(&self) -> impl Iterator<Item = Pos> + '_ {
         std::iter::successors(self.0.first(), |pos| self.0.next(*pos).and_then(|score| self.0.next(score)))

@@ -295,6 +295,14 @@ impl Table {
         self.segment(hash).prefetch_entry(hash, size);
     }
 
+    /// Third wave.
+    #[inline]
+    pub fn prefetch_outside(&self, hash: u64) {
+        if self.outside > 0 {
+            self.segment(hash).prefetch_outside(hash);
+        }
+    }
+
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Loc> {
         let word = self.word_of(hash);

@@ -279,6 +279,23 @@ impl Segment {
         }
     }
 
+    /// Asks for what the collections in the home bucket own that `hash` may mean. Their entries must have come before.
+    #[inline]
+    pub fn prefetch_outside(self, hash: u64) {
+        let bucket = self.bucket(home(hash & 0xffff, self.buckets()));
+        let mut matches = match_tag(bucket, hash & 0xffff);
+        while matches != 0 {
+            let slot = Slot(bucket[matches.trailing_zeros() as usize / 4]);
+            if slot.has(OUTSIDE)
+                && let Some(address) = slot.entry().value().heap()
+            {
+                prefetch(address);
+                prefetch(address.wrapping_add(LINE));
+            }
+            matches &= matches - 1;
+        }
+    }
+
     /// Where `key` is: bucket times eight plus slot.
     #[inline]
     pub fn find(self, hash: u64, key: &[u8]) -> Option<usize> {
