@@ -12,6 +12,7 @@ pub mod limits;
 pub mod log;
 pub mod lzf;
 pub mod number;
+pub mod prefetch;
 pub mod process;
 pub mod quote;
 pub mod rng;

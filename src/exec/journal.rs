@@ -26,6 +26,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::base::prefetch::{LINE, prefetch};
 use crate::resp::args::Args;
 
 /// The stream since it was last drained.
@@ -58,6 +59,11 @@ struct Unit {
 
 /// Room of the buffers that entries are written into.
 const BUFFER: usize = 64 * 1024;
+
+/// The buffers go round, and what was written into one last is far away when it is written to again: so many bytes ahead of an entry, as
+/// many as it has are asked for, up to a few lines.
+const AHEAD: usize = 512;
+const AHEAD_MAX: usize = 4 * LINE;
 
 /// A shorter part of the stream is drained as a copy, and its room is used again: a part that is shared keeps the whole buffer
 /// alive, which shall hold little else than such parts.
@@ -288,6 +294,8 @@ impl Journal {
     /// shared, everything from then on would be copied once more.
     fn make_room(&mut self, len: usize) {
         if self.tail.capacity() - self.tail.len() >= len {
+            let ahead = self.tail.as_ptr().wrapping_add(self.tail.len() + AHEAD);
+            (0..len.min(AHEAD_MAX)).step_by(LINE).for_each(|at| prefetch(ahead.wrapping_add(at)));
             return;
         }
         self.seal_tail();

@@ -24,8 +24,9 @@
 //! is over is not found by commands anyway. A due time may be too early (the key it came from was removed or
 //! prolonged); looking then corrects it.
 
-use super::segment::{ELEMENTS, EXPIRES, SLOTS, Segment, Slot, prefetch};
+use super::segment::{ELEMENTS, EXPIRES, SLOTS, Segment, Slot};
 use super::{EntryRef, Loc, Table};
+use crate::base::prefetch::prefetch;
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
 

@@ -25,6 +25,7 @@
 use std::ptr::NonNull;
 
 use super::EntryRef;
+use crate::base::prefetch::{LINE, prefetch};
 
 /// Slots of a bucket.
 pub(super) const SLOTS: usize = 8;
@@ -120,26 +121,6 @@ fn home(tag: u64, n: usize) -> usize {
 
 /// How much of an entry is asked for ahead: four or five lines, with which the largest batch still fits a first-level cache.
 const PREFETCH_MAX: usize = 256;
-/// Bytes of a cache line.
-const LINE: usize = 64;
-
-/// Asks for the cache line at `address`.
-#[inline]
-pub(super) fn prefetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch is a hint and never faults, whatever the address.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(address.cast());
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: as above.
-    unsafe {
-        std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) address, options(nostack, readonly, preserves_flags));
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let _ = address;
-}
 
 /// A bit for each slot whose tag is `tag`: bit `4 * i + 3` for slot `i`. An empty slot looks like tag 0.
 #[cfg(target_arch = "x86_64")]

@@ -11,8 +11,9 @@
 //! Under a cut a sibling may have another version than the segment, and one version cannot speak for both: then they
 //! are not merged this time.
 
-use super::segment::{EXPIRES, MAX_BUCKETS, SLOTS, Segment, Slot, prefetch};
+use super::segment::{EXPIRES, MAX_BUCKETS, SLOTS, Segment, Slot};
 use super::{AHEAD, MAX_DEPTH, Table};
+use crate::base::prefetch::prefetch;
 
 /// Numbers of buckets in normal operation. With the header, each is a size that the arena has.
 const STEPS: [usize; 17] = [1, 2, 3, 4, 5, 6, 8, 11, 15, 19, 24, 30, 36, 41, 47, 55, SPLIT_AT];
