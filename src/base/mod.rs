@@ -14,6 +14,7 @@ pub mod lzf;
 pub mod number;
 pub mod prefetch;
 pub mod process;
+pub mod queue;
 pub mod quote;
 pub mod rng;
 pub mod time;

@@ -22,7 +22,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::{Condvar, Mutex};
 
 use super::rdb_file::{Plan, RdbFile, SaveError};
@@ -30,6 +29,7 @@ use super::snapshot::{BUFFER, BUFFERS};
 use crate::base::cpus::{self, Work};
 use crate::base::files::Files;
 use crate::base::hash::Crc64;
+use crate::base::queue::{Receiver, Sender, queue};
 use crate::rdb::encode::Chunk;
 use crate::rdb::pack::Packer;
 
@@ -219,9 +219,9 @@ impl Writer {
     }
 
     fn spawn(kind: Work, wake: Wake, run: impl FnOnce(&Thread) -> Result<u64, SaveError> + Send + 'static) -> Writer {
-        let (orders, incoming) = unbounded();
-        let (outgoing, reports) = unbounded();
-        let (spare, buffers) = bounded(BUFFERS);
+        let (orders, incoming) = queue();
+        let (outgoing, reports) = queue();
+        let (spare, buffers) = queue();
         let flow = Arc::new(Flow::default());
         let used = RefCell::default();
         let thread = Thread { orders: incoming, reports: outgoing, spare, used, flow: flow.clone(), wake };
@@ -235,9 +235,9 @@ impl Writer {
         };
         if let Err(error) = thread::Builder::new().name("rdb-writer".into()).spawn(work) {
             // Without a thread nobody will ever report; say so in its place.
-            let (failed, reports) = unbounded();
+            let (failed, reports) = queue();
             let action = "Can't save in background: no thread".to_owned();
-            let _ = failed.send(Report::Failed(SaveError { action, source: error }));
+            failed.send(Report::Failed(SaveError { action, source: error }));
             return Writer { orders, reports, buffers, flow };
         }
         Writer { orders, reports, buffers, flow }
@@ -256,17 +256,17 @@ impl Writer {
     fn load(&self, load: Load) {
         self.flow.add(load.size());
         self.flow.memory.fetch_add(load.memory(), Ordering::Relaxed);
-        let _ = self.orders.send(Order::Load(load));
+        self.orders.send(Order::Load(load));
     }
 
     /// Nothing follows: put the file in place, or end the stream.
     pub fn finish(&self) {
-        let _ = self.orders.send(Order::Finish);
+        self.orders.send(Order::Finish);
     }
 
     /// A buffer of [`BUFFER`] bytes whose memory is there, if one is ready.
     pub fn buffer(&self) -> Option<Vec<u8>> {
-        self.buffers.try_recv().ok()
+        self.buffers.try_recv()
     }
 
     /// Whether a buffer is ready. If none is, the thread wakes the data thread as soon as one is.
@@ -276,7 +276,7 @@ impl Writer {
         }
         if !self.flow.wants_buffers.swap(true, Ordering::Relaxed) {
             // It may have nothing else to do.
-            let _ = self.orders.send(Order::Buffers);
+            self.orders.send(Order::Buffers);
         }
         self.flow.lacks_buffers.store(true, Ordering::SeqCst);
         // Made before it could see that, perhaps.
@@ -285,12 +285,12 @@ impl Writer {
 
     /// The next report, if there is one.
     pub fn report(&self) -> Option<Report> {
-        self.taken(self.reports.try_recv().ok())
+        self.taken(self.reports.try_recv())
     }
 
     /// Waits for the next report. Only for a save that may block.
     pub fn wait(&self) -> Option<Report> {
-        self.taken(self.reports.recv().ok())
+        self.taken(self.reports.recv())
     }
 
     fn taken(&self, report: Option<Report>) -> Option<Report> {
@@ -342,10 +342,10 @@ impl Thread {
         loop {
             self.make_buffers();
             match self.orders.recv() {
-                Ok(Order::Load(load)) => return Some(load),
-                Ok(Order::Buffers) => {}
-                Ok(Order::Finish) => return None,
-                Err(_) => {
+                Some(Order::Load(load)) => return Some(load),
+                Some(Order::Buffers) => {}
+                Some(Order::Finish) => return None,
+                None => {
                     *self.flow.is_cancelled.lock() = true;
                     return None;
                 }
@@ -354,14 +354,14 @@ impl Thread {
     }
 
     fn make_buffers(&self) {
-        while self.flow.wants_buffers.load(Ordering::Relaxed) && !self.spare.is_full() {
+        while self.flow.wants_buffers.load(Ordering::Relaxed) && self.spare.len() < BUFFERS {
             let buffer = self.used.borrow_mut().pop().unwrap_or_else(|| {
                 // Not with zeros, which memory from the system might be said to have without touching it.
                 let mut buffer = vec![1; BUFFER];
                 buffer.clear();
                 buffer
             });
-            if self.spare.try_send(buffer).is_err() {
+            if !self.spare.send(buffer) {
                 return;
             }
             // The first will do; the others follow while the data thread wakes.
@@ -410,7 +410,7 @@ impl Thread {
 
     fn report(&self, report: Report) {
         // Nobody listens to a writer that was given up.
-        let _ = self.reports.send(report);
+        self.reports.send(report);
         (self.wake)();
     }
 }
@@ -523,7 +523,7 @@ mod tests {
         let all_are_made = || {
             let made = (0..10_000_000).any(|_| {
                 thread::yield_now();
-                writer.buffers.is_full()
+                writer.buffers.len() == BUFFERS
             });
             assert!(made, "the thread makes as many as there is room for, and then waits");
         };

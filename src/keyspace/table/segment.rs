@@ -243,10 +243,8 @@ impl Segment {
     #[inline]
     pub fn prefetch_entry(self, hash: u64, size: usize) {
         let size = size.min(PREFETCH_MAX);
-        let bucket = self.bucket(home(hash & 0xffff, self.buckets()));
-        let mut matches = match_tag(bucket, hash & 0xffff);
-        while matches != 0 {
-            let address = (bucket[matches.trailing_zeros() as usize / 4] & SLOT_ADDRESS) as *const u8;
+        for slot in self.at_home(hash) {
+            let address = (slot.0 & SLOT_ADDRESS) as *const u8;
             prefetch(address);
             // Also the shortest may lie across two lines.
             prefetch(address.wrapping_add(40));
@@ -256,25 +254,31 @@ impl Segment {
             if size > 40 + LINE / 2 {
                 prefetch(address.wrapping_add(size - 1));
             }
-            matches &= matches - 1;
         }
     }
 
     /// Asks for what the collections in the home bucket own that `hash` may mean. Their entries must have come before.
     #[inline]
     pub fn prefetch_outside(self, hash: u64) {
-        let bucket = self.bucket(home(hash & 0xffff, self.buckets()));
-        let mut matches = match_tag(bucket, hash & 0xffff);
-        while matches != 0 {
-            let slot = Slot(bucket[matches.trailing_zeros() as usize / 4]);
-            if slot.has(OUTSIDE)
-                && let Some(address) = slot.entry().value().heap()
-            {
+        for slot in self.at_home(hash).filter(|slot| slot.has(OUTSIDE)) {
+            if let Some(address) = slot.entry().value().heap() {
                 prefetch(address);
                 prefetch(address.wrapping_add(LINE));
             }
-            matches &= matches - 1;
         }
+    }
+
+    /// The slots of its home bucket that `hash` may be in; an empty one may be among them.
+    #[inline]
+    fn at_home(self, hash: u64) -> impl Iterator<Item = Slot> {
+        let tag = hash & 0xffff;
+        let bucket = self.bucket(home(tag, self.buckets()));
+        let mut matches = match_tag(bucket, tag);
+        std::iter::from_fn(move || {
+            let slot = (matches != 0).then(|| Slot(bucket[matches.trailing_zeros() as usize / 4]))?;
+            matches &= matches - 1;
+            Some(slot)
+        })
     }
 
     /// Where `key` is: bucket times eight plus slot.
