@@ -7,22 +7,17 @@
 use crate::commands::contract::CommandError;
 use crate::resp::reply::Reply;
 
-/// From how many elements on it is worth to find out how long they are: that takes a while if there are many.
-const MEASURED_FROM: usize = 1000;
-
-/// Writes an array of `heads` and then `times` elements. `average` says how long they are.
+/// Writes an array of `heads` and then `times` elements, of `average` bytes each.
 pub fn repeat(
     reply: &mut Reply<'_>,
     heads: usize,
     times: usize,
-    average: impl FnOnce() -> usize,
+    average: usize,
     mut write: impl FnMut(&mut Reply<'_>),
 ) -> Result<(), CommandError> {
-    if times > MEASURED_FROM {
-        let each = average().saturating_add("$1\r\n\r\n".len());
-        if !reply.may_repeat(times.saturating_mul(each)) {
-            return Err(CommandError::err("value is out of range"));
-        }
+    let each = average.saturating_add("$1\r\n\r\n".len());
+    if !reply.may_repeat(times.saturating_mul(each)) {
+        return Err(CommandError::err("value is out of range"));
     }
     reply.array(heads);
     for _ in 0..times {

@@ -111,7 +111,7 @@ fn hrandfield(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let Question { count, with_values } = question;
     if count < 0 {
         let count = count.unsigned_abs() as usize;
-        let average = || pool.hash.memory() / pool.hash.len();
+        let average = pool.hash.memory() / pool.hash.len();
         repeat(reply, heads(reply, count, with_values), count, average, |reply| {
             reply_field(reply, pool.draw(ctx.rng).unwrap_or(first), with_values);
         })?;

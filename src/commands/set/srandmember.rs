@@ -69,7 +69,7 @@ fn several(ctx: &mut DataCtx<'_>, key: &[u8], count: i64) -> CommandResult {
         set.sample(number, ctx.rng, &mut |member| reply_member(&mut ctx.reply, member));
         return Ok(Outcome::Done);
     }
-    let average = || set.memory() / set.len();
+    let average = set.memory() / set.len();
     repeat(&mut ctx.reply, number, number, average, |reply| {
         set.random(ctx.rng).into_iter().for_each(|member| reply_member(reply, member));
     })?;

@@ -45,6 +45,9 @@ pub const SPEC: Spec<DataHandler> = Spec {
     handler: zrandmember,
 };
 
+/// From how many members on it is worth to find out how long they are: that takes a while if the set is large.
+const MEASURED_FROM: usize = 1000;
+
 fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     if args.len() == 2 {
         match ctx.db.read::<Zset>(args.get(1))? {
@@ -81,7 +84,7 @@ fn zrandmember(ctx: &mut DataCtx<'_>, args: &Args<'_>) -> CommandResult {
     let wanted = count.unsigned_abs() as usize;
     match count {
         ..0 => {
-            let average = || zset.memory() / zset.len();
+            let average = if wanted > MEASURED_FROM { zset.memory() / zset.len() } else { 0 };
             repeat(&mut ctx.reply, shape.replies(wanted), wanted, average, |reply| {
                 let rank = ctx.rng.below(zset.len() as u64) as usize;
                 write_each(reply, zset.elements(rank..rank + 1), shape);
