@@ -46,6 +46,7 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "base/alloc.rs",
     "base/cpus.rs",
     "base/crash.rs",
+    "base/files/write_out.rs",
     "base/prefetch.rs",
     "base/title.rs",
     "data/intset.rs",

@@ -11,10 +11,13 @@
 //! Errors are plain `io::Error`; whoever reports one adds the path and says what it was doing.
 
 pub mod memory;
+mod write_out;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -86,6 +89,10 @@ pub trait File: Send {
 
     /// Makes the content durable, and of the metadata what is needed to read it (fdatasync).
     fn sync_data(&mut self) -> io::Result<()>;
+
+    /// Has the system begin to write a part of the content to the disk; with `wait` it has done so on return, and says whether that
+    /// went well. The disk may still have it in a cache of its own: only a sync makes it durable. An empty part is written out.
+    fn write_out(&mut self, part: Range<u64>, wait: bool) -> io::Result<()>;
 
     /// Makes content and metadata durable (fsync).
     fn sync_all(&mut self) -> io::Result<()>;
@@ -289,6 +296,10 @@ impl File for RealFile {
         self.0.sync_data()
     }
 
+    fn write_out(&mut self, part: Range<u64>, wait: bool) -> io::Result<()> {
+        write_out::write_out(self.0.as_fd(), part, wait)
+    }
+
     fn sync_all(&mut self) -> io::Result<()> {
         self.0.sync_all()
     }
@@ -321,6 +332,9 @@ mod tests {
         file.write_all(b" world").unwrap();
         assert_eq!(file.size().unwrap(), 11);
         file.set_size(8).unwrap();
+        file.write_out(2..8, false).unwrap();
+        file.write_out(2..8, true).unwrap();
+        file.write_out(8..8, true).unwrap();
         file.sync_all().unwrap();
         assert_eq!(read_whole(files, &a, 8).unwrap(), b"hello wo");
         assert_eq!(read_whole(files, &a, 7).unwrap_err().kind(), io::ErrorKind::FileTooLarge);

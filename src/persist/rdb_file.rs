@@ -1,13 +1,14 @@
 //! Writing an RDB file so that a crash at any moment leaves the old file or the new one, whole.
 //!
 //! The image goes to a temporary file in the same folder, is synced, renamed over the old file, and the folder is synced.
-//! With `rdb-save-incremental-fsync` the file is also synced every 4 MiB on the way, so that the disk works all the time
-//! and the sync at the end has little left to do. A sync that fails ends the save: after a failed fsync the kernel may
-//! have dropped the pages, and a second one would report success for data that are gone.
+//! With `rdb-save-incremental-fsync` every 4 MiB begin their way to the disk as soon as they are there, and the next ones wait until those
+//! before have arrived: the disk works all the time, memory holds little that it has yet to take, and the sync at the end has little left
+//! to do. A sync that fails ends the save, and so does such a wait: after that the kernel may
+//! have dropped the pages, and another one would report success for data that are gone.
 
 use std::fmt;
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,8 +23,8 @@ use crate::rdb::pack::Packer;
 /// Small pieces are gathered up to this size before they are written.
 const GATHER: usize = 256 * 1024;
 
-/// With incremental fsync, so many bytes are written between two of them. Redis's number.
-const SYNC_EVERY: u64 = 4 * 1024 * 1024;
+/// With incremental fsync, so many bytes begin their way to the disk at a time. Redis's number.
+const WRITE_OUT: u64 = 4 * 1024 * 1024;
 
 /// Where and how to write.
 #[derive(Clone)]
@@ -79,7 +80,8 @@ pub struct RdbFile {
     gathered: Vec<u8>,
     crc: Option<Crc64>,
     written: u64,
-    unsynced: u64,
+    /// With incremental fsync, the part whose way to the disk began last.
+    on_its_way: Range<u64>,
 }
 
 impl RdbFile {
@@ -100,17 +102,18 @@ impl RdbFile {
             file: Some(file),
             gathered: Vec::with_capacity(GATHER),
             written: 0,
-            unsynced: 0,
+            on_its_way: 0..0,
         })
     }
 
     /// Adds records. After an error nothing more may be added.
-    pub fn add(&mut self, chunk: Chunk) -> Result<(), SaveError> {
-        self.add_while(chunk, &mut |_| true)
+    pub fn add(&mut self, mut chunk: Chunk) -> Result<(), SaveError> {
+        self.add_while(&mut chunk, &mut |_| true)
     }
 
     /// Adds records. `written` is given each piece that was, and says whether somebody still wants the file; what was left out spoils it.
-    pub fn add_while(&mut self, chunk: Chunk, written: &mut dyn FnMut(Bytes) -> bool) -> Result<(), SaveError> {
+    /// The chunk is empty then.
+    pub fn add_while(&mut self, chunk: &mut Chunk, written: &mut dyn FnMut(Bytes) -> bool) -> Result<(), SaveError> {
         let mut packer = std::mem::replace(&mut self.packer, Packer::new(false));
         let mut result = Ok(());
         let _ = packer.pack_while(chunk, &mut |piece| {
@@ -182,7 +185,7 @@ impl RdbFile {
             return Ok(());
         }
         // Large values are written in parts, so that the disk is not given hundreds of megabytes at once.
-        for part in bytes.chunks(SYNC_EVERY as usize) {
+        for part in bytes.chunks(WRITE_OUT as usize) {
             self.write(part)?;
         }
         Ok(())
@@ -202,10 +205,12 @@ impl RdbFile {
         }
         self.file.as_mut().expect("open until renamed").write_all(bytes)?;
         self.written += bytes.len() as u64;
-        self.unsynced += bytes.len() as u64;
-        if self.plan.incremental_fsync && self.unsynced >= SYNC_EVERY {
-            self.unsynced = 0;
-            self.file.as_mut().expect("open until renamed").sync_data()?;
+        if self.plan.incremental_fsync && self.written - self.on_its_way.end >= WRITE_OUT {
+            let next = self.on_its_way.end..self.written;
+            let before = std::mem::replace(&mut self.on_its_way, next.clone());
+            let file = self.file.as_mut().expect("open until renamed");
+            file.write_out(next, false)?;
+            file.write_out(before, true)?;
         }
         Ok(())
     }
@@ -338,6 +343,31 @@ mod tests {
         file.add(chunk(1)).unwrap();
         drop(file);
         assert!(files.list(Path::new(".")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_begins_its_way_early_is_neither_lost_nor_durable_too_soon() {
+        let old = b"\xfe\x00\0\0\0\0\0\0\0\0".to_vec();
+        let text = Bytes::from(vec![b'x'; WRITE_OUT as usize + 1000]);
+        let size = 3 * text.len() + 8;
+        let mut failed = Vec::new();
+        for operation in 0.. {
+            let files = MemoryFiles::new();
+            save(&files, Plan { footer: Footer::Zeros, ..plan() }, 1).unwrap();
+            let at = files.operations() + operation;
+            files.fail_at(at, Fault::LostPages);
+            let mut file = RdbFile::create(Arc::new(files.clone()), Plan { footer: Footer::Zeros, ..plan() }).unwrap();
+            let result = (0..3).try_for_each(|_| file.add_bytes(&text)).and_then(|()| file.finish());
+            let content = read_whole(&files.after_power_cut(), Path::new("dump.rdb"), 1 << 30).unwrap();
+            let is_new = content.len() == size && content[..size - 8] == text.repeat(3);
+            assert!(if result.is_ok() { is_new } else { content == old }, "at {operation}: {result:?}");
+            failed.extend(result.is_err().then_some(operation));
+            if files.operations() <= at {
+                break;
+            }
+        }
+        // Create, and for each text two writes, from the second one on with a wait before the rest of it; the footer; the sync.
+        assert_eq!(failed, [4, 7, 10]);
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl Load {
 pub struct Writer {
     orders: Sender<Order>,
     reports: Receiver<Report>,
-    buffers: Receiver<Vec<u8>>,
+    buffers: Receiver<Chunk>,
     flow: Arc<Flow>,
 }
 
@@ -167,10 +167,15 @@ impl Writer {
             while let Some(load) = thread.next_load() {
                 let (size, memory) = (load.size(), load.memory());
                 match load {
-                    Load::Chunk(chunk) => file.add_while(chunk, &mut |piece| {
-                        thread.recycle(piece);
-                        !thread.is_cancelled()
-                    })?,
+                    Load::Chunk(mut chunk) => {
+                        file.add_while(&mut chunk, &mut |piece| {
+                            if let Ok(bytes) = piece.try_into_mut() {
+                                thread.recycle(Chunk::in_buffer(bytes.into()));
+                            }
+                            !thread.is_cancelled()
+                        })?;
+                        thread.recycle(chunk);
+                    }
                     Load::Bytes(bytes) => file.add_bytes(&bytes)?,
                 }
                 thread.flow.finished_bytes.fetch_add(size, Ordering::Relaxed);
@@ -206,10 +211,15 @@ impl Writer {
                     bytes += piece.len() as u64;
                     if thread.give(piece) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                 };
-                let _ = match load {
-                    Load::Chunk(chunk) => packer.pack_while(chunk, &mut give),
-                    Load::Bytes(bytes) => give(bytes),
-                };
+                match load {
+                    Load::Chunk(mut chunk) => {
+                        let _ = packer.pack_while(&mut chunk, &mut give);
+                        thread.recycle(chunk);
+                    }
+                    Load::Bytes(bytes) => {
+                        let _ = give(bytes);
+                    }
+                }
                 thread.disposed_of(size, memory);
             }
             let checksum = crc.map_or(0, |crc| crc.value());
@@ -264,8 +274,8 @@ impl Writer {
         self.orders.send(Order::Finish);
     }
 
-    /// A buffer of [`BUFFER`] bytes whose memory is there, if one is ready.
-    pub fn buffer(&self) -> Option<Vec<u8>> {
+    /// A chunk with room for [`BUFFER`] bytes whose memory is there, if one is ready.
+    pub fn buffer(&self) -> Option<Chunk> {
         self.buffers.try_recv()
     }
 
@@ -326,9 +336,9 @@ impl Drop for Writer {
 struct Thread {
     orders: Receiver<Order>,
     reports: Sender<Report>,
-    spare: Sender<Vec<u8>>,
+    spare: Sender<Chunk>,
     /// Buffers that may serve again.
-    used: RefCell<Vec<Vec<u8>>>,
+    used: RefCell<Vec<Chunk>>,
     flow: Arc<Flow>,
     wake: Wake,
 }
@@ -357,9 +367,7 @@ impl Thread {
         while self.flow.wants_buffers.load(Ordering::Relaxed) && self.spare.len() < BUFFERS {
             let buffer = self.used.borrow_mut().pop().unwrap_or_else(|| {
                 // Not with zeros, which memory from the system might be said to have without touching it.
-                let mut buffer = vec![1; BUFFER];
-                buffer.clear();
-                buffer
+                Chunk::in_buffer(vec![1; BUFFER])
             });
             if !self.spare.send(buffer) {
                 return;
@@ -371,16 +379,11 @@ impl Thread {
         }
     }
 
-    /// Keeps the memory of a piece, if nobody else has it, until a buffer is asked for.
-    fn recycle(&self, piece: Bytes) {
+    /// Keeps the memory of a chunk until a buffer is asked for, if it is of use as one.
+    fn recycle(&self, chunk: Chunk) {
         let mut used = self.used.borrow_mut();
-        if used.len() < BUFFERS
-            && let Ok(bytes) = piece.try_into_mut()
-        {
-            let mut buffer = Vec::from(bytes);
-            buffer.clear();
-            used.extend((BUFFER..2 * BUFFER).contains(&buffer.capacity()).then_some(buffer));
-        }
+        let is_of_use = used.len() < BUFFERS && (BUFFER..2 * BUFFER).contains(&chunk.capacity());
+        used.extend(is_of_use.then_some(chunk));
     }
 
     fn is_cancelled(&self) -> bool {
@@ -528,20 +531,22 @@ mod tests {
             assert!(made, "the thread makes as many as there is room for, and then waits");
         };
         all_are_made();
-        let buffer = writer.buffer().expect("they are ready");
-        let address = buffer.as_ptr();
-        let mut first = Chunk::in_buffer(buffer, false);
-        first.aux("n", b"one");
-        writer.add(first);
-        // One may have been on its way when the place became free. All are kept, or the memory might come back by chance.
-        let mut taken: Vec<Vec<u8>> = Vec::new();
-        let is_back = (0..2).any(|_| {
-            writer.add(chunk(b"two"));
-            all_are_made();
-            taken.extend(std::iter::from_fn(|| writer.buffer()));
-            taken.iter().any(|buffer| buffer.as_ptr() == address)
-        });
-        assert!(is_back && taken.iter().all(|buffer| buffer.is_empty() && buffer.capacity() >= BUFFER));
+        // Of a chunk without open places the piece comes back, of another one the chunk.
+        for (text, larger) in [(&b"one"[..], 1000), (&[b'a'; 100], 2000)] {
+            let mut known = Chunk::in_buffer(Vec::with_capacity(BUFFER + larger));
+            known.reset(true);
+            known.aux("n", text);
+            writer.add(known);
+            // One may have been on its way when the place became free.
+            let is_back = (0..4).any(|_| {
+                let mut taken = std::iter::from_fn(|| writer.buffer());
+                let is_back = taken.any(|buffer| buffer.is_empty() && buffer.capacity() == BUFFER + larger);
+                writer.add(chunk(b"two"));
+                all_are_made();
+                is_back
+            });
+            assert!(is_back, "with {} bytes of text", text.len());
+        }
     }
 
     #[test]

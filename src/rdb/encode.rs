@@ -97,10 +97,23 @@ impl Chunk {
         Chunk { bytes: Vec::with_capacity(capacity), open: Vec::new(), shared_bytes: 0, compress }
     }
 
-    /// An empty chunk in memory that is there already.
-    pub fn in_buffer(mut buffer: Vec<u8>, compress: bool) -> Chunk {
-        buffer.clear();
-        Chunk { bytes: buffer, open: Vec::new(), shared_bytes: 0, compress }
+    /// An empty chunk in the memory of `bytes`.
+    pub fn in_buffer(mut bytes: Vec<u8>) -> Chunk {
+        bytes.clear();
+        Chunk { bytes, ..Chunk::default() }
+    }
+
+    /// Makes it an empty chunk in the memory it has.
+    pub fn reset(&mut self, compress: bool) {
+        self.bytes.clear();
+        self.open.clear();
+        self.shared_bytes = 0;
+        self.compress = compress;
+    }
+
+    /// How many bytes it has memory for.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// Bytes that the chunk holds or refers to; close to the size before compression.

@@ -41,18 +41,26 @@ impl Packer {
     }
 
     /// The final bytes of `chunk`, in pieces. Without open places that is the chunk's own buffer.
-    pub fn pack(&mut self, chunk: Chunk, mut emit: impl FnMut(Bytes)) {
-        let _ = self.pack_while(chunk, &mut |piece| {
+    pub fn pack(&mut self, mut chunk: Chunk, mut emit: impl FnMut(Bytes)) {
+        let _ = self.pack_while(&mut chunk, &mut |piece| {
             emit(piece);
             Continue(())
         });
     }
 
-    /// The same until `emit` does not want any more.
-    pub fn pack_while(&mut self, mut chunk: Chunk, emit: Emit<'_>) -> ControlFlow<()> {
-        if chunk.open.is_empty() {
-            return pass_on(chunk.bytes, emit);
-        }
+    /// The same until `emit` does not want any more. The chunk is empty then, and what memory did not go out is still with it.
+    pub fn pack_while(&mut self, chunk: &mut Chunk, emit: Emit<'_>) -> ControlFlow<()> {
+        let result = if chunk.open.is_empty() {
+            pass_on(std::mem::take(&mut chunk.bytes), emit)
+        } else {
+            self.fill(chunk, emit)
+        };
+        chunk.reset(self.compress);
+        result
+    }
+
+    /// The bytes of a chunk with what belongs into its open places.
+    fn fill(&mut self, chunk: &mut Chunk, emit: Emit<'_>) -> ControlFlow<()> {
         let mut out = Vec::with_capacity(chunk.bytes.len() + 16 * chunk.open.len());
         let mut done = 0;
         for open in chunk.open.drain(..) {
@@ -155,9 +163,11 @@ struct Slices<'a> {
 
 impl Slices<'_> {
     fn flush(&mut self) -> ControlFlow<()> {
-        let next = Chunk::new(SLICE + SLICE / 4, self.packer.compress);
-        let chunk = std::mem::replace(&mut self.chunk, next);
-        self.packer.pack_while(chunk, self.emit)
+        self.packer.pack_while(&mut self.chunk, self.emit)?;
+        if self.chunk.capacity() == 0 {
+            self.chunk = Chunk::new(SLICE + SLICE / 4, self.packer.compress);
+        }
+        Continue(())
     }
 }
 

@@ -5,7 +5,8 @@
 //! leaves the durable picture. That is stricter than most file systems, which is the point: code that is right here does
 //! not depend on luck.
 //!
-//! Operations that change something (create, append that creates, write, set_size, fsync, rename, remove) are
+//! Operations that change something (create, append that creates, write, set_size, fsync, waiting for a part to be written out, rename,
+//! remove) are
 //! counted, and [`MemoryFiles::fail_at`] says what happens at one of those numbers. A test that loops over all numbers
 //! until the code under test succeeds has stopped it at every point.
 
@@ -305,7 +306,8 @@ struct MemoryFile {
 }
 
 impl MemoryFile {
-    fn sync(&mut self) -> io::Result<()> {
+    /// What a sync and waiting for what is written out have in common: the disk may say that it has lost pages.
+    fn pages_are_written(&mut self, is_durable: bool) -> io::Result<()> {
         let mut disk = self.disk.0.lock();
         let is_faulty = disk.operation()?;
         let is_lost = is_faulty && disk.faults.get(&(disk.operations - 1)) == Some(&Fault::LostPages);
@@ -313,6 +315,9 @@ impl MemoryFile {
         if is_lost {
             inode.lost.push(inode.durable.len().min(inode.content.len())..inode.content.len());
             return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
+        if !is_durable {
+            return Ok(());
         }
         inode.durable.clone_from(&inode.content);
         for lost in &inode.lost {
@@ -360,11 +365,16 @@ impl File for MemoryFile {
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
-        self.sync()
+        self.pages_are_written(true)
+    }
+
+    fn write_out(&mut self, part: Range<u64>, wait: bool) -> io::Result<()> {
+        assert!(part.end <= self.size()?, "only what was written is written out");
+        if wait && !part.is_empty() { self.pages_are_written(false) } else { self.disk.0.lock().powered() }
     }
 
     fn sync_all(&mut self) -> io::Result<()> {
-        self.sync()
+        self.pages_are_written(true)
     }
 
     fn size(&self) -> io::Result<u64> {

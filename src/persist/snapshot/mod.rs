@@ -179,7 +179,7 @@ impl Snapshot {
 
     /// Takes buffers of [`BUFFER`] bytes from `next` for chunks to come, as many as it has use for: none for a few keys. Says whether
     /// it has what the walk needs: from the first one on, a slice ends when they do.
-    pub fn give_buffers(&mut self, keyspace: &mut Keyspace, mut next: impl FnMut() -> Option<Vec<u8>>) -> bool {
+    pub fn give_buffers(&mut self, keyspace: &mut Keyspace, mut next: impl FnMut() -> Option<Chunk>) -> bool {
         let recorder = recorder(keyspace);
         while recorder.buffers() < self.buffers
             && let Some(buffer) = next()

@@ -24,8 +24,8 @@ pub const BUFFERS: usize = 8;
 /// So many keys are worth a buffer; fewer fit the chunk that there is from the beginning, or a few small ones.
 pub(super) const KEYS_PER_BUFFER: u64 = 1024;
 
-/// A chunk without a buffer is passed on when it holds this much. Fresh memory may come from the system as huge pages, each of which
-/// is cleared when it is first touched: that takes longer than a slice. So whoever takes the chunks gives buffers that have been
+/// A chunk without a buffer is passed on when it holds this much. Fresh memory is cleared when it is first touched, in a virtual machine
+/// by the host as well: that can take longer than a slice. So whoever takes the chunks gives buffers that have been
 /// touched, and the walk goes no further than they last, leaving some for what writes add. That cannot wait, and makes small chunks
 /// when there is no buffer.
 const SMALL: usize = 16 * 1024;
@@ -52,7 +52,8 @@ pub(super) struct Recorder {
     current: Chunk,
     /// The current chunk is passed on when it holds this much.
     room: usize,
-    spare: Vec<Vec<u8>>,
+    /// Empty, with memory.
+    spare: Vec<Chunk>,
     /// Whether whoever takes the chunks gives buffers for them.
     is_given_buffers: bool,
     /// So many of them are for writes.
@@ -134,8 +135,9 @@ impl Recorder {
     }
 
     /// Takes a buffer for a chunk to come.
-    pub fn give_buffer(&mut self, buffer: Vec<u8>) {
+    pub fn give_buffer(&mut self, mut buffer: Chunk) {
         self.is_given_buffers = true;
+        buffer.reset(self.compress);
         self.spare.push(buffer);
     }
 
@@ -169,7 +171,7 @@ impl Recorder {
 
     /// Memory of what is laid out and not taken, and of buffers.
     pub fn memory(&self) -> u64 {
-        self.memory + (self.current.memory() + self.spare.len() * BUFFER) as u64
+        self.memory + self.current.memory() as u64 + self.spare.iter().map(|buffer| buffer.memory() as u64).sum::<u64>()
     }
 
     /// Lays out a key, but of a large value only that it belongs here.
@@ -201,7 +203,7 @@ impl Recorder {
             _ if self.is_closed => Chunk::new(0, self.compress),
             Some(buffer) => {
                 self.room = CHUNK;
-                Chunk::in_buffer(buffer, self.compress)
+                buffer
             }
             None => {
                 self.room = SMALL;

@@ -228,7 +228,7 @@ fn a_slice_goes_no_further_than_its_buffers() {
     let mut left = BUFFERS / 2 + 3;
     let mut next = || {
         left = left.checked_sub(1)?;
-        Some(Vec::with_capacity(BUFFER))
+        Some(Chunk::new(BUFFER, false))
     };
     assert!(run.snapshot.give_buffers(&mut keyspace, &mut next));
     assert_eq!(run.snapshot.step(&mut keyspace, false, &mut || 0), Progress::More);

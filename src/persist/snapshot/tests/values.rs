@@ -386,12 +386,12 @@ fn a_large_value_is_packed_in_pieces_as_long_as_somebody_wants_them() {
         Packer::new(false).pack(chunk, |piece| (pieces, largest) = (pieces + 1, largest.max(piece.len())));
     }
     assert!(pieces > 30 && largest < 100_000, "{pieces} pieces, the largest of {largest}");
-    let (mut wanted, first) = (5, chunks(&mut keyspace).swap_remove(0));
-    let packed = Packer::new(false).pack_while(first, &mut |_| {
+    let (mut wanted, mut first) = (5, chunks(&mut keyspace).swap_remove(0));
+    let packed = Packer::new(false).pack_while(&mut first, &mut |_| {
         wanted -= 1;
         if wanted > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
-    assert!(packed.is_break() && wanted == 0);
+    assert!(packed.is_break() && wanted == 0 && first.is_empty());
 }
 
 /// An image as commands holds the same payloads for large values as DUMP gives.
