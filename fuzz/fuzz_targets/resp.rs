@@ -10,6 +10,17 @@ use rredis::resp::parser::{Batch, Parsed, Parser, ProtocolError, RequestLimits};
 
 type Found = (Vec<Vec<Vec<u8>>>, Option<ProtocolError>);
 
+/// A command in RESP.
+fn encoded<'a>(words: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
 fn parse(stream: &[u8], piece: usize, limits: &RequestLimits) -> Found {
     let (mut parser, mut input, mut found) = (Parser::new(), InBuf::new(), Vec::new());
     for bytes in stream.chunks(piece.max(1)) {
@@ -20,6 +31,9 @@ fn parse(stream: &[u8], piece: usize, limits: &RequestLimits) -> Found {
             for request in batch.requests() {
                 let args = batch.args(request, input.storage());
                 assert!(!args.is_empty());
+                if let Some(sent) = args.as_sent() {
+                    assert_eq!(sent, encoded(args.iter()), "what is passed on as it came is what would be written");
+                }
                 found.push(args.iter().map(<[u8]>::to_vec).collect());
             }
             match result {
@@ -36,11 +50,7 @@ fn parse(stream: &[u8], piece: usize, limits: &RequestLimits) -> Found {
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, stream)) = data.split_first() else { return };
-    let limits = RequestLimits {
-        authenticated: choice & 1 == 0,
-        bulk_max: 512 << 20,
-        from_master: choice & 2 != 0,
-    };
+    let limits = RequestLimits { authenticated: choice & 1 == 0, bulk_max: 512 << 20, from_master: choice & 2 != 0 };
     let whole = parse(stream, stream.len(), &limits);
     assert_eq!(parse(stream, 1 + usize::from(choice >> 2), &limits), whole);
 });

@@ -5,6 +5,8 @@
 //! ([`Args::shared`]): a large SET is never copied. What must outlive the request (a MULTI queue, a blocked command, a
 //! rewritten command for the replicas) is [`OwnedArgs`].
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -130,25 +132,22 @@ impl<'a> Args<'a> {
     /// The whole command in RESP, when that is how it lies in the buffer: every byte between the arguments is looked at. So it is
     /// with what a client sent, as long as no argument is large; passing it on is then one copy.
     pub fn as_sent(&self) -> Option<&'a [u8]> {
-        let (mut begin, mut end) = (0, 0);
-        for (index, item) in self.items.iter().enumerate() {
-            if item.is_big() {
-                return None;
-            }
-            let (offset, len) = (item.offset as usize, item.len as usize);
-            let before = &self.buffer[..offset];
-            let header = header_before(before, b'$', len)?;
-            match index {
-                0 => begin = header_before(&before[..header], b'*', self.items.len())?,
-                _ if header != end => return None,
-                _ => {}
-            }
-            end = offset + len + 2;
-            if self.buffer.get(offset + len..)?.first_chunk()? != b"\r\n" {
-                return None;
-            }
+        let (first, rest) = self.items.split_first()?;
+        if first.is_big() {
+            return None;
         }
-        Some(&self.buffer[begin..end])
+        let before = self.buffer.get(..first.offset as usize)?;
+        let header = header_before(before, b'$', first.len as usize)?;
+        let begin = header_before(&before[..header], b'*', self.items.len())?;
+        let mut end = (first.offset + first.len) as usize;
+        for item in rest {
+            let (offset, len) = (item.offset as usize, item.len as usize);
+            if item.is_big() || !is_between(self.buffer, end..offset, len) {
+                return None;
+            }
+            end = offset + len;
+        }
+        (self.buffer.get(end..)?.first_chunk()? == b"\r\n").then(|| &self.buffer[begin..end + 2])
     }
 
     /// Sum of the arguments' lengths.
@@ -158,25 +157,36 @@ impl<'a> Args<'a> {
 }
 
 /// Where the header of an argument (`$`) or a command (`*`) begins that ends `bytes` and says `len`, without needless zeros.
-#[inline]
 fn header_before(bytes: &[u8], kind: u8, len: usize) -> Option<usize> {
-    let digit = |number: usize| b'0' + number as u8;
-    // Every write with replicas comes here: arrays, which are compared as numbers, and not slices.
-    match len {
-        0..10 => {
-            let (before, header) = bytes.split_last_chunk()?;
-            (*header == [kind, digit(len), b'\r', b'\n']).then_some(before.len())
-        }
-        10..100 => {
-            let (before, header) = bytes.split_last_chunk()?;
-            (*header == [kind, digit(len / 10), digit(len % 10), b'\r', b'\n']).then_some(before.len())
-        }
-        _ => {
-            let mut digits = itoa::Buffer::new();
-            let before = bytes.strip_suffix(b"\r\n")?.strip_suffix(digits.format(len).as_bytes())?;
-            Some(before.strip_suffix(&[kind])?.len())
-        }
+    if len < 10 {
+        let (before, header) = bytes.split_last_chunk()?;
+        return (*header == [kind, b'0' + len as u8, b'\r', b'\n']).then_some(before.len());
     }
+    let mut digits = itoa::Buffer::new();
+    let before = bytes.strip_suffix(b"\r\n")?.strip_suffix(digits.format(len).as_bytes())?;
+    Some(before.strip_suffix(&[kind])?.len())
+}
+
+/// Whether `gap` is all that stands between two arguments, of which the second has `len` bytes. Every write with replicas comes here for
+/// each of its arguments: a gap is compared as one number, unless the length is unusual.
+#[inline]
+fn is_between(buffer: &[u8], gap: Range<usize>, len: usize) -> bool {
+    let Some(word) = buffer.get(..gap.end).and_then(<[u8]>::last_chunk) else { return false };
+    // The last digit is the sixth of the eight bytes; those before the gap are shifted out.
+    let digit = |number: usize, place: u32| (number as u64) << (8 * place);
+    let (expected, digits) = match len {
+        0..10 => (*b"\0\0\r\n$0\r\n", digit(len, 5)),
+        10..100 => (*b"\0\r\n$00\r\n", digit(len / 10, 4) + digit(len % 10, 5)),
+        100..1000 => (*b"\r\n$000\r\n", digit(len / 100, 3) + digit(len / 10 % 10, 4) + digit(len % 10, 5)),
+        _ => {
+            let header = header_before(&buffer[..gap.end], b'$', len);
+            return header == Some(gap.start + 2) && buffer[gap.start..gap.start + 2] == *b"\r\n";
+        }
+    };
+    let size = 6 + usize::from(len >= 10) + usize::from(len >= 100);
+    let others = 8 * (8 - size as u32);
+    let expected = u64::from_le_bytes(expected) + digits;
+    gap.len() == size && u64::from_le_bytes(*word) >> others == expected >> others
 }
 
 /// Arguments with their own memory. Large ones stay shared.
@@ -297,6 +307,38 @@ mod tests {
         assert!(args.iter().eq(words));
         assert_eq!(args.as_sent(), Some(&text[14..text.len() - 4]));
         assert_eq!(args.skip(1).as_sent(), None, "the count is not that of the command");
+    }
+
+    #[test]
+    fn arguments_of_any_length_are_found_and_one_changed_byte_around_them_is_seen() {
+        for len in [0, 1, 9, 10, 19, 99, 100, 109, 190, 999, 1000, 9999, 10_000] {
+            let value = vec![b'v'; len];
+            let before = b"*1\r\n$4\r\nPING\r\n";
+            let text = [before, format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${len}\r\n").as_bytes(), &value, b"\r\n*1\r\n"]
+                .concat();
+            let begin = before.len();
+            let end = text.len() - 4;
+            let at = |offset: usize, len: usize| ArgRef::inline(offset as u32, len as u32);
+            let items = [at(begin + 8, 3), at(begin + 17, 1), at(end - 2 - len, len)];
+            assert_eq!(Args::new(&text, &items, &[]).as_sent(), Some(&text[begin..end]), "{len}");
+            for changed in begin..end {
+                let inside = items.iter().find_map(|item| {
+                    changed.checked_sub(item.offset as usize).filter(|within| *within < item.len as usize)
+                });
+                if inside.is_some_and(|within| within > 0) {
+                    continue;
+                }
+                let mut other = text.clone();
+                other[changed] ^= 1;
+                let args = Args::new(&other, &items, &[]);
+                assert_eq!(args.as_sent().is_some(), inside.is_some(), "{len}: byte {changed}");
+            }
+            for cut in begin..end {
+                if items.iter().all(|item| (item.offset + item.len) as usize <= cut) {
+                    assert_eq!(Args::new(&text[..cut], &items, &[]).as_sent(), None, "{len}: cut at {cut}");
+                }
+            }
+        }
     }
 
     #[test]
