@@ -87,12 +87,16 @@ fn a_crowd_with_pipelines_gets_its_replies_in_order() {
             },
         );
     }
-    let (reads, writes) = threaded_rounds(&node);
-    assert!(reads > 0 && writes > 0, "{reads} reads and {writes} writes");
-    // Who asks right after a crowd sees that they were at work, unless a turn of the server's own came between; who asks later does not.
-    wait_for("the threads are seen at work", SOON, || {
+    assert!(threaded_rounds(&node).0 > 0, "reads are shared out whatever the commands take");
+    // Writes are when a turn answers many, which it does not when a few commands took longer than a turn shall: so commands without work
+    // decide, again and again, as the processor may be lost at any time. Who asks right after such a crowd sees that the threads were at
+    // work, unless a turn of the server's own came between; who asks later does not.
+    let (mut written, mut seen_active) = (false, false);
+    wait_for("the threads write, and are seen at work", SOON, || {
         round(&node, &mut clients, |_| vec![words("PING")], |_, _, reply| assert_eq!(reply.text(), "PONG"));
-        clients[0].call(&["INFO", "server"]).unwrap().text().contains("io_threads_active:1")
+        seen_active |= clients[0].call(&["INFO", "server"]).unwrap().text().contains("io_threads_active:1");
+        written |= threaded_rounds(&node).1 > 0;
+        written && seen_active
     });
     wait_for("the threads are at rest", SOON, || node.info("server", "io_threads_active") == "0");
     assert_eq!(node.call(&["CONFIG", "RESETSTAT"]).text(), "OK");
