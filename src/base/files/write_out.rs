@@ -30,8 +30,11 @@ pub(super) fn write_out(file: BorrowedFd<'_>, part: Range<u64>, wait: bool) -> i
         return Ok(());
     }
     let error = io::Error::last_os_error();
-    // Not every system that runs programs for Linux has it.
-    if error.raw_os_error() == Some(libc::ENOSYS) { Ok(rustix::fs::fdatasync(file)?) } else { Err(error) }
+    match error.raw_os_error() {
+        // Not every system that runs programs for Linux has it, and filters of system calls may refuse it.
+        Some(libc::ENOSYS | libc::EPERM) => Ok(rustix::fs::fdatasync(file)?),
+        _ => Err(error),
+    }
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
