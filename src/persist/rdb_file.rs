@@ -3,8 +3,8 @@
 //! The image goes to a temporary file in the same folder, is synced, renamed over the old file, and the folder is synced.
 //! With `rdb-save-incremental-fsync` every 4 MiB begin their way to the disk as soon as they are there, and the next ones wait until those
 //! before have arrived: the disk works all the time, memory holds little that it has yet to take, and the sync at the end has little left
-//! to do. A sync that fails ends the save, and so does such a wait: after that the kernel may
-//! have dropped the pages, and another one would report success for data that are gone.
+//! to do. A sync that fails ends the save, and so does such a wait: after that the kernel may have dropped the pages, and another one
+//! would report success for data that are gone.
 
 use std::fmt;
 use std::io;

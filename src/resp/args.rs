@@ -174,17 +174,16 @@ fn is_between(buffer: &[u8], gap: Range<usize>, len: usize) -> bool {
     let Some(word) = buffer.get(..gap.end).and_then(<[u8]>::last_chunk) else { return false };
     // The last digit is the sixth of the eight bytes; those before the gap are shifted out.
     let digit = |number: usize, place: u32| (number as u64) << (8 * place);
-    let (expected, digits) = match len {
-        0..10 => (*b"\0\0\r\n$0\r\n", digit(len, 5)),
-        10..100 => (*b"\0\r\n$00\r\n", digit(len / 10, 4) + digit(len % 10, 5)),
-        100..1000 => (*b"\r\n$000\r\n", digit(len / 100, 3) + digit(len / 10 % 10, 4) + digit(len % 10, 5)),
+    let (size, expected, digits) = match len {
+        0..10 => (6, *b"\0\0\r\n$0\r\n", digit(len, 5)),
+        10..100 => (7, *b"\0\r\n$00\r\n", digit(len / 10, 4) + digit(len % 10, 5)),
+        100..1000 => (8, *b"\r\n$000\r\n", digit(len / 100, 3) + digit(len / 10 % 10, 4) + digit(len % 10, 5)),
         _ => {
             let header = header_before(&buffer[..gap.end], b'$', len);
             return header == Some(gap.start + 2) && buffer[gap.start..gap.start + 2] == *b"\r\n";
         }
     };
-    let size = 6 + usize::from(len >= 10) + usize::from(len >= 100);
-    let others = 8 * (8 - size as u32);
+    let others = 8 * (8 - size);
     let expected = u64::from_le_bytes(expected) + digits;
     gap.len() == size && u64::from_le_bytes(*word) >> others == expected >> others
 }

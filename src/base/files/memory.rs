@@ -6,9 +6,8 @@
 //! not depend on luck.
 //!
 //! Operations that change something (create, append that creates, write, set_size, fsync, waiting for a part to be written out, rename,
-//! remove) are
-//! counted, and [`MemoryFiles::fail_at`] says what happens at one of those numbers. A test that loops over all numbers
-//! until the code under test succeeds has stopped it at every point.
+//! remove) are counted, and [`MemoryFiles::fail_at`] says what happens at one of those numbers. A test that loops over all numbers until
+//! the code under test succeeds has stopped it at every point.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

@@ -32,12 +32,17 @@ pub(super) fn write_out(file: BorrowedFd<'_>, part: Range<u64>, wait: bool) -> i
     let error = io::Error::last_os_error();
     match error.raw_os_error() {
         // Not every system that runs programs for Linux has it, and filters of system calls may refuse it.
-        Some(libc::ENOSYS | libc::EPERM) => Ok(rustix::fs::fdatasync(file)?),
+        Some(libc::ENOSYS | libc::EPERM) => by_sync(file, wait),
         _ => Err(error),
     }
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
 pub(super) fn write_out(file: BorrowedFd<'_>, part: Range<u64>, wait: bool) -> io::Result<()> {
-    if wait && !part.is_empty() { Ok(rustix::fs::fdatasync(file)?) } else { Ok(()) }
+    by_sync(file, wait && !part.is_empty())
+}
+
+/// Where there is nothing but a sync, who waits gets one, and nothing is begun before.
+fn by_sync(file: BorrowedFd<'_>, wait: bool) -> io::Result<()> {
+    if wait { Ok(rustix::fs::fdatasync(file)?) } else { Ok(()) }
 }
