@@ -5,20 +5,18 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use rredis::exec::journal::Journal;
 use rredis::resp::inbuf::InBuf;
 use rredis::resp::parser::{Batch, Parsed, Parser, ProtocolError, RequestLimits};
 
 type Found = (Vec<Vec<Vec<u8>>>, Option<ProtocolError>);
 
-/// A command in RESP.
-fn encoded<'a>(words: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
-    for word in words {
-        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        bytes.extend_from_slice(word);
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes
+/// A command as the stream for replicas has it when it is written anew.
+fn encoded(words: &[&[u8]]) -> Vec<u8> {
+    let mut journal = Journal::default();
+    journal.set_on(true);
+    journal.append_raw(words);
+    journal.drain().concat()
 }
 
 fn parse(stream: &[u8], piece: usize, limits: &RequestLimits) -> Found {
@@ -32,7 +30,11 @@ fn parse(stream: &[u8], piece: usize, limits: &RequestLimits) -> Found {
                 let args = batch.args(request, input.storage());
                 assert!(!args.is_empty());
                 if let Some(sent) = args.as_sent() {
-                    assert_eq!(sent, encoded(args.iter()), "what is passed on as it came is what would be written");
+                    assert_eq!(
+                        sent,
+                        encoded(&args.iter().collect::<Vec<_>>()),
+                        "what is passed on as it came is what would be written"
+                    );
                 }
                 found.push(args.iter().map(<[u8]>::to_vec).collect());
             }
